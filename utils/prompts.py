@@ -1,0 +1,59 @@
+"""The two prompt templates, and how a dialogue is put into them and made to fit.
+
+`prompts/inference.txt` has the placeholder `{input}`. `prompts/judge.txt` has `{conversation}` and `{answer}`,
+optionally `{tag}` (a mark that the data cannot know, for closing its block) and optionally one line `---`:
+what stands above it is the system message. The paper's own prompt files work unchanged.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from utils.dialogue import split_turns
+
+PROMPTS_DIR = Path(__file__).resolve().parent.parent / "prompts"
+INFERENCE_PROMPT = PROMPTS_DIR / "inference.txt"
+JUDGE_PROMPT = PROMPTS_DIR / "judge.txt"
+
+
+def load_template(path: Path | str, *placeholders: str) -> str:
+    """Read a template; ValueError names the file and the placeholder (`"input"`, …) that it lacks."""
+    text = Path(path).read_text(encoding="utf-8")
+    for name in placeholders:
+        if "{" + name + "}" not in text:
+            raise ValueError(f"{path}: the prompt template has no {{{name}}} placeholder")
+    return text
+
+
+def fill(template: str, **values: str) -> str:
+    """Put the values in, in one pass: braces in the template or in a value stay as they are."""
+    return re.sub(r"\{(" + "|".join(values) + r")\}", lambda mark: values[mark[1]], template)
+
+
+def judge_messages(template: str, conversation: str, answer: str) -> list[dict[str, str]]:
+    """The chat messages that ask a judge for a verdict."""
+    tag = hashlib.sha256(f"{conversation}\0{answer}".encode()).hexdigest()[:8]
+    parts = re.split(r"^---[ \t]*\n", template, maxsplit=1, flags=re.MULTILINE)
+    filled = [fill(part, conversation=conversation, answer=answer, tag=tag).strip() for part in parts]
+    roles = ("system", "user") if len(parts) == 2 else ("user",)
+    return [{"role": role, "content": content} for role, content in zip(roles, filled, strict=True)]
+
+
+def tutor_messages(template: str, dialogue: str) -> list[dict[str, str]]:
+    """The chat messages that ask a tutor for its next turn; training uses the very same."""
+    return [{"role": "user", "content": fill(template, input=dialogue)}]
+
+
+def shorten(dialogue: str, fits: Callable[[str], bool]) -> tuple[str, int]:
+    """Drop the oldest turns, one by one, until `fits(dialogue)`; returns (dialogue, turns dropped).
+
+    The last student turn, and whatever follows it, always stays whole. ValueError if even that does not fit.
+    """
+    turns = split_turns(dialogue)
+    last = max((i for i, turn in enumerate(turns) if turn.speaker == "student"), default=len(turns) - 1)
+    for dropped in range(last + 1):
+        rest = "".join(turn.text for turn in turns[dropped:])
+        if fits(rest):
+            return rest, dropped
+    raise ValueError("the last student turn alone is longer than the model's context allows")

@@ -1,0 +1,86 @@
+"""The shapes of the data: a seed dialogue, a rubric evaluation, a verdict and a graded answer.
+
+Rubric and summary score: Bonino et al., "EULER" (2024). Four criteria per tutor answer; the summary is
+0.25 [questions = yes] + 0.25 [reveal_answer = no] + 0.25 on_topic / 5 + 0.25 helpful / 5, in [0.1, 1].
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+CRITERIA = ("questions", "on_topic", "helpful", "reveal_answer")
+
+YesNo = Literal["yes", "no"]
+# Validated as any number from 1 to 5 (people give half points); asked for as one of five integers, since
+# strict JSON-schema servers know enums but not minimum / maximum.
+FivePoints = Annotated[
+    float, Field(ge=1, le=5, allow_inf_nan=False), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})
+]
+
+
+class Evaluation(BaseModel):
+    """A judge's (or a person's) reply for one answer. The JSON schema sent to a server comes from this class."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    questions: YesNo
+    on_topic: FivePoints
+    helpful: FivePoints
+    reveal_answer: YesNo
+
+    @property
+    def score(self) -> float:
+        """Summary score in [0.1, 1], as in the paper."""
+        asks, keeps = self.questions == "yes", self.reveal_answer == "no"
+        return 0.25 * asks + 0.25 * keeps + 0.25 * self.on_topic / 5 + 0.25 * self.helpful / 5
+
+    def as_numbers(self) -> dict[str, float]:
+        """The four criteria in [0, 1], in the order of `CRITERIA` (yes = 1; points divided by 5)."""
+        return {
+            "questions": float(self.questions == "yes"),
+            "on_topic": self.on_topic / 5,
+            "helpful": self.helpful / 5,
+            "reveal_answer": float(self.reveal_answer == "yes"),
+        }
+
+
+@dataclass(frozen=True)
+class TutorAnswer:
+    """One tutor answer to be graded: what a judge gets to see."""
+
+    conversation: str
+    answer: str
+    known_answer: str | None = None  # the seed row's `answer`, where it has one
+    sample: int = 0  # which of several answers to the same dialogue
+
+
+class Verdict(BaseModel):
+    """What came of judging one answer: an evaluation, or the reason why there is none.
+
+    `score` is None exactly when `evaluation` is None: an invalid reply never becomes a number.
+    """
+
+    evaluation: Evaluation | None
+    score: float | None  # the evaluation's, unless the judge gave expected scores
+    raw_evaluation: str  # the judge's last reply, as it came
+    evaluation_error: str | None = None
+    judge: str  # the judge's real name
+    reasons: list[str] = []  # why, in words, where the judge says so
+    guards: list[str] = []  # the guards that fired: such an answer is never `chosen`
+    details: dict[str, Any] = {}  # attempts, tokens, system fingerprint, …
+
+
+class SeedDialogue(BaseModel):
+    """A dialogue that stops where the tutor speaks next.
+
+    `text` is what stands in the prompt; `answer` and `explanation` are only for checking that a tutor does
+    not give them away. Rows of the original's format (plain strings) have `text` alone.
+    """
+
+    id: str
+    source: str | None = None
+    group: str  # the underlying problem: rows of one group are never independent
+    text: str
+    answer: str | None = None
+    meta: dict[str, Any] = {}
