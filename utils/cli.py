@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -10,33 +11,86 @@ from utils.prompts import INFERENCE_PROMPT, JUDGE_PROMPT
 
 BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 2, 3, 4, 130
 DEFAULT_MODEL = "smollm2"
+MODEL_HELP = "a hub name, a folder, or `smollm2`: SmolLM2-135M-Instruct, which is installed with the requirements"
 
 
 def make_parser(doc: str) -> argparse.ArgumentParser:
     """A parser whose help opens with the script's own docstring and shows every default."""
 
     class Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
-        pass
+        def _get_help_string(self, action):  # "(default: None)" tells a reader nothing
+            return super()._get_help_string(action) if action.default not in (None, False) else action.help
 
     return argparse.ArgumentParser(description=doc, formatter_class=Formatter)
 
 
 def add_judge_flags(parser: argparse.ArgumentParser) -> None:
+    """The judge's flags. Their dests are exactly the keywords of `judges.from_flags`, which makes the judge of them."""
     group = parser.add_argument_group("judge")
     group.add_argument(
-        "--judge-llm", nargs="+", default=["offline"], metavar="WORD",
-        help="`offline` (rubric by rules: no key, no server); `openai <key | env:NAME | file:PATH> <model>` "
-        "(OPENAI_BASE_URL points it at any compatible server); `ollama <address> <model>`",
+        "--judge-llm", nargs="+", action="append", metavar="WORD",
+        help="`offline [weights.json]` (rubric by rules: no key, no server; used when the flag is not given; the file "
+        "comes from fit_rubric.py); "
+        "`openai <key | env:NAME | file:PATH> <model>` (OPENAI_BASE_URL points it at any compatible server); "
+        "`ollama [address] <model>`. Given more than once: a panel, all grade",
     )  # fmt: skip
     group.add_argument("--judge-prompt", default=str(JUDGE_PROMPT), help="template with {conversation} and {answer}")
     group.add_argument("--judge-concurrency", type=positive_int, default=8, help="judge calls in flight")
+    group.add_argument(
+        "--judge-scores", choices=("hard", "expected"), default="hard",
+        help="`expected`: score by the probabilities of the judge's labels, where the server gives them",
+    )  # fmt: skip
+    group.add_argument(
+        "--judge-panel", choices=("mean", "median"), default="mean", help="how a panel's scores are joined"
+    )
+    group.add_argument("--judge-batch", action="store_true", help="OpenAI's Batch API: half the price, up to 24 hours")
+    group.add_argument("--max-invalid", type=share, default=0.1, help="fail above this share of invalid verdicts")
+    group.add_argument("--no-pull", action="store_true", help="do not download a model that the Ollama server lacks")
+    group.add_argument("--prices", metavar="FILE", help="JSON with your own prices: see utils/prices.py")
 
 
-def add_generation_flags(parser: argparse.ArgumentParser, max_new_tokens: int) -> None:
+def add_seeds_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seeds", required=True, metavar="FILE", help="seed dialogues: .jsonl rows or a .json list")
+    parser.add_argument("--output-path", required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument("--limit", type=positive_int, help="use the first LIMIT seeds only, for a cheap trial")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
+
+
+def add_generation_flags(parser: argparse.ArgumentParser, max_new_tokens: int, temperature: float) -> None:
     group = parser.add_argument_group("generation")
-    group.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), help="template with {input}")
+    group.add_argument("--temperature", type=not_negative, default=temperature, help="0 takes the likeliest token")
     group.add_argument("--max-new-tokens", type=positive_int, default=max_new_tokens, help="longest answer, in tokens")
-    group.add_argument("--seed", type=int, default=0, help="the same seed samples the same answers")
+    add_model_flags(group)
+
+
+def add_model_flags(parser) -> None:
+    parser.add_argument("--top-k", type=int, default=50, help="draw among the K likeliest tokens; 0: among all")
+    parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed samples the same answers")
+    parser.add_argument("--device", default="auto", help="cuda, mps, cpu; auto takes the best there is")
+    parser.add_argument("--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="weights")
+    parser.add_argument(
+        "--engine", choices=("local", "server"), default="local",
+        help="`server`: the model's answers come from an OpenAI-compatible server (vLLM, SGLang, llama.cpp) that "
+        "serves it under the same name; fine-tuned weights within a pipeline are still sampled here",
+    )  # fmt: skip
+    parser.add_argument(
+        "--server", metavar="ADDRESS", default=os.environ.get("TUTOR_BASE_URL") or "http://localhost:8000/v1",
+        help="where --engine server finds it (or TUTOR_BASE_URL); a key, if it wants one, is read from TUTOR_API_KEY",
+    )  # fmt: skip
+
+
+def add_pair_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("pair rules")
+    group.add_argument("--min-chosen-score", type=float, default=0.8, help="chosen must score above this")
+    group.add_argument("--min-margin", type=not_negative, default=0.0, help="chosen - rejected must be this much")
+
+
+def not_negative(word: str) -> float:
+    number = float(word)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{word} is not 0 or more")
+    return number
 
 
 def positive_int(word: str) -> int:
@@ -46,19 +100,33 @@ def positive_int(word: str) -> int:
     return number
 
 
+def share(word: str) -> float:
+    number = float(word)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{word} is not between 0 and 1")
+    return number
+
+
 def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) -> None:
     """Run a script: what the user can mend becomes one line on stderr and an exit code, not a traceback."""
+    # Before torch is loaded: threads that spin while they wait stall each other on a machine with other work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    from utils.judges import JudgeError
+    for library in ("httpx", "httpx2", "openai"):  # a line per request, otherwise
+        logging.getLogger(library).setLevel(logging.WARNING)
+    from utils.chat import JudgeError, JudgeUnavailable
+    from utils.keys import command_line, redact
 
     try:
         main(**vars(parse_args()))
+    except JudgeUnavailable as error:
+        sys.exit(_say(f"{redact(error)}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
     except JudgeError as error:
-        sys.exit(_say(error, STOPPED))
+        sys.exit(_say(redact(error), STOPPED))
     except (ValueError, OSError) as error:
-        sys.exit(_say(error, BAD_INPUT))
+        sys.exit(_say(redact(error), BAD_INPUT))
     except KeyboardInterrupt:
-        sys.exit(_say("stopped by Ctrl-C; the same command goes on where this one was", INTERRUPTED))
+        sys.exit(_say(f"stopped by Ctrl-C; what was answered is kept; go on with: {command_line()}", INTERRUPTED))
 
 
 def _say(error: object, code: int) -> int:

@@ -8,10 +8,14 @@ SPEAKERS = {"student": "student", "user": "student", "teacher": "teacher", "tuto
 # Clean rows: a label at the start of a line. The original's strings: Python list reprs, whose labels come after
 # a quote, after `\n` written as two characters, after a tab, or (mathdial) glued to the student's last number.
 CLEAN_LABEL = re.compile(r"^(Student|Teacher): ", re.MULTILINE)
-LOOSE_LABEL = re.compile(r"(?:(?<![A-Za-z])|(?<=\\n))(Student|Teacher|User|Assistant|user|assistant):(?=\s|\(|\Z)")
+# A few mathdial students speak under their name, which opens an element of the list: `', 'DeAndre: …`.
+LOOSE_LABEL = re.compile(
+    r"(?:(?<![A-Za-z])|(?<=\\n))(Student|Teacher|User|Assistant|user|assistant):(?=\s|\(|\Z)"
+    r"|(?<=['\"], ['\"])([A-Z][a-z]\w*):(?=\s)"
+)
 REPR_START = re.compile(r"""\A(?:Student: ["']|\s*\[?["']|<problem>)""")
 # A line that opens a new speaker's turn: where a tutor's answer ends.
-NEW_TURN = re.compile(r"\n[ \t*#>]*(?:Student|User|Teacher|Tutor|Assistant|Professor)[ \t*]*:", re.IGNORECASE)
+NEW_TURN = re.compile(r"\s*\n[ \t*#>]*(?:Student|User|Teacher|Tutor|Assistant|Professor)[ \t*]*:", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -27,14 +31,17 @@ def split_turns(text: str) -> list[Turn]:
     """Cut `text` before each speaker's label. Nothing is lost: `"".join(turn.text for turn in turns) == text`."""
     original_format = REPR_START.match(text) is not None
     marks = list((LOOSE_LABEL if original_format else CLEAN_LABEL).finditer(text))
+    if not marks:
+        return [Turn(None, text, text.strip())]
     starts = [mark.start() for mark in marks]
-    turns = [Turn(None, text[: starts[0]], text[: starts[0]].strip())] if starts and text[: starts[0]] else []
+    turns = [Turn(None, text[: starts[0]], text[: starts[0]].strip())] if starts[0] else []
     for mark, end in zip(marks, [*starts[1:], len(text)], strict=True):
         content = text[mark.end() : end]
         if original_format:  # `\n` as two characters, quotes and commas of the list
             content = content.replace("\\n", "\n").replace("\\'", "'").replace('\\"', '"').strip().strip("\"', []\n\t")
-        turns.append(Turn(SPEAKERS[mark[1].lower()], text[mark.start() : end], content.strip()))
-    return turns or [Turn(None, text, text.strip())]
+        speaker = SPEAKERS.get((mark[1] or "").lower(), "student")
+        turns.append(Turn(speaker, text[mark.start() : end], content.strip()))
+    return turns
 
 
 def cut_at_new_turn(answer: str) -> tuple[str, bool]:

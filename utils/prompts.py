@@ -33,7 +33,9 @@ def fill(template: str, **values: str) -> str:
 
 def judge_messages(template: str, conversation: str, answer: str) -> list[dict[str, str]]:
     """The chat messages that ask a judge for a verdict."""
-    tag = hashlib.sha256(f"{conversation}\0{answer}".encode()).hexdigest()[:8]
+    tag = data = f"{conversation}\0{answer}"
+    while tag in data:  # a tag that the data holds could close its block
+        tag = hashlib.sha256(f"{tag}\0{data}".encode(errors="replace")).hexdigest()[:8]
     parts = re.split(r"^---[ \t]*\n", template, maxsplit=1, flags=re.MULTILINE)
     filled = [fill(part, conversation=conversation, answer=answer, tag=tag).strip() for part in parts]
     roles = ("system", "user") if len(parts) == 2 else ("user",)

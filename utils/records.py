@@ -46,6 +46,18 @@ class Evaluation(BaseModel):
 
 
 @dataclass(frozen=True)
+class Sample:
+    """An answer. It ended by itself ("stop"), at the token limit ("length") or where it began another's turn.
+
+    A server may give another reason ("content_filter"), and for one of several answers no number of tokens.
+    """
+
+    text: str
+    finish_reason: Literal["stop", "length", "speaker"] | str
+    tokens: int | None
+
+
+@dataclass(frozen=True)
 class TutorAnswer:
     """One tutor answer to be graded: what a judge gets to see."""
 
@@ -53,6 +65,7 @@ class TutorAnswer:
     answer: str
     known_answer: str | None = None  # the seed row's `answer`, where it has one
     sample: int = 0  # which of several answers to the same dialogue
+    repeat: int = 0  # which of several gradings of the same answer (test-retest)
 
 
 class Verdict(BaseModel):
@@ -82,5 +95,7 @@ class SeedDialogue(BaseModel):
     source: str | None = None
     group: str  # the underlying problem: rows of one group are never independent
     text: str
+    problem: str | None = None
     answer: str | None = None
+    explanation: str | None = None
     meta: dict[str, Any] = {}

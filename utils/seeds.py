@@ -65,7 +65,7 @@ def _seed(path: Path, number: int, row) -> SeedDialogue:
         turns = row["turns"]
         roles = [turn["role"] for turn in turns]
         lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
-        fields = {name: row.get(name) for name in ("source", "answer")}
+        fields = {name: row.get(name) for name in ("source", "problem", "answer", "explanation")}
         seed = SeedDialogue(
             id=row["id"], group=row["group"], meta=row.get("meta") or {},
             text="\n".join(lines if not row.get("context") else [row["context"] + "\n", *lines]), **fields,
