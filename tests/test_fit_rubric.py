@@ -1,0 +1,109 @@
+"""Refitting the offline judge to a person's ratings."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+import fit_rubric
+from utils import rubric
+from utils.rubric_features import SIGNS
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+ANSWERS = {
+    "asks you": "How would you share the coins?",
+    "asks": "How would anyone share the coins?",
+    "praises": "Well done, great work!",
+    "reveals": "The answer is {0}.",
+}
+
+
+def ratings(helpful: dict[str, float], count: int = 12) -> list[dict]:
+    """Rated answers to `count` problems, each kind of answer rated as `helpful` says."""
+    rows = []
+    for number in range(count):
+        prompt = f"Student: Problem {number}: I have {number + 20} coins and share them with my sister. Is it 3?"
+        for kind, answer in ANSWERS.items():
+            evaluation = {
+                "questions": "yes" if kind.startswith("asks") else "no", "on_topic": 4.0, "helpful": helpful[kind],
+                "reveal_answer": "yes" if kind == "reveals" else "no",
+            }  # fmt: skip
+            rows.append({"prompt": prompt, "output": answer.format(number + 500), "evaluation": evaluation})
+    random.Random(0).shuffle(rows)
+    return rows
+
+
+def test_weights_follow_the_ratings_and_keep_their_signs():
+    cares = fit_rubric.fit(ratings({"asks you": 5.0, "asks": 2.0, "praises": 2.0, "reveals": 2.0}))
+    cares_not = fit_rubric.fit(ratings({"asks you": 2.0, "asks": 5.0, "praises": 5.0, "reveals": 2.0}))
+    assert cares["helpful"]["addresses"] > fit_rubric.PRIOR_WEIGHT > cares_not["helpful"]["addresses"]
+    assert cares["helpful"]["praise"] < cares_not["helpful"]["praise"] <= 0
+    for weights in (cares, cares_not):
+        for criterion, signs in SIGNS.items():
+            assert all(weights[criterion][name] * sign >= 0 for name, sign in signs.items())
+
+
+def test_without_evidence_the_prior_stays():
+    """No feature that the ratings never show may get a weight of its own."""
+    weights = fit_rubric.fit(ratings(dict.fromkeys(ANSWERS, 3.0)))
+    assert weights["helpful"]["noise"] == -fit_rubric.PRIOR_WEIGHT
+    assert weights["reveal_answer"]["equations"] == pytest.approx(fit_rubric.PRIOR_WEIGHT, abs=1e-3)
+
+
+def test_mean_of_the_grades_is_the_mean_of_the_ratings():
+    rows = ratings({"asks you": 4.0, "asks": 4.0, "praises": 2.0, "reveals": 2.0})
+    judge = rubric.Rubric(fit_rubric.fit(rows), "")
+    graded = [judge.grade(row["prompt"], row["output"]).evaluation.helpful for row in rows]
+    assert sum(graded) / len(graded) == pytest.approx((4 + 4 + 2 + 2) / 4, abs=0.1)
+
+
+def test_the_script_writes_weights_that_the_judge_takes(tmp_path, capsys):
+    humans, out = tmp_path / "mine.json", tmp_path / "weights.json"
+    rows = ratings({"asks you": 5.0, "asks": 4.0, "praises": 1.0, "reveals": 2.0})
+    humans.write_text(json.dumps(rows))
+    fit_rubric.main(**vars(fit_rubric.parse_args(["--humans", str(humans), "--output-path", str(out)])))
+    written = json.loads(out.read_text())
+    on = written["fitted_on"]
+    assert (on["files"], on["answers"], on["conversations"], len(on["digests"])) == (["mine.json"], 48, 12, 48)
+    assert written["cross_validated"]["pearson"] > 0.9  # the ratings follow a rule that the features can see
+    assert "48 rated answers to 12 conversations" in capsys.readouterr().out
+    judge = rubric.load(out)
+    assert (
+        judge.grade(rows[0]["prompt"], ANSWERS["asks you"]).score > judge.grade(rows[0]["prompt"], "Well done!").score
+    )
+    with pytest.raises(FileExistsError):
+        fit_rubric.main(humans=[str(humans)], output_path=str(out))
+
+
+def test_ratings_of_one_kind_are_refused_before_the_fit(tmp_path):
+    """With no reveal among them the logistic fit has nothing to tell apart, and divides by zero."""
+    rows = [row for row in ratings(dict.fromkeys(ANSWERS, 3.0)) if row["evaluation"]["reveal_answer"] == "no"]
+    humans = tmp_path / "mine.json"
+    humans.write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match="all 36 answers have the same `reveal_answer`"):
+        fit_rubric.main(humans=[str(humans)], output_path=str(tmp_path / "weights.json"))
+
+
+def test_no_conversation_is_in_two_folds(monkeypatch):
+    """Answers to one problem resemble each other: a fold that shares them would flatter the judge."""
+    rows, seen = ratings(dict.fromkeys(ANSWERS, 3.0)), []
+    fit = fit_rubric.fit
+    monkeypatch.setattr(fit_rubric, "fit", lambda part: seen.append({row["prompt"] for row in part}) or fit(part))
+    fit_rubric.cross_validate(rows)
+    assert len(seen) == fit_rubric.FOLDS * fit_rubric.REPEATS
+    everyone = {row["prompt"] for row in rows}
+    for repeat in range(fit_rubric.REPEATS):
+        held_out = [everyone - part for part in seen[repeat * fit_rubric.FOLDS : (repeat + 1) * fit_rubric.FOLDS]]
+        assert sum(map(len, held_out)) == len(everyone) and set().union(*held_out) == everyone
+
+
+@pytest.mark.skipif(not (SHARED / "paper").exists(), reason="the human ratings are not on this machine")
+def test_the_weights_that_ship_reach_what_their_file_says(tmp_path):
+    humans = SHARED / "paper" / "mathdial_human_eval.json"
+    fitted = fit_rubric.main(humans=[str(humans)], output_path=str(tmp_path / "weights.json"))
+    assert fitted == json.loads(rubric.WEIGHTS.read_text())
+    figures = fitted["cross_validated"]
+    assert figures["pearson"] >= 0.78 and figures["partial correlation given `?`"] >= 0.35
+    assert figures["kappa of questions"] >= 0.8 and figures["kappa of reveal_answer"] >= 0.4
+    assert min(figures["quadratic kappa of on_topic"], figures["quadratic kappa of helpful"]) >= 0.2

@@ -1,0 +1,143 @@
+"""The rubric's vocabulary: the words and phrases by which it knows a question, praise, telling, debris."""
+
+import re
+
+
+def phrases(*alternatives: str) -> re.Pattern:
+    """A pattern that finds any of these, as whole words, in either case."""
+    return re.compile(r"\b(?:" + "|".join(alternatives) + r")(?!\w)", re.IGNORECASE)
+
+
+_FUNCTION = """
+a about above after again all also am an and any anyone anything are aren't around as at be because been before being
+below between both but by can can't cannot could couldn't did didn't do does doesn't doing don't done down during each
+either else even ever every everything few for from get gets getting give gives given go goes going gonna got had has
+hasn't have haven't having he he's her here hers him his how i i'd i'll i'm i've if in instead into is isn't it it's its
+itself just let let's like lot made make makes making many may maybe me might more most much must my myself need needs
+no nor not nothing now of off often oh ok okay on once one ones only onto or other others otherwise our out over own
+per perhaps please quite rather really same say says see seem seems seen shall she should shouldn't since so some
+someone something still such sure take takes taking than thank thanks that that's the their them then there there's
+these they they're thing things this those though through thus to together too under until up upon us use used uses
+using very want wants was wasn't way ways we we'll we're we've well were weren't what what's when where whether which
+while who whom whose why will with within without won't would wouldn't yes yet you you'd you'll you're you've your
+yours yourself hello hi hey professor teacher tutor student user assistant first second third next last left right
+today always never
+"""
+_TUTOR = """
+able answer approach arrive ask attempt best better bit careful clear come conclusion confuse consider correct describe
+detail easy exact example excellent expect explain explanation fact far figure final find fine focus found good great
+guess happen help helpful hint hold idea important incorrect information involve job keep kind know known learn lead
+look mean mind nice notice part piece place point possible practice prefer previous probably problem process progress
+question reach reason recall remember result revisit rethink sense set share show similar simple situation slight
+solution solve sort specific start state step suggest talk tell think thought told topic true try understand
+understood walk went whole wonder wonderful word work write wrong
+apply application challenge compare concept connect cover current describe discuss effect affect factor happy idea
+imagine impact implication improve influence key leave leaving main meaning method miss move need observe order
+overview own particular perspective phrase practical principle provide purpose realize recap relate relationship
+require review role scenario section specific spot strategy summarize summary suppose thing
+"""
+_CODE = """
+argument array assign boolean bracket bug call character class code colon command comment compare compile compiler
+computer condition count debug decimal define dictionary digit element equal error evaluate execute expression false
+file float function if import indent index infinite initialize input integer iterate key keyword length letter line
+list loop mathematical max maximum method min minimum module name negative none number object operation operator output
+parameter parenthesis positive print program python quote range recursion recursive remainder remove replace return
+reverse run sequence sign statement string sum symbol syntax terminal test true tuple type value variable while word
+zero
+"""
+_MATH = """
+add addition algebra altogether amount arithmetic average calculate compute cost count decimal digit divide division
+double each equal equation expression extra formula fraction half hour value increase kilogram less math mathematics
+measure mile minute minus money multiply negative number operation original percent percentage plus positive price
+product quantity quarter ratio remainder remaining square subtract sum time times total triple twice unit variable
+week year zero mistake error
+"""
+
+FUNCTION_WORDS = frozenset(_FUNCTION.split())
+TUTOR_WORDS = frozenset(_TUTOR.split())  # what tutors say in any lesson: it shows nothing about this one
+CODE_WORDS = frozenset(_CODE.split())  # what may come up in any lesson about a program …
+MATH_WORDS = frozenset(_MATH.split())  # … and in any about a calculation
+
+# "one" is a pronoun too often to be a number.
+NUMBER_WORDS = {
+    "zero": "0", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
+    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "fifteen": "15", "twenty": "20", "thirty": "30",
+    "forty": "40", "fifty": "50", "hundred": "100",
+}  # fmt: skip
+
+# A yes/no check, with few words behind it: a question, but none that guides.
+CLOSER = phrases(
+    r"mak(?:e|es|ing) sense", r"any (?:\w+ )?(?:questions|doubts)", "anything else", r"are you (?:ready|with me)",
+    r"(?:do|did|can) you (?:\w+ )?(?:understand|follow|agree|get it|see (?:it|that|this|now))", "do you want",
+    r"(?:can|could|will|would) you (?:\w+ )?try (?:it|that|this|again|now|once)", "give (?:it|that) a try",
+    "would you like", r"how does (?:that|this) sound",
+    r"is (?:that|this|it|everything) (?:\w+ )?(?:clear|ok|okay|right|correct|helpful)",
+    r"(?:does|did) (?:it|that|this) (?:\w+ )?(?:work|help|sound)",
+    r"(?:right|ok|okay|correct|yes|agreed|got it|clear|alright)\s*\?+$",
+)  # fmt: skip
+# A question without a question mark: "tell me how you would …", "think about why …".
+INDIRECT = re.compile(
+    r"(?:^|[,;:.] ?|\b(?:please|and|then|now|to) )"
+    r"(?:tell me|explain|describe|show me|let me know|think about|consider)(?: \w+){0,2} (?:how|why|which|where)\b",
+    re.IGNORECASE,
+)
+# How a question begins: "How …", "So, in which …", "If it rains, what …".
+INTERROGATIVE = re.compile(
+    r"\W*(?:\b(?:so|and|but|or|now|then|well|ok|okay)\W+)?(?:in |at |to |for )?(?:what|which|how|why|where|when|who|"
+    r"whose|is|are|was|were|do|does|did|can|could|would|will|should|have|has|if)\b",
+    re.IGNORECASE,
+)
+OPEN = phrases(
+    r"how (?:did|do|would|could|can|might|does|is|are|should|many|much)", "why", "which", "where",
+    r"what (?:do|did|does|would|could|if|makes|happens|might|can|should|is|are)",
+    r"(?:can|could) you (?:please )?(?:explain|tell|describe|show|think|walk|see|find|identify|spot)",
+    r"(?:walk|talk) me through",
+)  # fmt: skip
+POINTS_OUT = phrases(
+    "mistakes?", "errors?", "wrong", "incorrect(?:ly)?", "not quite", "isn't (?:right|correct|quite)",
+    "not (?:right|correct|exactly)", "check", "careful", "reconsider", "revisit", r"overlook\w*", r"forg[eo]t\w*",
+    "look(?:ing)? (?:again|back|closely)", "miss(?:ed|ing)", "however", "re-?read", "only",
+)  # fmt: skip
+PRAISE = phrases(
+    "well done", "great", "excellent", "good (?:job|work)", "nice(?:ly)?", "exactly", "perfect(?:ly)?",
+    "correct(?:ly)?", "that's right", "you(?:'re| are) right", "keep going", "doing (?:very )?well", "awesome",
+    "fantastic", "wonderful", "amazing", "impressive", "bravo",
+)  # fmt: skip
+TELLING = phrases(
+    r"the (?:\w+ )?(?:answer|solution|result|fix|reason|problem|issue|error|bug|mistake) is",
+    "you (?:should|need to|must|have to|only|can just|just need)", "should(?:n't| not)?", "needs? to be",
+    "so (?:we|you) (?:get|have|need)", "we (?:get|find|have|need|can)", "gives us",
+    "(?:this|which) (?:gives|means|results)", "which is", "causes", "leads to", "as a result", "consequently",
+    "therefore", "thus", "hence", "because", "since", "so that", "in other words", "for example", "instead",
+    "rather than", "remember that", "first(?:ly)?,", r"step \d",
+    "here(?:'s| is) (?:the|how|a|your)", "correct (?:answer|code|way|version)",
+    "let's (?:correct|calculate|break|compute|solve|start by)",
+)  # fmt: skip
+# "Replace it by …", "…, then add the two": the student is told what to do.
+ORDER = re.compile(
+    r"(?:^|[.!:;,]\s+|\b(?:and|then|just|so|simply|must|should|can|could|need to|have to|try to) )"
+    r"(?:replace|change|insert|add|remove|delete|use|write|move|put|set|swap|multiply|divide|subtract|return|"
+    r"initiali[sz]e|rename|increase|decrease|start with)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+EQUATION = re.compile(r"[\d)}\w]\s*(?:[-+*/×÷x^]|\\times|\\div)\s*[\d({\\]|[\w)}\]]\s*=\s*[-$\d\w(\\]")
+LEAK = re.compile(
+    r"(?:^|[\n.?!\"'}\])=]\s*)[-{\[* ]*(?:the )?(?:student|user|teacher|tutor|assistant|professor)[}\]*]*[\"']?\s*:",
+    re.IGNORECASE,
+)
+# Small models talk about the lesson, or about their instructions, instead of talking to the student.
+OUT_OF_ROLE = phrases(
+    "the student", "this student", "a student", "your student", "the tutor", "the teacher", "the dialogue",
+    "this dialogue", "next turn", "socratic", "an ai", "helpful ai", "language model", "the prompt",
+)  # fmt: skip
+LATEX = re.compile(r"\\[a-zA-Z]+|\\[()\[\]]|\$\$")
+MARKUP = re.compile(r"<<|>>|&\w+;|</?\w+>|[^\x00-\x7f‘’“”–—…×÷°²³½¼¾≤≥≠→π√é£€\u00a0-]")
+CODE_LINE = re.compile(
+    r"^\s*(?:\d+\.\s+)?(?:def \w+\(|class \w+|(?:if|elif|while|for)\b.*:\s*(?:#.*)?$|else:|return\b|print\(|"
+    r"import \w|[\w.\[\]]+\s*(?:[-+*/]?=)\s*\S)"
+)
+SELF_ANSWER = re.compile(
+    r"^\W*(?:that['’]?s (?:right|correct)|correct\b|exactly\b|yes\b|the (?:correct )?answer (?:is|would)|because\b|"
+    r"\$?\d)",
+    re.IGNORECASE,
+)
