@@ -1,11 +1,15 @@
 """An append-only journal of replies: what has been paid for, or computed, is there after a crash."""
 
+import fcntl
 import hashlib
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 def key_of(*parts: Any) -> str:
@@ -14,20 +18,41 @@ def key_of(*parts: Any) -> str:
 
 
 class Journal:
-    """A JSONL file of `{"key", "value"}`; one write and fdatasync per entry; a torn last line is tolerated."""
+    """A JSONL file of `{"key", "value"}`; each entry is written at once and synced before `add` returns.
+
+    A torn last line, which a crash leaves, is cut off.
+    ValueError if another run has it open, or if it is damaged elsewhere than at its end. The first entry of a key
+    stays: what was read once never changes.
+    """
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.entries: dict[str, Any] = {}
-        self._lock = threading.Lock()
-        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._lock, self._syncing = threading.Lock(), threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
+        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._read()
+        except BlockingIOError:
+            os.close(self._file)
+            raise ValueError(f"{self.path}: another run is writing here; wait for it, or use another folder") from None
+        except ValueError:
+            os.close(self._file)
+            raise
+
+    def _read(self) -> None:
         lines = self.path.read_bytes().split(b"\n")
-        for line in lines[:-1]:
-            entry = json.loads(line)
-            self.entries[entry["key"]] = entry["value"]
+        for number, line in enumerate(lines[:-1], 1):
+            try:
+                entry = json.loads(line)
+                self.entries.setdefault(entry["key"], entry["value"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise ValueError(f"{self.path}, line {number}: damaged ({error}); delete that line") from error
+        self._size = self._synced = sum(len(line) + 1 for line in lines[:-1])
         if lines[-1]:  # a write that a crash cut short: the reply is asked for again
-            os.ftruncate(self._file, sum(len(line) + 1 for line in lines[:-1]))
+            os.ftruncate(self._file, self._size)
 
     def __contains__(self, key: str) -> bool:
         return key in self.entries
@@ -35,12 +60,35 @@ class Journal:
     def __getitem__(self, key: str) -> Any:
         return self.entries[key]
 
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def add(self, key: str, value: Any) -> None:
-        line = json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n"
+        line = (json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n").encode(errors="replace")
         with self._lock:
-            os.write(self._file, line.encode())
-            os.fdatasync(self._file)
-            self.entries[key] = value
+            if os.write(self._file, line) < len(line):  # the disk is full
+                os.ftruncate(self._file, self._size)  # leave no half line that a later entry would be glued to
+                raise OSError(f"{self.path}: no space left to keep a reply")
+            self._size += len(line)
+            end = self._size
+        with self._syncing:
+            if self._synced < end:  # else the sync of another thread came after our write
+                written = self._size
+                sync(self._file)
+                self._synced = written
+        self.entries.setdefault(key, value)
+
+    def once(self, key: str, compute: Callable[[], Any]) -> Any:
+        """The value of `key`, computed and added if it is not there; two threads never compute the same one."""
+        with self._lock:
+            asking = self._asking.setdefault(key, threading.Lock())
+        with asking:
+            if key not in self.entries:
+                self.add(key, compute())
+        return self.entries[key]
 
     def close(self) -> None:
         os.close(self._file)

@@ -1,44 +1,49 @@
-"""Judges: the offline rubric, and an LLM behind OpenAI's API (or a compatible server) or behind Ollama."""
+"""Judges: the offline rubric, an LLM behind OpenAI's API (or a compatible server) or Ollama, or a panel of several."""
 
 import json
-import os
+import logging
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from utils.prompts import judge_messages
+from utils import prices as price_list
+from utils.chat import Chat, JudgeError, JudgeUnavailable, Reply, ask
+from utils.expected import expected_score, expected_values
+from utils.journal import Journal, key_of
+from utils.panel import PanelJudge
+from utils.prompts import JUDGE_PROMPT, judge_messages, load_template
 from utils.records import Evaluation, TutorAnswer, Verdict
+
+__all__ = [
+    "ChatJudge",
+    "Judge",
+    "JudgeError",
+    "JudgeUnavailable",
+    "OfflineJudge",
+    "from_flags",
+    "make_chat",
+    "make_judge",
+]
 
 TEMPERATURE, SEED, MAX_TOKENS = 0.2, 0, 300  # the paper's judge settings; a reply has ~40 tokens
 MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
-
-
-class JudgeError(RuntimeError):
-    """The judge cannot be used at all: wrong key, unknown model, no server. One clear line."""
+SCHEMA = Evaluation.model_json_schema()
+QUESTION_MARKS = "?？؟"
+# A small judge copies a verdict that it finds in the answer; no tutor has a reason to write one to a student.
+OWN_VERDICT = re.compile(r"(reveal_answer|on_topic|helpful)[\"']?\s*[:=]\s*[\"']?(yes|no|[1-5])\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What a chat model answered. `details` holds the usage, the fingerprint and the like."""
+class How:
+    """How a judge is to be used: what the flags say beside who it is."""
 
-    text: str
-    finish_reason: str | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-
-
-class Chat(Protocol):
-    """A chat model behind a service."""
-
-    name: str
-    settings: dict[str, Any]  # all that can change a reply, as JSON; no key
-
-    def check(self) -> None: ...
-    def complete(
-        self, messages: list[dict], *, temperature: float, seed: int, max_tokens: int, schema: dict | None = None
-    ) -> Reply: ...
+    concurrency: int = 8
+    max_invalid: float = 0.1
+    batch: bool = False
 
 
 class Judge(Protocol):
@@ -46,178 +51,199 @@ class Judge(Protocol):
 
     name: str
     settings: dict[str, Any]
+    how: How
 
-    def check(self) -> None: ...
-    def grade(self, item: TutorAnswer) -> Verdict: ...
+    def check(self) -> None:
+        """Make sure that the judge can be asked; JudgeError if not."""
+
+    def prepare(self, items: Sequence[TutorAnswer]) -> None:
+        """See all that is to be graded, before the first is."""
+
+    def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
+        """The verdict; replies that the journal has are not asked for again, new ones are kept in it."""
 
 
 class OfflineJudge:
-    """The rubric as features and rules (`utils/rubric.py`): no key, no server, no model."""
+    """The rubric as features and rules (`utils/rubric.py`): no key, no server, no model, and nothing to keep."""
 
-    name = "offline rubric"
+    how = How()
 
-    def __init__(self):
+    def __init__(self, weights: str | None = None):
         from utils import rubric
 
-        self.rubric = rubric
-        self.settings = {"judge": "offline", "version": rubric.VERSION}
+        self.rubric = rubric.load(weights) if weights else rubric.load()
+        self.name = self.rubric.name
+        self.settings = {"judge": "offline", "version": self.rubric.version}
 
     def check(self) -> None:
         pass
 
-    def grade(self, item: TutorAnswer) -> Verdict:
+    def prepare(self, items: Sequence[TutorAnswer]) -> None:
+        pass
+
+    def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
         return self.rubric.grade(item.conversation, item.answer, item.known_answer)
 
 
 class ChatJudge:
     """An LLM as judge: the judge prompt, a JSON-schema reply, validated; a bad reply is asked again with the error."""
 
-    def __init__(self, chat: Chat, template: str):
+    how = How()
+
+    def __init__(self, chat: Chat, template: str, *, scores: str = "hard", price: price_list.Price | None = None):
         self.chat, self.template, self.name = chat, template, chat.name
-        self.settings = {**chat.settings, "temperature": TEMPERATURE, "seed": SEED, "prompt": template}
+        self.expected, self.price = scores == "expected", price
+        asked = {"temperature": TEMPERATURE, "seed": SEED, "prompt": key_of(template), "scores": scores}
+        self.settings = chat.settings | asked
 
     def check(self) -> None:
         self.chat.check()
 
-    def grade(self, item: TutorAnswer) -> Verdict:
-        messages = judge_messages(self.template, item.conversation, item.answer)
+    def prepare(self, items: Sequence[TutorAnswer]) -> None:
+        self.chat.prepare([self.messages(item) for item in items], MAX_TOKENS)
+
+    def messages(self, item: TutorAnswer) -> list[dict]:
+        return judge_messages(self.template, item.conversation, item.answer)
+
+    def options(self, item: TutorAnswer, attempt: int = 0) -> dict[str, Any]:
+        """How the chat is asked. Another attempt has another seed, or the same bad reply might come again."""
+        seed = SEED + item.repeat * MAX_ATTEMPTS + attempt
+        options = {"temperature": TEMPERATURE, "seed": seed, "max_tokens": MAX_TOKENS, "schema": SCHEMA}
+        return options | ({"logprobs": True} if self.expected else {})
+
+    def distil(self, reply: Reply) -> Reply:
+        """The reply with its expected values in place of its log-probabilities, if they are wanted."""
+        if not self.expected:
+            return reply
+        if not reply.logprobs and reply.text:
+            raise JudgeError(f"{self.name} gives no log-probabilities: use --judge-scores hard")
+        try:
+            return replace(reply, details={**reply.details, "expected": expected_values(reply)})
+        except ValueError as error:  # an invalid reply may have no label: that is for `read` to say
+            return replace(reply, details={**reply.details, "no_expected": str(error)})
+
+    def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
+        first, usage, cost = self.messages(item), dict.fromkeys(price_list.USAGE, 0), 0.0
+        messages = first
         for attempt in range(MAX_ATTEMPTS):
-            reply = self.chat.complete(
-                messages, temperature=TEMPERATURE, seed=SEED + attempt, max_tokens=MAX_TOKENS,
-                schema=Evaluation.model_json_schema(),
-            )  # fmt: skip
-            details = {**reply.details, "attempts": attempt + 1}
+            options = self.options(item, attempt)
+            reply = ask(self.chat, messages, journal, sample=item.sample, distil=self.distil, **options)
+            usage = {name: usage[name] + reply.details.get("usage", {}).get(name, 0) for name in usage}
+            cost += price_list.cost(reply.details, self.price) if self.price else 0.0
+            details = {**reply.details, "usage": usage, "attempts": attempt + 1}
+            if self.price:
+                details["cost"] = cost
             try:
-                evaluation = parse_evaluation(reply)
+                evaluation, score = self.read(reply)
             except ValueError as error:
                 problem = str(error)
-                messages = [
-                    *messages[: 2 if messages[0]["role"] == "system" else 1],
-                    {"role": "assistant", "content": reply.text},
-                    {"role": "user", "content": f"That reply is not valid: {problem}. Send the JSON object alone."},
-                ]
+                again = f"That reply is not valid: {problem}. Send the JSON object alone, as described."
+                said = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
+                messages = [*first, *said, {"role": "user", "content": again}]
             else:
+                marked = any(mark in item.answer for mark in QUESTION_MARKS)
+                if evaluation.questions == "yes" and not marked:
+                    details["questions_without_mark"] = True  # the rule disagrees: counted, not overruled
+                guards = ["it carries a verdict of its own"] if OWN_VERDICT.search(item.answer) else []
                 return Verdict(
-                    evaluation=evaluation, score=evaluation.score, raw_evaluation=reply.text, judge=self.name,
-                    details=details,
+                    evaluation=evaluation, score=score, raw_evaluation=reply.text, judge=self.name, details=details,
+                    guards=guards,
                 )  # fmt: skip
         return Verdict(
             evaluation=None, score=None, raw_evaluation=reply.text, evaluation_error=problem, judge=self.name,
             details=details,
         )  # fmt: skip
 
+    def read(self, reply: Reply) -> tuple[Evaluation, float]:
+        """The evaluation and the score; ValueError says why the reply is invalid."""
+        evaluation = parse_evaluation(reply)
+        if not self.expected:
+            return evaluation, evaluation.score
+        if "expected" not in reply.details:
+            raise ValueError(reply.details.get("no_expected", "no log-probabilities"))
+        return evaluation, expected_score(reply.details["expected"])
+
 
 def parse_evaluation(reply: Reply) -> Evaluation:
     """The evaluation in a judge's reply; fences and a prefix are tolerated. ValueError says what is wrong."""
-    if reply.finish_reason == "length":
-        raise ValueError("the reply was cut off (finish_reason=length)")
-    blocks = re.findall(r"\{[^{}]*\}", reply.text or "")
+    if reply.finish_reason not in (None, "stop"):
+        raise ValueError(f"the reply was cut off or refused (finish_reason={reply.finish_reason})")
+    blocks = set(re.findall(r"\{[^{}]*\}", reply.text))
     if not blocks:
-        raise ValueError("the reply holds no JSON object" if reply.text else "the reply is empty")
+        raise ValueError("the reply holds no JSON object" if reply.text.strip() else "the reply is empty")
+    if len(blocks) > 1:
+        raise ValueError(f"the reply holds {len(blocks)} different JSON objects, not one")
     try:
-        return Evaluation.model_validate(json.loads(blocks[-1]))
+        return Evaluation.model_validate(json.loads(blocks.pop(), object_pairs_hook=_no_key_twice))
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg}") from error
     except ValidationError as error:
         raise ValueError("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())) from error
 
 
-class OpenAIChat:
-    """A model behind OpenAI's API, or behind any compatible server (`OPENAI_BASE_URL`)."""
-
-    def __init__(self, key: str, model: str):
-        import openai
-
-        self.name = model
-        self.client = openai.OpenAI(api_key=key, max_retries=3, timeout=120)
-        self.settings = {"judge": "openai", "model": model, "server": str(self.client.base_url)}
-
-    def check(self) -> None:
-        import openai
-
-        try:
-            names = [model.id for model in self.client.models.list()]
-        except openai.OpenAIError as error:
-            raise JudgeError(f"the judge at {self.client.base_url} does not answer: {error}") from error
-        if names and self.name not in names:
-            raise JudgeError(f"{self.client.base_url} has no model {self.name!r}; it has {', '.join(names[:10])}")
-
-    def complete(self, messages, *, temperature, seed, max_tokens, schema=None) -> Reply:
-        import openai
-
-        response_format = {
-            "type": "json_schema",
-            "json_schema": {"name": "evaluation", "strict": True, "schema": schema},
-        }
-        try:
-            answer = self.client.chat.completions.create(
-                model=self.name, messages=messages, temperature=temperature, seed=seed, max_tokens=max_tokens,
-                **({"response_format": response_format} if schema else {}),
-            )  # fmt: skip
-        except openai.OpenAIError as error:
-            raise JudgeError(f"{self.name}: {error}") from error
-        choice = answer.choices[0]
-        usage = answer.usage.model_dump() if answer.usage else {}
-        return Reply(choice.message.content or "", choice.finish_reason, {"model": answer.model, "usage": usage})
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return dict(pairs)
 
 
-class OllamaChat:
-    """A model behind an Ollama server, by its native API (the OpenAI-compatible one cannot set the context)."""
-
-    def __init__(self, address: str, model: str):
-        import ollama
-
-        self.name = model
-        self.client = ollama.Client(host=address, timeout=300)
-        self.settings = {"judge": "ollama", "model": model, "server": address}
-
-    def check(self) -> None:
-        try:
-            names = [model.model for model in self.client.list().models]
-        except Exception as error:  # the client raises httpx, json and pydantic errors of its own accord
-            raise JudgeError(f"no Ollama server answers at {self.settings['server']}: {error}") from error
-        if self.name not in names and f"{self.name}:latest" not in names:
-            raise JudgeError(f"the Ollama server has no model {self.name!r}: run `ollama pull {self.name}`")
-
-    def complete(self, messages, *, temperature, seed, max_tokens, schema=None) -> Reply:
-        # A context too small cuts the prompt without a word, so it is sent sized: 3 characters a token is low.
-        context = max_tokens + 256 + sum(len(message["content"]) for message in messages) // 3
-        options = {"temperature": temperature, "seed": seed, "num_predict": max_tokens, "num_ctx": context}
-        try:
-            answer = self.client.chat(model=self.name, messages=messages, format=schema, options=options)
-        except Exception as error:
-            raise JudgeError(f"{self.name}: {error}") from error
-        usage = {"prompt_tokens": answer.prompt_eval_count, "completion_tokens": answer.eval_count}
-        return Reply(answer.message.content or "", answer.done_reason, {"model": answer.model, "usage": usage})
-
-
-def make_chat(spec: list[str]) -> Chat | None:
-    """The chat model of `--judge-llm`: None for `offline`. ValueError explains the forms."""
-    match spec:
-        case ["offline"]:
+def make_chat(spec: Sequence[str], *, pull: bool = True) -> Chat | None:
+    """The chat model of one `--judge-llm`: None for `offline`. ValueError explains the forms."""
+    match list(spec):
+        case ["offline"] | ["offline", _]:
             return None
         case ["openai", key, model]:
-            return OpenAIChat(read_key(key), model)
-        case ["ollama", address, model]:
-            return OllamaChat(address, model)
+            from utils.openai_chat import OpenAIChat
+
+            return OpenAIChat(key, model)
+        case ["ollama", *address, model] if len(address) < 2:
+            from utils.ollama_chat import OllamaChat
+
+            return OllamaChat("".join(address), model, pull=pull)
     raise ValueError(
-        "--judge-llm takes `offline`, `openai <key | env:NAME | file:PATH> <model>` or `ollama <address> <model>`"
+        "--judge-llm takes `offline [weights.json]`, `openai <key | env:NAME | file:PATH> <model>` or "
+        "`ollama [address] <model>`"
     )
 
 
-def make_judge(spec: list[str], template: str) -> Judge:
-    """The judge of `--judge-llm`; `template` is the text of the judge prompt."""
-    chat = make_chat(spec)
-    return ChatJudge(chat, template) if chat else OfflineJudge()
+def make_judge(
+    spec: Sequence[str] | Sequence[Sequence[str]],
+    template: str,
+    *,
+    panel: str = "mean",
+    scores: str = "hard",
+    pull: bool = True,
+    prices: Path | str | None = None,
+) -> Judge:
+    """The judge of `--judge-llm`: one spec, or a list of specs (a panel); `template` is the judge prompt's text."""
+    if spec and not isinstance(spec[0], str):
+        members = [make_judge(one, template, scores=scores, pull=pull, prices=prices) for one in spec]
+        return members[0] if len(members) == 1 else PanelJudge(members, panel)
+    chat = make_chat(spec, pull=pull)
+    if chat is None:
+        return OfflineJudge(*spec[1:])
+    return ChatJudge(chat, template, scores=scores, price=price_list.price_of(chat.settings, prices))
 
 
-def read_key(word: str) -> str:
-    """A key given as `env:NAME`, `file:PATH` or itself."""
-    kind, _, rest = word.partition(":")
-    if kind == "env":
-        if not os.environ.get(rest):
-            raise ValueError(f"--judge-llm: the environment variable {rest} is not set")
-        return os.environ[rest]
-    if kind == "file":
-        return Path(rest).read_text(encoding="utf-8").strip()
-    return word
+def from_flags(
+    *,
+    judge_llm: Sequence | None = None,
+    judge_prompt: str | Path = JUDGE_PROMPT,
+    judge_concurrency: int = 8,
+    judge_scores: str = "hard",
+    judge_panel: str = "mean",
+    judge_batch: bool = False,
+    max_invalid: float = 0.1,
+    no_pull: bool = False,
+    prices: str | None = None,
+) -> Judge:
+    """The judge of the flags that `cli.add_judge_flags` adds; asks no server anything (`judge.check()` does)."""
+    template = load_template(judge_prompt, "conversation", "answer")
+    if "{tag}" not in template:
+        logging.warning("%s has no {tag}: nothing keeps an answer from posing as the end of its block", judge_prompt)
+    judge = make_judge(
+        judge_llm or ["offline"], template, panel=judge_panel, scores=judge_scores, pull=not no_pull, prices=prices
+    )
+    for one in (judge, *getattr(judge, "members", ())):
+        one.how = How(judge_concurrency, max_invalid, judge_batch)
+    return judge

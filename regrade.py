@@ -1,0 +1,108 @@
+"""Grade stored answers again, with another judge or a panel: nothing is generated anew.
+
+    python -m regrade --artifact runs/base.json --output-path runs/base_by_gpt4o.json \\
+        --judge-llm openai env:OPENAI_API_KEY gpt-4o
+
+Takes an evaluation file or a training set. Each answer keeps its former verdicts under `earlier`; the pairs of a
+training set are chosen anew. (To grade human-rated answers with another judge, run human_vs_gpt with that judge.)
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from utils import cli
+
+
+def main(
+    *, artifact: str, output_path: str, min_chosen_score: float, min_margin: float, overwrite: bool = False,
+    **judge_flags: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the artifact with new verdicts to `output_path`; returns how they differ from the old ones."""
+    from utils.artifacts import journal_beside, read_json, refuse_existing, write_json
+    from utils.grading import counts, grade
+    from utils.judges import from_flags
+    from utils.pairs import choose_pair, format_report, pair_fields, set_report
+    from utils.records import TutorAnswer, Verdict
+
+    refuse_existing(output_path, overwrite)
+    rows = read_json(artifact)
+    answers = stored_answers(rows, artifact)
+    judge = from_flags(**judge_flags)
+    judge.check()
+    items = [
+        TutorAnswer(row["prompt"], answer["output"], row.get("known_answer"), k)
+        for row, given in zip(rows, answers, strict=True)
+        for k, answer in enumerate(given)
+    ]
+    flat = [answer for given in answers for answer in given]
+    verdicts = grade(judge, items, journal_beside(output_path, "verdicts"), description=f"grades {Path(artifact).stem}")
+    before = [answer.get("score") for answer in flat]
+    for answer, verdict in zip(flat, verdicts, strict=True):
+        former = {name: answer[name] for name in Verdict.model_fields if name in answer}
+        answer["earlier"] = [*answer.get("earlier", []), former]
+        answer |= verdict.model_dump()
+    if "all_evaluations" in rows[0]:
+        given = iter(verdicts)
+        judged = [[next(given) for _ in row] for row in answers]
+        texts = [[answer["output"] for answer in row] for row in answers]
+        pairs = [
+            choose_pair(
+                row["prompt"], outputs, row_verdicts, min_chosen_score=min_chosen_score, min_margin=min_margin,
+                known_answer=row.get("known_answer"),
+            )
+            for row, outputs, row_verdicts in zip(rows, texts, judged, strict=True)
+        ]  # fmt: skip
+        for row, pair, candidates in zip(rows, pairs, answers, strict=True):
+            row |= pair_fields(pair, candidates)
+        print(format_report(set_report(texts, judged, pairs)))
+    write_json(output_path, rows)
+    both = [(old, new.score) for old, new in zip(before, verdicts, strict=True) if None not in (old, new.score)]
+    found = counts(verdicts) | {
+        "compared": len(both),
+        "mean_before": fmean(old for old, _ in both) if both else None,
+        "mean_now": fmean(new for _, new in both) if both else None,
+        "changed": sum(abs(old - new) > 1e-9 for old, new in both),
+    }
+    print(f"{judge.name}: {found['graded']} answers graded, {found['invalid']} invalid, cost {found['cost']}")
+    if both:
+        print(
+            f"mean score {found['mean_before']:.3f} before, {found['mean_now']:.3f} now; {found['changed']} of "
+            f"{len(both)} answers have another score"
+        )
+    return found
+
+
+def stored_answers(rows: Any, artifact: str) -> list[list[dict[str, Any]]]:
+    """The answers of each row, as dicts with an `output`; ValueError names the file, the row and what it lacks."""
+    if not isinstance(rows, list) or not rows:
+        raise ValueError(f"{artifact}: expected a list of rows with answers")
+    answers = []
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
+            raise ValueError(
+                f"{artifact}, row {number}: no `prompt` in it; is this an evaluation file or training set?"
+            )
+        given = row.get("all_evaluations", [row])
+        if "human" in row or not all(isinstance(one, dict) and isinstance(one.get("output"), str) for one in given):
+            raise ValueError(f"{artifact}, row {number}: no stored answer (`output`); human ratings are human_vs_gpt's")
+        answers.append(given)
+    if len({"all_evaluations" in row for row in rows}) > 1:
+        raise ValueError(f"{artifact}: some rows are of a training set, others of an evaluation")
+    return answers
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    parser.add_argument("--artifact", required=True, metavar="FILE", help="an evaluation file or a training set")
+    parser.add_argument("--output-path", required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
+    cli.add_pair_flags(parser)
+    cli.add_judge_flags(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

@@ -1,0 +1,124 @@
+"""A double of an Ollama server that follows the real one's contract, its silent cut of long prompts included.
+
+A word is a token here. `num_ctx` defaults to `default_context`; a longer prompt is cut, with HTTP 200, to its first
+4 tokens and its tail, and `prompt_eval_count` says what was read. Errors are {"error": "…"}; a failing pull says so
+in a line under HTTP 200. `pages` and `bodies` keep what was asked.
+"""
+
+import contextlib
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+KEEP = 4  # tokens of the beginning that survive a cut
+
+
+class FakeOllama:
+    def __init__(
+        self,
+        models=("llama3:latest",),
+        *,
+        pullable=(),
+        default_context=4096,
+        model_context=131_072,
+        ignores_num_ctx=False,
+        faults=(),
+    ):
+        self.models, self.pullable, self.faults = list(models), set(pullable), list(faults)
+        self.default_context, self.model_context, self.ignores_num_ctx = default_context, model_context, ignores_num_ctx
+        self.pages: list[str] = []
+        self.bodies: list[dict] = []
+        self.read: list[list[str]] = []  # the tokens that the model got to see
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"owner": self}))
+        self.server.daemon_threads = True
+        self.host = f"127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Handler(BaseHTTPRequestHandler):
+    owner: FakeOllama
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, body, status=200):
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the client's deadline was shorter
+            self.wfile.write(data)
+
+    def do_GET(self):
+        self.owner.pages.append(self.path)
+        if self.path == "/api/tags":
+            return self.answer({"models": [{"name": name, "model": name} for name in self.owner.models]})
+        return self.answer(b"404 page not found", 404)
+
+    def do_POST(self):
+        owner = self.owner
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        owner.pages.append(self.path)
+        name = body["model"] if ":" in body["model"] else body["model"] + ":latest"
+        if self.path == "/api/pull":
+            return self.pull(name)
+        if name not in owner.models:
+            return self.answer({"error": f"model '{body['model']}' not found"}, 404)
+        if self.path == "/api/show":
+            return self.answer(
+                {"model_info": {"general.architecture": "llama", "llama.context_length": owner.model_context}}
+            )
+        owner.bodies.append(body)
+        return self.chat(body)
+
+    def pull(self, name):
+        lines = [{"status": "pulling manifest"}]
+        if name in self.owner.pullable:
+            lines += [{"status": "pulling abc", "digest": "abc", "total": 100, "completed": n} for n in (0, 50, 100)]
+            lines.append({"status": "success"})
+            self.owner.models.append(name)
+        else:
+            lines.append({"error": "pull model manifest: file does not exist"})
+        self.answer("".join(json.dumps(line) + "\n" for line in lines).encode())
+
+    def chat(self, body):
+        owner, options = self.owner, body.get("options") or {}
+        match owner.faults.pop(0) if owner.faults else None:
+            case "busy":
+                return self.answer({"error": "server busy, please try again. maximum pending requests exceeded"}, 503)
+            case "crash":
+                return self.answer({"error": "llama runner process has terminated"}, 500)
+            case "bad":
+                return self.answer({"error": "invalid options"}, 400)
+            case "not json":
+                return self.answer(b"<html>proxy</html>")
+            case "empty":
+                return self.answer(b"")
+            case "error under 200":
+                return self.answer({"error": "something went wrong"})
+            case "hang":
+                time.sleep(3)
+        tokens = " ".join(message["content"] for message in body["messages"]).split()
+        context = owner.default_context if owner.ignores_num_ctx else options.get("num_ctx", owner.default_context)
+        context = min(context, owner.model_context)
+        if len(tokens) > context:
+            tokens = tokens[:KEEP] + tokens[-(context - KEEP) :]
+        owner.read.append(tokens)
+        content = '{"questions": "yes", "on_topic": 4, "helpful": 3, "reveal_answer": "no"}'
+        answer = {
+            "model": body["model"], "created_at": "2025-01-01T00:00:00Z", "done": True, "done_reason": "stop",
+            "message": {"role": "assistant", "content": content}, "prompt_eval_count": len(tokens), "eval_count": 30,
+        }  # fmt: skip
+        if "num_predict" not in options:  # a JSON grammar lets a model write white space for ever
+            answer |= {"message": {"role": "assistant", "content": content + " " * 10_000}, "done_reason": "length"}
+        return self.answer(answer)

@@ -1,0 +1,133 @@
+"""OpenAI's Batch API, against a server that has it (tests/fake_batches.py)."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fake_batches import FakeBatches
+from fault_server import FaultServer
+
+from utils import batch, grading, judges, retry
+from utils.prices import Price
+from utils.records import TutorAnswer
+
+TEMPLATE = "Grade by the rubric.\n---\n{conversation}\n{answer}"
+ITEMS = [TutorAnswer(f"Student: {n}?", f"What is {n}?") for n in range(9)]
+
+
+@pytest.fixture
+def judge_of(monkeypatch):
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(batch, "POLL", 0.05)
+
+    def make(server, in_batches=True):
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        judge = judges.make_judge(["openai", "none", "judge-1"], TEMPLATE)
+        judge.how, judge.price = judges.How(batch=in_batches), Price(1.0, 0.5, 2.0)
+        return judge
+
+    return make
+
+
+def evaluations(verdicts):
+    return [verdict.evaluation for verdict in verdicts]
+
+
+def test_results_are_matched_by_custom_id_at_half_the_price(tmp_path, judge_of):
+    """Results come in any order: matched by place, they would be other answers' grades."""
+    with FakeBatches() as server:
+        ordinary = grading.grade(judge_of(server, False), ITEMS, tmp_path / "ordinary", description="x")
+        server.bodies.clear()
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert len(server.bodies) == 1  # the first, by which rejected parameters are learnt
+        assert len(server.batches) == 1
+    assert evaluations(verdicts) == evaluations(ordinary)
+    assert verdicts[1].details["cost"] == pytest.approx(ordinary[1].details["cost"] / 2)
+    assert verdicts[0].details["cost"] == pytest.approx(ordinary[0].details["cost"])
+
+
+@pytest.mark.parametrize(
+    "options, asked", [({"fails": [0, 3]}, 2), ({"ending": "expired"}, 4), ({"ending": "failed"}, 8)]
+)
+def test_what_the_batch_does_not_answer_goes_the_ordinary_way(tmp_path, judge_of, options, asked):
+    with FakeBatches(**options) as server:
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert len(server.bodies) == 1 + asked
+        assert evaluations(verdicts) == evaluations(judge_of(server).grade(item) for item in ITEMS)
+        grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert len(server.batches) == 1  # and no second batch for them
+
+
+def test_rejected_parameters_are_learnt_before_the_file_is_written(tmp_path, judge_of):
+    with FakeBatches(rejects={"temperature": None, "max_tokens": "max_completion_tokens"}) as server:
+        grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        bodies = [json.loads(line)["body"] for line in server.files["file0"].splitlines()]
+    assert len(bodies) == 8
+    assert all("temperature" not in body and body["max_completion_tokens"] == 300 for body in bodies)
+
+
+def test_many_requests_are_split_into_batches(tmp_path, judge_of, monkeypatch):
+    monkeypatch.setattr(batch, "LARGEST_BATCH", 3)
+    with FakeBatches() as server:
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert [b["request_counts"]["total"] for b in server.batches.values()] == [3, 3, 2]
+        assert evaluations(verdicts) == evaluations(judge_of(server).grade(item) for item in ITEMS)
+
+
+def test_a_judge_without_batches_is_refused(tmp_path):
+    judge = judges.make_judge(["ollama", ":1", "m"], TEMPLATE)
+    judge.how = judges.How(batch=True)
+    with pytest.raises(ValueError, match="has no Batch API"):
+        grading.grade(judge, ITEMS, tmp_path / "j", description="x")
+
+
+CHILD = """
+import os, sys
+sys.path[:0] = [{root!r}, {tests!r}]
+from pathlib import Path
+from test_batch import ITEMS, TEMPLATE
+from utils import batch, grading, journal, judges
+batch.POLL = 0.05
+if {forget}:  # killed after the batch was started, before its id was stored
+    real = journal.Journal.add
+    def add(self, key, value):
+        if key.startswith("batch:"):
+            os.kill(os.getpid(), 9)
+        real(self, key, value)
+    journal.Journal.add = add
+judge = judges.make_judge(["openai", "none", "judge-1"], TEMPLATE)
+judge.how = judges.How(batch=True)
+grading.grade(judge, ITEMS, {path!r}, description="x")
+"""
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_a_killed_run_finds_its_batch_again(tmp_path, judge_of, forget):
+    """The batch was paid for, and a second one was started."""
+    tests = Path(__file__).parent
+    with FakeBatches(looks=10**9) as server:
+        judge = judge_of(server)  # also sets the address
+        code = CHILD.format(root=str(tests.parent), tests=str(tests), path=str(tmp_path / "j"), forget=forget)
+        process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+        end = time.monotonic() + 30
+        while server.looked < 3 and process.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, process.stderr.read().decode()
+        process.stderr.close()
+        assert forget or '"batch:batch0"' in (tmp_path / "j").read_text()  # stored before it is waited for
+        server.looks = 0
+        verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x")
+        assert len(server.batches) == 1 and len(server.bodies) == 1
+        assert all(verdict.evaluation for verdict in verdicts)
+
+
+def test_the_ordinary_way_has_no_batches(tmp_path, judge_of):
+    with FaultServer() as server:
+        grading.grade(judge_of(server, False), ITEMS, tmp_path / "j", description="x")
+        assert not any("batches" in path or "files" in path for path in server.paths)

@@ -1,0 +1,74 @@
+"""Keys are read from where they are kept, and appear nowhere else."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils import keys
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def no_secrets(monkeypatch):
+    monkeypatch.setattr(keys, "SECRETS", set())
+
+
+def test_forms(monkeypatch, tmp_path):
+    (tmp_path / "key").write_text("sk-from-a-file\n")
+    monkeypatch.setenv("SOME_KEY", "sk-from-env ")
+    assert keys.read_key(f"file:{tmp_path / 'key'}") == "sk-from-a-file"
+    assert keys.read_key("env:SOME_KEY") == "sk-from-env"
+    assert keys.read_key("sk-literal-key") == "sk-literal-key"
+    assert keys.redact("with sk-from-a-file and sk-literal-key") == "with <key> and <key>"
+
+
+def test_what_is_missing_is_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("NO_KEY", raising=False)
+    with pytest.raises(ValueError, match="NO_KEY"):
+        keys.read_key("env:NO_KEY")
+    with pytest.raises(FileNotFoundError):
+        keys.read_key(f"file:{tmp_path / 'none'}")
+    with pytest.raises(ValueError, match="empty"):
+        keys.read_key("")
+
+
+@pytest.mark.parametrize("bad", ["sk-two\nlines-of-it", "sk-käse-12345", "sk with spaces"])
+def test_a_broken_key_is_refused_without_showing_it(bad):
+    """httpx puts a header that it cannot send, key and all, into its error."""
+    with pytest.raises(ValueError) as caught:
+        keys.read_key(bad)
+    assert bad not in str(caught.value)
+
+
+def test_placeholders_for_servers_without_keys_are_no_secrets():
+    """Redacting the key `x` would take every x out of every reply."""
+    assert keys.read_key("x") == "x" and keys.redact("text with x") == "text with x"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="argument lists can be wiped on Linux only")
+def test_a_literal_key_is_wiped_from_the_argument_list_and_the_command():
+    code = (
+        "import sys; from pathlib import Path; from utils import keys; keys.read_key(sys.argv[2]);"
+        "print(Path('/proc/self/cmdline').read_bytes()); print(keys.command_line())"
+    )
+    command = [sys.executable, "-c", code, "openai", "sk-0123456789", "gpt-4o", "sk-0123456789"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "sk-0123456789" not in done.stdout + done.stderr
+    assert "gpt-4o" in done.stdout.splitlines()[0] and "'<key>' gpt-4o '<key>'" in done.stdout
+    assert done.stderr.count("better `env:NAME`") == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://h", "http://u:p@h", "u:p@h:80", "http://h/?key=1", "http://h:port", "file:///x"]
+)
+def test_addresses_that_are_refused(address):
+    with pytest.raises(ValueError, match="flag"):
+        keys.checked_address(address, "flag")
+
+
+@pytest.mark.parametrize("address", ["", "host", ":11434", "host:80", "http://host", "https://host:1/v1", "[::1]:80"])
+def test_addresses_that_are_taken(address):
+    assert keys.checked_address(address, "flag") == address

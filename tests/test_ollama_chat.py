@@ -1,0 +1,144 @@
+"""The Ollama client against a double of the real server (tests/fake_ollama.py)."""
+
+import pytest
+from fake_ollama import FakeOllama
+
+from utils import judges, retry
+from utils.chat import JudgeError, JudgeUnavailable
+from utils.ollama_chat import CONTEXT_STEP, OllamaChat
+from utils.records import TutorAnswer
+
+ASK = {"temperature": 0.2, "seed": 7, "max_tokens": 300}
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("utils.ollama_chat.CHECK_BUDGET", 0.5)
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
+
+
+@pytest.mark.parametrize(
+    "address, server",
+    [("", "http://127.0.0.1:11434"), ("host", "http://host:11434"), (":99", "http://127.0.0.1:99"),
+     ("host:99", "http://host:99"), ("http://host", "http://host:80"), ("https://host:99", "https://host:99")],
+)  # fmt: skip
+def test_address_forms(address, server):
+    assert OllamaChat(address, "m").server.rstrip("/") in (server, server.removesuffix(":80"))
+
+
+def test_ollama_host_is_used_when_no_address_is_given(monkeypatch):
+    monkeypatch.setenv("OLLAMA_HOST", "other:1234")
+    assert judges.make_chat(["ollama", "m"]).server.startswith("http://other:1234")
+
+
+@pytest.mark.parametrize("address", ["http://user:pass@host", "ftp://host"])
+def test_addresses_that_are_refused(address):
+    with pytest.raises(ValueError, match="Ollama address"):
+        OllamaChat(address, "m")
+
+
+@pytest.mark.parametrize("model", ["llama3", "llama3:latest", "org/tutor", "tutor:7b"])
+def test_latest_is_matched(model):
+    """`llama3` was not found among `llama3:latest`, and pulled again."""
+    with FakeOllama(["llama3:latest", "org/tutor:latest", "tutor:7b"]) as server:
+        OllamaChat(server.host, model, pull=False).check()
+        assert "/api/pull" not in server.pages
+
+
+def test_a_missing_model_is_pulled_or_refused():
+    with FakeOllama(pullable=["new:latest"]) as server:
+        with pytest.raises(JudgeError, match="ollama pull new"):
+            OllamaChat(server.host, "new", pull=False).check()
+        OllamaChat(server.host, "new").check()
+        assert server.pages.count("/api/pull") == 1
+
+
+def test_an_error_of_the_pull_under_http_200_is_seen():
+    with FakeOllama() as server, pytest.raises(JudgeError, match=r"could not pull.*file does not exist"):
+        OllamaChat(server.host, "misspelt").check()
+
+
+def test_no_server():
+    with pytest.raises(JudgeError, match="no Ollama server answers"):
+        OllamaChat("127.0.0.1:9", "m").check()
+
+
+@pytest.mark.parametrize("fault", ["busy", "crash", "not json", "empty", "error under 200", "hang"])
+def test_what_may_pass_is_asked_again(fault):
+    with FakeOllama(faults=[fault, fault]) as server:
+        reply = OllamaChat(server.host, "llama3", deadline=0.5).complete(HELLO, **ASK)
+        assert len(server.bodies) == 3 and reply.finish_reason == "stop"
+
+
+def test_busy_beyond_the_budget():
+    with FakeOllama(faults=["busy"] * 999) as server, pytest.raises(JudgeUnavailable, match="server busy"):
+        OllamaChat(server.host, "llama3", budget=0.4).complete(HELLO, **ASK)
+
+
+def test_what_cannot_pass_stops_at_once():
+    with FakeOllama(faults=["bad"]) as server:
+        with pytest.raises(JudgeError, match="invalid options"):
+            OllamaChat(server.host, "llama3").complete(HELLO, **ASK)
+        with pytest.raises(JudgeError, match="no model 'other'"):
+            OllamaChat(server.host, "other").complete(HELLO, **ASK)
+        assert len(server.bodies) == 1
+
+
+def test_options_go_where_the_server_reads_them():
+    """temperature and seed beside `options` are ignored; without num_predict a JSON reply may never end."""
+    with FakeOllama() as server:
+        OllamaChat(server.host, "llama3").complete(HELLO, **ASK, schema={"type": "object"})
+        body = server.bodies[0]
+        assert {"temperature": 0.2, "seed": 7, "num_predict": 300}.items() <= body["options"].items()
+        assert body["format"] == {"type": "object"} and body["options"]["num_ctx"] >= 4096
+
+
+TEMPLATE = "Rubric: first word of all.\n---\n{conversation}\n{answer}"
+LONG = TutorAnswer("Student: " + "word " * 6000, "What?")
+
+
+def test_num_ctx_is_sized_to_the_longest_prompt_and_the_same_for_all():
+    """The default context cuts a long prompt to its first 4 tokens and its tail: the judge loses its rubric."""
+    with FakeOllama() as server:
+        judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)
+        judge.check()
+        items = [TutorAnswer("Student: hi", "What?"), LONG]
+        judge.prepare(items)
+        for item in items:
+            judge.grade(item)
+        contexts = {body["options"]["num_ctx"] for body in server.bodies}
+        assert len(contexts) == 1 and contexts.pop() % CONTEXT_STEP == 0
+        assert server.read[1][:3] == ["Rubric:", "first", "word"] and len(server.read[1]) > 6000
+
+
+def test_a_silently_cut_prompt_is_an_error_never_a_score():
+    with FakeOllama(ignores_num_ctx=True) as server:
+        judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)
+        judge.check()
+        judge.prepare([LONG])
+        with pytest.raises(JudgeError, match="cut the prompt"):
+            judge.grade(LONG)
+        assert len(server.read[0]) == 4096  # the double did cut it, under HTTP 200
+
+
+def test_a_context_filled_to_the_brim_is_asked_again_with_more():
+    """The estimate was too low for this text: num_ctx grows instead of a score on half a prompt."""
+    with FakeOllama() as server:
+        chat = OllamaChat(server.host, "llama3")
+        chat.check()
+        chat.context = 4096
+        prompt = [{"role": "user", "content": "a " * 4000}]
+        reply = chat.complete(prompt, **ASK)
+        assert [body["options"]["num_ctx"] for body in server.bodies] == [4096, 8192]
+        assert reply.details["usage"]["prompt_tokens"] == 4000 and reply.details["num_ctx"] == 8192
+
+
+def test_a_prompt_that_the_model_cannot_hold_is_refused_before_the_first_call():
+    with FakeOllama(model_context=4096) as server:
+        judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)
+        judge.check()
+        with pytest.raises(JudgeError, match="longer context"):
+            judge.prepare([LONG])
+        assert server.bodies == []

@@ -1,0 +1,94 @@
+"""A chat model behind a service: what it answers, how it fails, and how a reply is paid for only once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from utils.journal import Journal, key_of
+
+
+class JudgeError(RuntimeError):
+    """The judge cannot be used at all: wrong key, no credit, unknown model, bad address. One clear line.
+
+    `status` is the HTTP status that said so, if one did.
+    """
+
+    def __init__(self, message: str, status: int | None = None):
+        super().__init__(message)
+        self.status = status
+
+
+class JudgeUnavailable(RuntimeError):
+    """The judge cannot be used now: it was asked again until the time budget was spent. The run can be resumed."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a chat model answered.
+
+    `details` holds the usage (tokens), the model's full name, its fingerprint, parameters that had to be changed.
+    `logprobs` has one entry per token of the reply, if asked for: (token, {alternative: log-probability}).
+    """
+
+    text: str
+    finish_reason: str | None = None  # "stop", "length", "content_filter", "refusal", "context_length", …
+    details: dict[str, Any] = field(default_factory=dict)
+    logprobs: Sequence[tuple[str, dict[str, float]]] = ()
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens the reply has; 0 where the server did not say."""
+        return self.details.get("usage", {}).get("completion_tokens", 0)
+
+
+class Chat(Protocol):
+    """A chat model behind a service."""
+
+    name: str
+    settings: dict[str, Any]  # all that can change a reply, as JSON; no key
+
+    def check(self) -> None:
+        """Make sure that the server answers and has the model; JudgeError says what is wrong."""
+
+    def prepare(self, prompts: Sequence[list[dict]], max_tokens: int) -> None:
+        """See all prompts before the first is asked, for what must be sized to the longest."""
+
+    def complete(
+        self,
+        messages: list[dict],
+        *,
+        temperature: float,
+        seed: int,
+        max_tokens: int,
+        schema: dict | None = None,
+        logprobs: bool = False,
+    ) -> Reply:
+        """Ask once (passing troubles are ridden out). Raises JudgeError or JudgeUnavailable."""
+
+
+def ask(
+    chat: Chat,
+    messages: list[dict],
+    journal: Journal | None = None,
+    *,
+    sample: int = 0,
+    distil: Callable[[Reply], Reply] = lambda reply: reply,
+    **options: Any,
+) -> Reply:
+    """The reply from the journal, or else from the chat and into the journal; `distil` is applied before it is kept.
+
+    `sample` tells questions apart that are asked several times in the very same words.
+    """
+    if journal is None:
+        return distil(chat.complete(messages, **options))
+    key = question_key(chat, messages, sample, options)
+    return Reply(**journal.once(key, lambda: entry_of(distil(chat.complete(messages, **options)))))
+
+
+def question_key(chat: Chat, messages: list[dict], sample: int, options: dict) -> str:
+    return key_of(chat.settings, messages, sample, options)
+
+
+def entry_of(reply: Reply) -> dict[str, Any]:
+    """The reply as the journal keeps it; its log-probabilities would be a thousand times the text, so they go."""
+    return {name: value for name, value in asdict(reply).items() if name != "logprobs"}

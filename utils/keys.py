@@ -1,0 +1,89 @@
+"""Keys of services: read, kept out of everything that is written, and wiped from the process's argument list."""
+
+import ctypes
+import logging
+import os
+import shlex
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+SECRETS: set[str] = set()  # keys in use: `redact` takes them out of any text
+SHORTEST = 8  # a shorter word is no secret but a placeholder ("none", "x") for a server that wants no key
+
+
+def read_key(word: str) -> str:
+    """A key given as `env:NAME`, `file:PATH` or itself. ValueError (which never shows the key) says what is wrong."""
+    kind, _, rest = word.partition(":")
+    if kind == "env":
+        key, origin = os.environ.get(rest, ""), f"the environment variable {rest}"
+    elif kind == "file":
+        key, origin = Path(rest).read_text(encoding="utf-8"), rest
+    else:
+        key, origin = word, "the key"
+    key = key.strip()
+    if not key:
+        raise ValueError(f"--judge-llm: {origin} is empty or not set")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise ValueError(f"--judge-llm: {origin} holds spaces, line breaks or non-ASCII characters: that is no key")
+    if len(key) < SHORTEST:
+        return key
+    if origin == "the key" and key in sys.argv and key not in SECRETS:
+        wiped = wipe_arguments(key)
+        logging.warning(
+            "a key on the command line can be read by every user of this machine%s: better `env:NAME` or `file:PATH`",
+            " until now, when it was wiped" if wiped else "",
+        )
+    SECRETS.add(key)
+    return key
+
+
+def redact(text: object) -> str:
+    """The text without any key in use."""
+    text = str(text)
+    for secret in sorted(SECRETS, key=len, reverse=True):
+        text = text.replace(secret, "<key>")
+    return text
+
+
+def command_line() -> str:
+    """The command that started this process, ready to be pasted, with `<key>` in place of a literal key."""
+    words = [Path(sys.executable).name, *sys.orig_argv[1:]]
+    return " ".join("'<key>'" if word in SECRETS else shlex.quote(word) for word in words)
+
+
+def wipe_arguments(word: str) -> bool:
+    """Overwrite `word` in the argument list that `ps` shows. True if it is gone (Linux; elsewhere False)."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        # man 5 proc: fields 48 and 49 of stat are where the arguments start and end in memory
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        start, end = int(fields[45]), int(fields[46])
+        if not 0 < start < end:
+            return False
+        arguments, secret = ctypes.string_at(start, end - start), word.encode()
+        at = arguments.find(secret)
+        while at >= 0:
+            ctypes.memset(start + at, ord("*"), len(secret))
+            at = arguments.find(secret, at + len(secret))
+        return secret not in Path("/proc/self/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return False
+
+
+def checked_address(address: str, flag: str) -> str:
+    """The address, if it is http(s) and holds no credentials; ValueError otherwise. The scheme may be left out."""
+    scheme, separator, _ = address.partition("://")
+    try:
+        parts = urlsplit(address if separator else f"http://{address}")
+        parts.port  # noqa: B018 (it raises for a port that is none)
+    except ValueError as error:
+        raise ValueError(f"{flag}: not an address ({error})") from None
+    if separator and scheme.lower() not in ("http", "https"):
+        raise ValueError(f"{flag}: the address must be http:// or https://, not {scheme}://")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"{flag}: an address with a user name or password in it would end up in logs; give a key")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{flag}: an address with `?` or `#` in it is not a server's address")
+    return address

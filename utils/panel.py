@@ -1,0 +1,59 @@
+"""A panel: several judges grade the same answer; every verdict is kept, the score is joined from the valid ones."""
+
+from collections.abc import Callable, Sequence
+from statistics import mean, median
+from typing import Any
+
+from utils.journal import Journal
+from utils.records import Evaluation, TutorAnswer, Verdict
+
+JOIN: dict[str, Callable] = {"mean": mean, "median": median}
+
+
+class PanelJudge:
+    """Several judges as one. A member's invalid verdict is left out and counted in `details["invalid_members"]`."""
+
+    def __init__(self, members: Sequence, how: str = "mean"):
+        self.members, self.join, self.how = members, JOIN[how], members[0].how
+        self.name = "panel of " + ", ".join(member.name for member in members)
+        self.settings: dict[str, Any] = {"judge": "panel", "join": how, "members": [m.settings for m in members]}
+
+    def check(self) -> None:
+        for member in self.members:
+            member.check()
+
+    def prepare(self, items: Sequence[TutorAnswer]) -> None:
+        for member in self.members:
+            member.prepare(items)
+
+    def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
+        return join([member.grade(item, journal) for member in self.members], self.join, self.name)
+
+
+def join(verdicts: list[Verdict], how: Callable, name: str) -> Verdict:
+    """One verdict of several. Points are joined by `how`; yes or no by majority, a tie counts against the answer."""
+    valid = [verdict for verdict in verdicts if verdict.evaluation is not None]
+    evaluations = [verdict.evaluation for verdict in valid]
+    details = {
+        "panel": [verdict.model_dump() for verdict in verdicts],
+        "invalid_members": len(verdicts) - len(valid),
+    }
+    raw = "\n".join(verdict.raw_evaluation for verdict in verdicts)
+    if not valid:
+        errors = "; ".join(f"{verdict.judge}: {verdict.evaluation_error}" for verdict in verdicts)
+        return Verdict(
+            evaluation=None, score=None, raw_evaluation=raw, evaluation_error=errors, judge=name, details=details
+        )
+    asks = sum(evaluation.questions == "yes" for evaluation in evaluations)
+    keeps = sum(evaluation.reveal_answer == "no" for evaluation in evaluations)
+    evaluation = Evaluation(
+        questions="yes" if 2 * asks > len(valid) else "no",
+        on_topic=float(how(evaluation.on_topic for evaluation in evaluations)),
+        helpful=float(how(evaluation.helpful for evaluation in evaluations)),
+        reveal_answer="no" if 2 * keeps > len(valid) else "yes",
+    )
+    return Verdict(
+        evaluation=evaluation, score=how(verdict.score for verdict in valid), raw_evaluation=raw, judge=name,
+        reasons=[f"{verdict.judge}: {reason}" for verdict in valid for reason in verdict.reasons],
+        guards=sorted({guard for verdict in valid for guard in verdict.guards}), details=details,
+    )  # fmt: skip
