@@ -1,0 +1,62 @@
+"""What the benchmarks share: each way runs in a process of its own, in turn; medians, spread and ratios are printed."""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+# CPU-seconds then count work: threads that wait for each other would count too, and more so on a busy machine.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def in_turn(module: str, ways: Sequence[str], repeats: int, words: Sequence[object]) -> dict[str, list[dict]]:
+    """Each way's results: `python -m module *words --child way` prints one as the last line, JSON with "cost"
+    and "gigabytes". All ways once, then again, so that a busy machine disturbs them alike."""
+    results: dict[str, list[dict]] = {way: [] for way in ways}
+    for _ in range(repeats):
+        for way in ways:
+            command = [sys.executable, "-m", module, *map(str, words), "--child", way]
+            done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **ONE_THREAD})
+            if done.returncode:
+                raise SystemExit(f"{way}:\n{done.stderr}")
+            results[way].append(json.loads(done.stdout.splitlines()[-1]))
+            print(way, results[way][-1], file=sys.stderr)
+    return results
+
+
+def table(results: dict[str, list[dict]], unit: str) -> str:
+    """Median, spread and ratio to the first way's median; the highest memory of all repeats."""
+    first = next(iter(results.values()))
+    base, memory = statistics.median(run["cost"] for run in first), max(run["gigabytes"] for run in first)
+    lines = [f"| way | {unit} | spread | against ours | peak GB | of ours |", "|---|---|---|---|---|---|"]
+    for way, runs in results.items():
+        costs, peak = sorted(run["cost"] for run in runs), max(run["gigabytes"] for run in runs)
+        median = statistics.median(costs)
+        lines.append(
+            f"| {way} | {median:.2f} | {costs[0]:.2f}-{costs[-1]:.2f} | {median / base:.2f} | {peak:.2f} "
+            f"| {peak / memory:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def clock(cuda: bool) -> float:
+    """CPU-seconds of this process, all threads; seconds where a GPU does the work."""
+    if not cuda:
+        return time.process_time()
+    import torch
+
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def peak_gigabytes(cuda: bool, who: int = resource.RUSAGE_SELF) -> float:
+    """The most memory that this process (or a child of it that has ended) ever held; on a GPU, that torch held."""
+    if not cuda:
+        return resource.getrusage(who).ru_maxrss / 2**20
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**30

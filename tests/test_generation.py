@@ -1,0 +1,119 @@
+"""Fast generation against plain `generate`, with the real small model; each test names the bug that it guards."""
+
+import pytest
+import torch
+
+from utils import generation
+from utils.generation import _pick, _shared_prefix, sample_answers
+from utils.prompts import tutor_messages
+
+DIALOGUES = [
+    "Student: Is 7 x 8 = 54?",
+    "Student: My code prints None.\nTeacher: Where does the function hand something back?\nStudent: I print.",
+    "Student: Why is the sky blue? I think it mirrors the sea.",
+]
+GREEDY = {"num_samples": 1, "temperature": 0, "top_k": 0, "max_new_tokens": 24, "seed": 0}
+SAMPLED = {"num_samples": 3, "temperature": 1.2, "top_k": 50, "max_new_tokens": 16, "seed": 0}
+
+
+@pytest.fixture(scope="module")
+def prompts(model_and_tokenizer):
+    _, tokenizer = model_and_tokenizer
+    return [
+        tokenizer.apply_chat_template(
+            tutor_messages("You are a tutor.\n\n{input}", dialogue), add_generation_prompt=True, return_dict=False
+        )
+        for dialogue in DIALOGUES
+    ]
+
+
+def run(model_and_tokenizer, prompts, **settings):
+    return [samples for _, samples in sorted(sample_answers(*model_and_tokenizer, prompts, **settings))]
+
+
+def test_greedy_text_is_that_of_plain_generate(model_and_tokenizer, prompts):
+    """Padding, positions or a shared prefix that are off by one change the text."""
+    model, tokenizer = model_and_tokenizer
+    ours = run(model_and_tokenizer, prompts, **GREEDY)
+    for prompt, (sample,) in zip(prompts, ours, strict=True):
+        with torch.inference_mode():
+            ids = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=24)[0, len(prompt) :]
+        assert sample.text == tokenizer.decode(ids, skip_special_tokens=True).strip()
+    assert model.config._attn_implementation != "socratic_decode"  # the model is left as it was
+
+
+def test_a_sample_is_the_same_alone_and_in_a_group(model_and_tokenizer, prompts):
+    """Rows of one batch leaking into each other, or a stream that depends on the row's place."""
+    together = run(model_and_tokenizer, prompts, **SAMPLED)
+    for prompt, samples in zip(prompts, together, strict=True):
+        assert run(model_and_tokenizer, [prompt], **SAMPLED)[0] == samples
+        assert run(model_and_tokenizer, [prompt], **SAMPLED | {"num_samples": 1})[0] == samples[:1]
+
+
+def test_samples_of_one_prompt_differ_from_the_first_token_on(model_and_tokenizer, prompts):
+    """The first token, sampled once from the shared prefill, was broadcast to all samples."""
+    (samples,) = run(
+        model_and_tokenizer, prompts[2:], **SAMPLED | {"num_samples": 12, "max_new_tokens": 1, "temperature": 2.0}
+    )
+    assert len({sample.text for sample in samples}) > 3
+    again = run(model_and_tokenizer, prompts[2:], **SAMPLED | {"seed": 1})[0]
+    assert again != run(model_and_tokenizer, prompts[2:], **SAMPLED)[0]
+
+
+def test_a_finished_row_leaves_and_the_others_go_on(model_and_tokenizer, prompts, monkeypatch):
+    """Dropping a finished row must drop the same row of cache, mask, positions and noise."""
+    model, tokenizer = model_and_tokenizer
+    before = run(model_and_tokenizer, prompts, **GREEDY)
+    ids = tokenizer(before[1][0].text, add_special_tokens=False).input_ids
+    stop = ids[5]
+    monkeypatch.setattr(model.generation_config, "eos_token_id", [tokenizer.eos_token_id, stop])
+    after = run(model_and_tokenizer, prompts, **GREEDY)
+    assert after[1][0].finish_reason == "stop"
+    assert after[1][0].tokens == ids.index(stop)
+    for old, new in zip(before, after, strict=True):
+        assert old[0].text.startswith(new[0].text)
+        assert len(new[0].text) > 0
+
+
+def test_an_answer_ends_where_another_turn_begins(model_and_tokenizer, prompts, monkeypatch):
+    """The model that plays the student too; only a line that opens a turn ends the answer."""
+    _, tokenizer = model_and_tokenizer
+    script = tokenizer("What is 7 x 7? A Student: in the text is fine.\nStudent: 49, and so on and so on.").input_ids
+    steps = iter(script)
+    monkeypatch.setattr(generation, "_pick", lambda logits, *_: torch.tensor([next(steps)]))
+    (samples,) = run(model_and_tokenizer, prompts[:1], **GREEDY | {"max_new_tokens": len(script)})
+    assert samples[0].text == "What is 7 x 7? A Student: in the text is fine."
+    assert samples[0].finish_reason == "speaker"
+
+
+def test_out_of_memory_halves_the_group_down_to_one(model_and_tokenizer, prompts, monkeypatch):
+    expected = run(model_and_tokenizer, prompts, **SAMPLED)
+    sizes, decode = [], generation._decode_group
+
+    def small_machine(model, tokenizer, prompts, *args):
+        sizes.append(len(prompts))
+        if len(prompts) > 1:
+            raise torch.OutOfMemoryError("too big")
+        return decode(model, tokenizer, prompts, *args)
+
+    monkeypatch.setattr(generation, "_decode_group", small_machine)
+    assert run(model_and_tokenizer, prompts, **SAMPLED) == expected
+    assert sizes == [3, 1, 1, 1]
+    monkeypatch.setattr(generation, "_decode_group", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("!")))
+    with pytest.raises(torch.OutOfMemoryError):
+        run(model_and_tokenizer, prompts[:1], **SAMPLED)
+
+
+def test_pick_draws_by_inverse_cdf_among_the_top_k():
+    logits = torch.tensor([0.1, 0.6, 0.3, 1e-9]).log().repeat(4, 1)  # likeliest first: 0.6, 0.3, 0.1
+    noise = torch.tensor([0.0, 0.59, 0.61, 0.95])
+    assert _pick(logits, noise, 1.0, 0).tolist() == [1, 1, 2, 0]
+    assert _pick(logits, noise, 1.0, 2).tolist() == [1, 1, 1, 2]  # 0.6 / 0.9 = 0.667 > 0.61
+    assert _pick(logits, noise, 0, 0).tolist() == [1, 1, 1, 1]
+
+
+def test_shared_prefix_leaves_a_token_of_every_prompt():
+    assert _shared_prefix([[1, 2, 3], [1, 2, 4]]) == 2
+    assert _shared_prefix([[1, 2], [1, 2]]) == 1
+    assert _shared_prefix([[1, 2], [1, 2, 3]]) == 1
+    assert _shared_prefix([[5], [6]]) == 0
