@@ -1,0 +1,90 @@
+"""Make preference pairs: a model answers every seed dialogue several times, the judge grades, best and worst pair up.
+
+    python -m gen_train_dataset --seeds datasets/mathdial_train.jsonl --output-path runs/mathdial/train_dataset.json
+
+Every candidate is kept, with its verdict, next to the pair (if any) that it belongs to. The replies are kept in
+journals beside the output: after a crash the same command goes on where it was.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from utils import cli
+
+
+def main(
+    *, seeds: str, output_path: str, instruct_model: str, num_candidates: int, temperature: float, top_k: int,
+    max_new_tokens: int, inference_prompt: str, seed: int, device: str, dtype: str, engine: str, server: str,
+    min_chosen_score: float, min_margin: float, limit: int | None = None, overwrite: bool = False, **judge_flags: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the pairs of every seed to `output_path`; returns the report on the set (`utils.pairs.set_report`)."""
+    from utils.artifacts import journal_beside, refuse_existing, write_json
+    from utils.evaluation import to_grade
+    from utils.grading import grade
+    from utils.judges import from_flags
+    from utils.pairs import choose_pair, format_report, pair_fields, set_report
+    from utils.seeds import read_seeds
+    from utils.tutors import Sampling, answer_seeds
+
+    refuse_existing(output_path, overwrite)
+    dialogues = read_seeds(seeds, limit)
+    judge = from_flags(**judge_flags)
+    judge.check()
+    answers = answer_seeds(
+        dialogues, instruct_model, Sampling(num_candidates, temperature, top_k, max_new_tokens, seed),
+        inference_prompt=inference_prompt, journal_path=journal_beside(output_path, "candidates"), device=device,
+        dtype=dtype, engine=engine, server=server, description=f"candidates {Path(seeds).stem}",
+    )  # fmt: skip
+    graded = grade(
+        judge,
+        to_grade(dialogues, answers.samples),
+        journal_beside(output_path, "verdicts"),
+        description=f"grades {Path(seeds).stem}",
+    )
+    verdicts = [graded[i : i + num_candidates] for i in range(0, len(graded), num_candidates)]
+    texts = [[sample.text for sample in row] for row in answers.samples]
+    pairs = [
+        choose_pair(
+            dialogue.text, row, given, min_chosen_score=min_chosen_score, min_margin=min_margin,
+            known_answer=dialogue.answer,
+        )
+        for dialogue, row, given in zip(dialogues, texts, verdicts, strict=True)
+    ]  # fmt: skip
+    rows = []
+    for i, (dialogue, pair) in enumerate(zip(dialogues, pairs, strict=True)):
+        candidates = [
+            {"output": sample.text, "finish_reason": sample.finish_reason, "tokens": sample.tokens}
+            | verdict.model_dump()
+            for sample, verdict in zip(answers.samples[i], verdicts[i], strict=True)
+        ]
+        rows.append(
+            {
+                "id": dialogue.id,
+                "group": dialogue.group,
+                "prompt": dialogue.text,
+                "known_answer": dialogue.answer,
+                **pair_fields(pair, candidates),
+                "dropped_turns": answers.dropped_turns[i],
+            }
+        )
+    write_json(output_path, rows)
+    report = set_report(texts, verdicts, pairs)
+    print(format_report(report))
+    print(f"pairs: {output_path}")
+    return report | {"shortened_prompts": sum(map(bool, answers.dropped_turns))}
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    cli.add_seeds_flags(parser)
+    cli.add_generation_flags(parser, max_new_tokens=400, temperature=1.2)
+    parser.add_argument("--instruct-model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
+    parser.add_argument("--num-candidates", type=cli.positive_int, default=5, help="answers sampled per seed dialogue")
+    cli.add_pair_flags(parser)
+    cli.add_judge_flags(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

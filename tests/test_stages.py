@@ -1,0 +1,113 @@
+"""The scripts themselves, run at toy size with the real small model, the real rubric and real files."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from utils.artifacts import read_json
+from utils.judges import OfflineJudge
+from utils.prompts import INFERENCE_PROMPT
+from utils.records import TutorAnswer
+from utils.seeds import read_seeds
+from utils.tutors import Sampling, answer_seeds
+
+ROOT = Path(__file__).resolve().parent.parent
+SEEDS = ROOT / "datasets" / "mathdial_test.jsonl"
+QUICK = ["--limit", "3", "--max-new-tokens", "12", "--dtype", "float32"]
+FIELDS = {"prompt", "output", "raw_evaluation", "evaluation_error", "evaluation", "score"}  # the original's
+
+
+def run(script: str, *flags, **more) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", script, *map(str, flags)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **more)
+
+
+def test_eval_model_writes_the_originals_fields_and_more(tmp_path):
+    output = tmp_path / "base.json"
+    done = run("eval_model", "--seeds", SEEDS, "--output-path", output, *QUICK)
+    assert done.returncode == 0, done.stderr
+    rows = read_json(output)
+    assert len(rows) == 3 and FIELDS | {"id", "group", "finish_reason", "tutor"} <= rows[0].keys()
+    assert rows[0]["tutor"] == "SmolLM2-135M-Instruct" and 0 < rows[0]["tokens"] <= 12
+    assert "score 0." in done.stdout
+    again = run("eval_model", "--seeds", SEEDS, "--output-path", output, *QUICK)
+    assert again.returncode == 2 and "is there already" in again.stderr and "Traceback" not in again.stderr
+
+
+def test_self_eval_takes_the_best_of_five_and_says_so(tmp_path):
+    output = tmp_path / "gpt4o.json"
+    done = run("self_eval", "--seeds", SEEDS, "--output-path", output, *QUICK)
+    assert done.returncode == 0, done.stderr
+    rows = read_json(output)
+    assert {row["tutor"] for row in rows} == {"SmolLM2-135M-Instruct, best of 5"}
+    seeds = read_seeds(SEEDS, 3)
+    answers = answer_seeds(  # from the journal
+        seeds, "smollm2", Sampling(5, 1.0, 50, 12, 0), inference_prompt=INFERENCE_PROMPT, device="cpu", dtype="float32",
+        journal_path=tmp_path / "gpt4o.candidates.jsonl", engine="local", server="", description="",
+    )  # fmt: skip
+    judge = OfflineJudge()
+    for seed, samples, row in zip(seeds, answers.samples, rows, strict=True):
+        scores = [judge.grade(TutorAnswer(seed.text, sample.text, seed.answer)).score for sample in samples]
+        assert row["score"] == max(scores) and row["output"] in {sample.text for sample in samples}
+
+
+def test_gen_train_dataset_keeps_every_candidate_and_pairs_best_with_worst(tmp_path):
+    output = tmp_path / "train_dataset.json"
+    flags = ["--seeds", SEEDS, "--output-path", output, *QUICK, "--num-candidates", 4, "--min-chosen-score", 0.3]
+    done = run("gen_train_dataset", *flags)
+    assert done.returncode == 0, done.stderr
+    for row in read_json(output):
+        candidates = row["all_evaluations"]
+        assert len(candidates) == 4
+        assert {"output", "raw_evaluation", "evaluation_error", "evaluation"} <= candidates[0].keys()
+        assert row["rejected_eval"]["score"] <= min(c["score"] for c in candidates) + 0.025
+        if row["eligible"]:
+            assert row["chosen_eval"]["score"] > max(0.3, row["rejected_eval"]["score"])
+            assert row["chosen"] == row["chosen_eval"]["output"] and not row["chosen_eval"]["guards"]
+    assert "prompts give a preference pair" in done.stdout
+
+
+def test_generation_goes_on_after_a_kill(tmp_path):
+    """A killed run lost everything that it had generated."""
+    output = tmp_path / "a.json"
+    flags = ["--seeds", SEEDS, "--limit", "6", "--max-new-tokens", "24", "--dtype", "float32", "--num-candidates", "8"]
+    command = [sys.executable, "-m", "gen_train_dataset", "--output-path", str(output), *map(str, flags)]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    journal = tmp_path / "a.candidates.jsonl"
+    deadline = time.monotonic() + 120
+    while not (journal.is_file() and journal.read_bytes().count(b"\n") >= 5):
+        assert child.poll() is None and time.monotonic() < deadline, "it ended, or never began to write"
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    kept = journal.read_bytes().count(b"\n")
+    assert not output.exists()
+    with journal.open("ab") as f:
+        f.write(b'{"key": "torn')  # what a crash in the middle of a write leaves
+    done = run("gen_train_dataset", "--output-path", output, *flags)
+    assert done.returncode == 0, done.stderr
+    assert f"/{48 - kept // 8 * 8} [" in done.stderr  # the bar: what was left to generate, by whole prompts
+    whole = run("gen_train_dataset", "--output-path", tmp_path / "b.json", *flags)
+    assert whole.returncode == 0
+    assert read_json(output) == read_json(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--seeds", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--judge-llm", "gpt-4o"], "--judge-llm"),
+        (["--judge-llm", "openai", "env:NO_SUCH_KEY", "m"], "NO_SUCH_KEY is empty or not set"),
+        (["--model-path", "datasets"], "not a model folder"),
+        (["--inference-prompt", "prompts/judge.txt"], "no {input} placeholder"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_code_2(tmp_path, flags, message):
+    done = run("eval_model", "--seeds", SEEDS, "--output-path", tmp_path / "x.json", *flags)
+    assert done.returncode == 2 and message in done.stderr
+    assert "Traceback" not in done.stderr
