@@ -1,0 +1,174 @@
+"""How fast DPO trains here, against what people use: trl's defaults, trl with LoRA, full fine-tuning with two models.
+
+    python -m benchmarks.training            # every way once, on a few pairs: some minutes on 2 cores
+    python -m benchmarks.training --pairs 8 --repeats 3
+
+Every way trains on the same pairs for two epochs, its reference model's work included; each in a process of its own,
+one after the other and then again, so that a busy machine disturbs them alike. Counted are CPU-seconds on a CPU and
+seconds on a GPU, and the highest memory. With a GPU the model is Phi-3-mini's architecture with random weights.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from utils.cli import positive_int
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "paper"
+PHI3_MINI = {
+    "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32,
+    "num_key_value_heads": 32, "max_position_embeddings": 4096, "original_max_position_embeddings": 4096,
+    "sliding_window": 2047, "tie_word_embeddings": False, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+}  # fmt: skip
+ANSWER = "You are close, and the way you set it up makes sense. Look at the second line again: what does it stand for? "
+EPOCHS = 2
+
+PRECOMPUTED, STORED = {"precompute_ref_log_probs": True}, {"gradient_checkpointing": False}
+MIXED, PLAIN = {"bf16": True}, {"bf16": False}
+# name: (full fine-tuning, our trainer, DPOConfig fields beside those that all have)
+WAYS = {
+    "ours: LoRA, shared prompts": (False, True, PRECOMPUTED | STORED | MIXED),
+    "trl + LoRA + precomputed reference": (False, False, PRECOMPUTED | STORED | MIXED),
+    "trl + LoRA": (False, False, STORED | MIXED),
+    "trl's defaults": (True, False, MIXED),
+    "full, second model": (True, False, STORED | PLAIN),
+    "ours: full, shared prompts": (True, True, PRECOMPUTED | STORED | MIXED),
+}
+
+
+def main(*, pairs: int, repeats: int, ways: list[str], child: str | None = None) -> None:
+    """Print a table: median, spread, ratio to the first way, memory."""
+    if child:
+        print(json.dumps(measure(child, pairs)))
+        return
+    results: dict[str, list[dict]] = {name: [] for name in WAYS if any(word in name for word in ways)}
+    for _ in range(repeats):
+        for name in results:
+            command = [sys.executable, "-m", "benchmarks.training", "--child", name, "--pairs", str(pairs)]
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            results[name].append(json.loads(output.splitlines()[-1]))
+            print(name, results[name][-1], file=sys.stderr)
+    first = next(iter(results.values()))
+    unit, base = first[0]["unit"], statistics.median(run["cost"] for run in first)
+    memory = max(run["gigabytes"] for run in first)
+    print(f"{pairs} pairs x {EPOCHS} epochs, {first[0]['tokens']}; {first[0]['machine']}\n")
+    print(f"| way | {unit} per pair and epoch | spread | against ours | peak GB | of ours |\n|---|---|---|---|---|---|")
+    for name, runs in results.items():
+        costs = sorted(run["cost"] for run in runs)
+        peak = max(run["gigabytes"] for run in runs)
+        print(
+            f"| {name} | {statistics.median(costs):.2f} | {costs[0]:.2f}-{costs[-1]:.2f} "
+            f"| {statistics.median(costs) / base:.2f} | {peak:.2f} | {peak / memory:.2f} |"
+        )
+
+
+def measure(way: str, pairs: int) -> dict:
+    """Train in one way; the cost runs from the making of the trainer (the reference is part of it) to its end."""
+    import datasets
+    import torch
+    from peft import LoraConfig
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from trl import DPOConfig, DPOTrainer
+
+    from utils.dpo import SharedPromptDPOTrainer
+    from utils.models import BUNDLED, resolve
+
+    full, ours, fields = WAYS[way]
+    cuda = torch.cuda.is_available()
+    folder = resolve(BUNDLED)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    rows = preference_rows(tokenizer, pairs)
+    dtype = torch.float32 if full and not cuda else torch.bfloat16
+
+    def load():
+        if not cuda:
+            return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
+        torch.manual_seed(0)
+        with torch.device("cuda"):
+            return AutoModelForCausalLM.from_config(
+                AutoConfig.for_model("phi3", vocab_size=len(tokenizer), **PHI3_MINI), dtype=dtype
+            )
+
+    adapters = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    with tempfile.TemporaryDirectory() as output:
+        config = DPOConfig(
+            **{"output_dir": output, "max_length": None, "num_train_epochs": EPOCHS, "save_strategy": "no",
+               "per_device_train_batch_size": 1, "gradient_accumulation_steps": 4, "learning_rate": 5e-5,
+               "report_to": "none", "use_cpu": not cuda, "dataloader_pin_memory": cuda, "disable_tqdm": True} | fields
+        )  # fmt: skip
+        model, second = load(), load() if full and not ours else None
+        start = clock(cuda)
+        trainer = (SharedPromptDPOTrainer if ours else DPOTrainer)(
+            model, second, config, train_dataset=datasets.Dataset.from_list(rows), processing_class=tokenizer,
+            peft_config=None if full else adapters,
+        )  # fmt: skip
+        ready = clock(cuda)
+        trainer.train()
+        end = clock(cuda)
+    if ours and not trainer.shared:
+        raise SystemExit("the prompts were not shared: nothing was measured")
+    lengths = [[len(row[f"{part}_ids"]) for part in ("prompt", "chosen", "rejected")] for row in trainer.train_dataset]
+    means = [statistics.mean(column) for column in zip(*lengths, strict=True)]
+    return {
+        "cost": (end - start) / pairs / EPOCHS,
+        "before_training": (ready - start) / pairs / EPOCHS,
+        "gigabytes": torch.cuda.max_memory_allocated() / 2**30
+        if cuda
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "unit": "seconds" if cuda else "CPU-seconds",
+        "tokens": "prompts of {:.0f} tokens, chosen {:.0f}, rejected {:.0f} on average".format(*means),
+        "machine": torch.cuda.get_device_name() if cuda else f"{os.cpu_count()} CPU cores",
+    }
+
+
+def preference_rows(tokenizer, count: int) -> list[dict]:
+    """Prompts of real lengths, from the middle half of the seeds by length; answers of 85 to 150 tokens."""
+    from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
+    from utils.seeds import DATASETS, DATASETS_DIR, find_seeds, read_seeds
+
+    where = SHARED if SHARED.is_dir() else DATASETS_DIR
+    template = load_template(INFERENCE_PROMPT, "input")
+    texts = [seed.text for name in DATASETS for seed in read_seeds(find_seeds(where, name, "train"))]
+    middle = sorted(texts, key=len)[len(texts) // 4 : 3 * len(texts) // 4]
+    words = tokenizer(ANSWER * 10)["input_ids"]
+
+    def answer(tokens: int) -> list[dict]:
+        return [{"role": "assistant", "content": tokenizer.decode(words[:tokens])}]
+
+    return [
+        {
+            "prompt": tutor_messages(template, middle[(2 * i + 1) * len(middle) // (2 * count)]),
+            "chosen": answer(85 + 20 * (i % 4)),
+            "rejected": answer(150 - 15 * (i % 3)),
+        }
+        for i in range(count)
+    ]
+
+
+def clock(cuda: bool) -> float:
+    if not cuda:
+        return time.process_time()
+    import torch
+
+    torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=positive_int, default=2, help="preference pairs (default: 2)")
+    parser.add_argument("--repeats", type=positive_int, default=1, help="times that every way is run (default: 1)")
+    parser.add_argument("--ways", nargs="+", default=[""], metavar="WORD", help="only the ways with such a word")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    main(**vars(parse_args()))

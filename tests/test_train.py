@@ -1,0 +1,429 @@
+"""Training end to end on a tiny model with the real tokenizer: pairs, prompts that fit, resume, weights, two processes.
+
+Each test says which bug it guards.
+"""
+
+import json
+import math
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from datasets import Dataset
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+from trl import DPOConfig, DPOTrainer
+
+import train
+from utils import checkpoints, dpo, models, training
+from utils.preferences import Preference, fit_preferences, read_preferences, tokenize
+from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
+
+ROOT = Path(__file__).resolve().parent.parent
+GOOD = ["What have you tried so far?", "Which number in the problem says how many there are?", "Why did you add these?"]
+BAD = ["The answer is 12.", "You must divide 60 by 5, which gives 12 boxes, so the result is 12."]
+
+
+def graded(output: str, questions: str, on_topic: float, helpful: float, reveal_answer: str) -> dict:
+    return {
+        "output": output, "raw_evaluation": "{}", "evaluation_error": None,
+        "evaluation": {
+            "questions": questions, "on_topic": on_topic, "helpful": helpful, "reveal_answer": reveal_answer,
+        },
+    }  # fmt: skip
+
+
+def row(prompt: str, chosen: dict, rejected: dict, **more) -> dict:
+    """As the original writes them, and as gen_train_dataset does with `more`."""
+    return {
+        "prompt": prompt, "chosen": chosen["output"], "rejected": rejected["output"], "chosen_eval": chosen,
+        "rejected_eval": rejected, "all_evaluations": [chosen, rejected],
+    } | more  # fmt: skip
+
+
+def dialogue(number: int, turns: int = 1) -> str:
+    lines = [f"Student: A baker has {number + 20} rolls and puts {number + 2} into a box. How many boxes?"]
+    for turn in range(turns - 1):
+        lines += [f"Teacher: Go on with step {turn}, please.", f"Student: I got {number * turn} there, I think."]
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(models.resolve("smollm2"))
+
+
+@pytest.fixture(scope="module")
+def tiny(tokenizer, tmp_path_factory) -> str:
+    """A folder with an untrained Llama of two small layers in bfloat16 and the real small model's tokenizer."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
+        num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.1, tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    (folder / "tokenizer.model").write_bytes(b"sentencepiece")
+    return str(folder)
+
+
+@pytest.fixture
+def dataset(tmp_path) -> str:
+    rows = [
+        row(dialogue(i), graded(GOOD[i % 3], "yes", 5, 4 + i % 2, "no"), graded(BAD[i % 2], "no", 5, 3, "yes"))
+        for i in range(8)
+    ]
+    path = tmp_path / "train_dataset.json"
+    path.write_text(json.dumps(rows))
+    return str(path)
+
+
+def flags(dataset: str, output: Path, model: str, *words: str) -> list[str]:
+    return [
+        "--train-dataset", dataset, "--output-dir", str(output), "--instruct-model", model, "--device", "cpu",
+        "--dtype", "float32", "--gradient-accumulation", "2", "--set", "save_steps=0.5", *words,
+    ]  # fmt: skip
+
+
+def run(dataset: str, output: Path, model: str, *words: str) -> dict:
+    return train.main(**vars(train.parse_args(flags(dataset, output, model, *words))))
+
+
+def weights_of(output: Path) -> dict[str, torch.Tensor]:
+    return load_file(output / "weights" / "model.safetensors")
+
+
+# Which rows are pairs
+
+
+def test_eligibility_is_decided_by_scores(tmp_path):
+    """Guards: a failed candidate as `rejected`; a score of exactly 0.8 let through by its last binary digit."""
+    best, worst = graded("a?", "yes", 5, 5, "no"), graded("b", "no", 3, 3, "yes")
+    exactly = graded("c?", "yes", 3, 3, "no")  # 0.25 + 0.25 + 0.15 + 0.15
+    failed = {"output": "d", "raw_evaluation": "{", "evaluation_error": "not JSON", "evaluation": None}
+    rows = [
+        row("Student: 1", best, worst),
+        row("Student: 2", exactly, worst),
+        row("Student: 3", best, best),
+        row("Student: 4", best, failed),
+        row("Student: 5", best, worst, eligible=False, not_eligible_because="best and worst are the same text"),
+        row("Student: 6", best, worst) | {"chosen": None, "rejected": None, "chosen_eval": None},
+        row("Student: 7", exactly | {"score": 0.93}, worst | {"score": 0.21}),  # the judge's own expected scores
+    ]
+    path = tmp_path / "train_dataset.json"
+    path.write_text(json.dumps(rows))
+    pairs, left_out = read_preferences(path, 0.8)
+    assert [pair.row for pair in pairs] == [1, 7]
+    assert left_out == {
+        "chosen does not score above 0.8": 1, "chosen scores no higher than rejected": 1,
+        "chosen or rejected has no valid evaluation": 2, "best and worst are the same text": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[{", "not a whole JSON file"),
+        ("{}", "expected a JSON list"),
+        ('[{"prompt": "Student: hi", "chosen_eval": null}, {"text": 1}]', "row 2: not an object with a `prompt`"),
+        (json.dumps([row("Student: x", graded("a", "yes", 50, 5, "no"), graded("b", "no", 1, 1, "no"))]), "on_topic"),
+    ],
+)
+def test_bad_files_are_named_before_anything_expensive(content, message, tmp_path):
+    path = tmp_path / "train_dataset.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        run(str(path), tmp_path / "out", "no-such-model")
+
+
+def test_without_an_eligible_pair_the_scores_are_shown(tmp_path):
+    low, lower = graded("a", "no", 5, 5, "no"), graded("b", "no", 1, 1, "yes")  # 0.75 and 0.1
+    path = tmp_path / "train_dataset.json"
+    path.write_text(json.dumps([row("Student: hi", low, lower)] * 3))
+    with pytest.raises(ValueError, match="no pair is eligible") as error:
+        run(str(path), tmp_path / "out", "no-such-model")
+    assert "3 rows: chosen does not score above 0.8" in str(error.value)
+    assert "0.7-0.8     3 ####" in str(error.value)
+    assert "lower --min-chosen-score" in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+# Prompts that fit
+
+
+def test_a_long_prompt_keeps_its_instructions_its_last_student_turn_and_the_whole_completion(tokenizer):
+    """Guards: trl's length default, which cut every training prompt's instructions or completions."""
+    template = load_template(INFERENCE_PROMPT, "input")
+    pairs = [Preference(1, dialogue(3, turns=80), GOOD[0], BAD[1]), Preference(2, dialogue(4), GOOD[1], BAD[0])]
+    fitted = fit_preferences(pairs, tokenizer, template, 500)
+    assert fitted.shortened == 1
+    long, short = fitted.rows
+    text = long["prompt"][0]["content"]
+    assert text.startswith(template[: template.index("{input}")])
+    assert text.rstrip().endswith(pairs[0].prompt.splitlines()[-1])
+    assert "A baker has" not in text
+    sequences = [tokenize(tokenizer, long["prompt"] + long[side], False) for side in ("chosen", "rejected")]
+    assert max(map(len, sequences)) == fitted.longest <= 500
+    assert fitted.longest > 450, "more turns were dropped than had to be"
+    assert [long[side][0]["content"] for side in ("chosen", "rejected")] == [GOOD[0], BAD[1]]
+    assert short["prompt"] == tutor_messages(template, pairs[1].prompt)
+
+
+def test_a_last_turn_that_cannot_fit_is_left_out_and_counted(tokenizer):
+    pairs = [Preference(1, "Student: " + "why " * 600, "a?", "b"), Preference(2, dialogue(4), "a?", "b")]
+    fitted = fit_preferences(pairs, tokenizer, "{input}", 300)
+    assert len(fitted.rows) == 1
+    assert sum(fitted.left_out.values()) == 1
+    with pytest.raises(ValueError, match="raise --max-length"):
+        fit_preferences(pairs[:1], tokenizer, "{input}", 300)
+
+
+def test_a_template_that_changes_the_prompt_once_answered_is_refused(tokenizer):
+    """Guards: training on a context that generation never sees, of which trl only warns."""
+    other = AutoTokenizer.from_pretrained(models.resolve("smollm2"))
+    other.chat_template = "{% if add_generation_prompt %}Q{% else %}A{% endif %}{{ messages[0]['content'] }}"
+    with pytest.raises(ValueError, match="renders the prompt differently"):
+        fit_preferences([Preference(1, dialogue(4), "a?", "b")], other, "{input}", 300)
+
+
+@pytest.mark.parametrize("prompt_tokens", [960, 1010, 1023, 1300])
+def test_trls_length_traps(prompt_tokens, tokenizer, tiny, tmp_path):
+    """trl's default length cuts completions or drops the pair without a word; with our configuration it does not."""
+    words = " ".join(["step"] * 2000)
+    base = len(tokenize(tokenizer, [{"role": "user", "content": ""}], True))
+    filler = tokenizer.decode(tokenizer(words)["input_ids"][: prompt_tokens - base])
+    answer = [{"role": "assistant", "content": " ".join(["why"] * 90)}]
+    rows = [{"prompt": [{"role": "user", "content": filler}], "chosen": answer, "rejected": answer}]
+    rows += [{"prompt": [{"role": "user", "content": "hi"}], "chosen": answer, "rejected": answer}]
+
+    def completion_tokens(trainer) -> list[int]:
+        batches = [trainer.data_collator([row]) for row in trainer.train_dataset]
+        return [int(batch["completion_mask"][0].sum()) for batch in batches]
+
+    settings = {"output_dir": str(tmp_path / "a"), "use_cpu": True, "report_to": "none"}
+    ours = training.dpo_config(settings, ["gradient_checkpointing=false"], torch.float32)
+    stock = DPOConfig(**settings, bf16=False, gradient_checkpointing=False)
+    model = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32)
+    kept = completion_tokens(
+        dpo.SharedPromptDPOTrainer(
+            model, args=ours, train_dataset=Dataset.from_list(rows), processing_class=tokenizer
+        )
+    )  # fmt: skip
+    cut = completion_tokens(
+        DPOTrainer(
+            AutoModelForCausalLM.from_pretrained(tiny), AutoModelForCausalLM.from_pretrained(tiny), stock,
+            train_dataset=Dataset.from_list(rows), processing_class=tokenizer,
+        )
+    )  # fmt: skip
+    assert kept == [kept[1]] * 2
+    assert cut == ([kept[1]] if prompt_tokens >= 1024 else [1024 - prompt_tokens, kept[1]]), "trl's trap has changed"
+
+
+# Flags
+
+
+def test_any_other_field_of_trl_can_be_set(tmp_path):
+    settings = {"output_dir": str(tmp_path), "use_cpu": True, "learning_rate": 1e-5}
+    words = ["loss_type=sigmoid,sft", "loss_weights=1.0,0.1", "optim=adafactor", "save_total_limit=3", "tf32=false"]
+    config = training.dpo_config(settings, words, torch.float32)
+    assert config.loss_type == ["sigmoid", "sft"]
+    assert config.loss_weights == [1.0, 0.1]
+    assert (config.optim, config.save_total_limit, config.tf32) == ("adafactor", 3, False)
+    assert config.max_length is None
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("loss_typ=ipo", "no such field; did you mean loss_type"),
+        ("save_total_limit=many", "save_total_limit=many: .*invalid int value"),
+        ("save_total_limit", "write it as name=value"),
+        ("learning_rate=1", "sets this one itself"),
+        ("max_length=64", "sets this one itself"),
+        ("truncation_mode=keep_end", "sets this one itself"),
+    ],
+)
+def test_a_wrong_set_is_explained(word, message, tmp_path):
+    settings = {"output_dir": str(tmp_path), "use_cpu": True, "learning_rate": 1e-5}
+    with pytest.raises(ValueError, match=message):
+        training.dpo_config(settings, [word], torch.float32)
+
+
+# Training
+
+
+def test_lora_end_to_end(dataset, tiny, tmp_path, tokenizer, caplog, capsys):
+    """Guards: training that moves nothing, weights that do not load by themselves, unreadable files, a lost example."""
+    caplog.set_level("INFO")
+    output = tmp_path / "out"
+    summary = run(dataset, output, tiny, "--learning-rate", "0.01", "--epochs", "4", "--max-grad-norm", "10")
+    assert (summary["pairs"], summary["updates"], summary["shortened_prompts"]) == (8, 4 * 8 // 2, 0)
+    assert summary["rewards_margin"] > 0.1
+    assert summary["rewards_accuracy"] > 0.9
+    assert summary["loss"] < 0.6931
+    logged = json.loads((output / "checkpoints" / "training_log.json").read_text())
+    assert logged["summary"] == summary
+    assert [entry["step"] for entry in logged["log"]] == list(range(1, 17))
+    assert logged["log"][0]["loss"] == pytest.approx(math.log(2), abs=1e-4)
+
+    model = AutoModelForCausalLM.from_pretrained(output / "weights")
+    assert model.dtype == torch.bfloat16
+    assert not any("lora" in name for name, _ in model.named_parameters())
+    before = AutoModelForCausalLM.from_pretrained(tiny)
+    assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), before.parameters(), strict=True))
+    assert AutoTokenizer.from_pretrained(output / "weights").chat_template == tokenizer.chat_template
+    assert (output / "weights" / "tokenizer.model").read_bytes() == b"sentencepiece"
+    for path in (output / "weights").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert not list(output.glob(".weights-*"))
+
+    # the merged model prefers chosen as the adapter did
+    example = tokenize(tokenizer, tutor_messages(load_template(INFERENCE_PROMPT), dialogue(0)), True)
+    assert tokenizer.decode(example) in caplog.text
+    assert "8 pairs, 16 updates" in capsys.readouterr().out
+
+    with pytest.raises(FileExistsError, match="--overwrite"):
+        run(dataset, output, tiny)
+
+
+def test_merged_weights_are_base_plus_adapter(dataset, tiny, tmp_path):
+    """Guards: an adapter scaled wrongly or merged twice."""
+    output = tmp_path / "out"
+    run(dataset, output, tiny, "--learning-rate", "0.01", "--max-grad-norm", "10")
+    last = checkpoints.last_whole(output / "checkpoints")
+    adapter = load_file(last / "adapter_model.safetensors")
+    name = "model.layers.1.mlp.down_proj"
+    a, b = (adapter[f"base_model.model.{name}.lora_{x}.weight"] for x in "AB")
+    base = load_file(Path(tiny) / "model.safetensors")[f"{name}.weight"].float()
+    expected = base + training.LORA_ALPHA / training.LORA_RANK * b @ a
+    assert torch.equal(weights_of(output)[f"{name}.weight"], expected.bfloat16())
+    assert not torch.equal(expected.bfloat16(), base.bfloat16())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_full_fine_tuning_moves_every_matrix(dtype, dataset, tiny, tmp_path):
+    """Guards: small updates that drown because the trained weights are in 16 bit."""
+    output = tmp_path / "out"
+    words = ("--full-finetune", "--learning-rate", "1e-3", "--dtype", dtype, "--batch-size", "2")
+    summary = run(dataset, output, tiny, *words)
+    assert summary["updates"] == 2 * 8 // 4
+    assert summary["rewards_margin"] > 0
+    after, before = weights_of(output), load_file(Path(tiny) / "model.safetensors")
+    assert after.keys() == before.keys()
+    assert all(not torch.equal(after[name], before[name]) for name in after if "proj" in name)
+
+
+def test_a_diverging_run_stops_and_keeps_its_last_whole_checkpoint(dataset, tiny, tmp_path):
+    output = tmp_path / "out"
+    words = ("--learning-rate", "1e38", "--max-grad-norm", "1e38", "--warmup-ratio", "0.5", "--set", "save_steps=1")
+    with pytest.raises(ValueError, match=r"the loss became (nan|inf)"):
+        run(dataset, output, tiny, *words)
+    assert checkpoints.last_whole(output / "checkpoints")
+    assert not (output / "weights").exists()
+
+
+# Going on
+
+
+def test_a_checkpoint_without_its_marker_does_not_count(tmp_path):
+    for step in (2, 4, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if step < 10:
+            (tmp_path / f"checkpoint-{step}" / checkpoints.MARKER).write_text("{}")
+    assert checkpoints.last_whole(tmp_path).name == "checkpoint-4"  # 10 was being written; 4 is after 2
+
+
+def test_other_settings_or_data_are_refused_and_overwrite_starts_again(dataset, tiny, tmp_path):
+    output = tmp_path / "out"
+    first = run(dataset, output, tiny)
+    before = weights_of(output)
+    with pytest.raises(ValueError, match=r"other settings \(beta: 0.1 -> 0.2\)"):
+        train.main(**vars(train.parse_args(flags(dataset, output, tiny, "--beta", "0.2"))) | {"overwrite": False}
+                   | {"output_dir": str(moved(output))})  # fmt: skip
+    rows = json.loads(Path(dataset).read_text())[:6]
+    Path(dataset).write_text(json.dumps(rows))
+    again = run(dataset, output, tiny, "--overwrite", "--learning-rate", "0.01")
+    assert (first["pairs"], again["pairs"], again["resumed_from_update"]) == (8, 6, 0)
+    assert any(not torch.equal(before[name], value) for name, value in weights_of(output).items())
+
+
+def moved(output: Path) -> Path:
+    """The folder as a run leaves it that was killed before its weights were there."""
+    import shutil
+
+    other = output.with_name("killed")
+    shutil.copytree(output / "checkpoints", other / "checkpoints")
+    return other
+
+
+def test_a_finished_training_is_not_done_again_to_make_its_weights(dataset, tiny, tmp_path):
+    output = tmp_path / "out"
+    run(dataset, output, tiny)
+    other = moved(output)
+    summary = run(dataset, other, tiny)
+    assert summary["resumed_from_update"] == summary["updates"] == 8
+    assert all(torch.equal(value, weights_of(other)[name]) for name, value in weights_of(output).items())
+
+
+def test_a_killed_training_goes_on_to_the_same_weights(dataset, tiny, tmp_path):
+    """Guards: a resume from a half-written checkpoint, with another order of pairs, or from the start."""
+    words = ("--learning-rate", "0.005", "--epochs", "10", "--set", "save_steps=2")
+    undisturbed = run(dataset, tmp_path / "undisturbed", tiny, *words)
+    killed = tmp_path / "killed"
+    command = [sys.executable, "-m", "train", *flags(dataset, killed, tiny, *words)]
+    child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 120
+        while not (killed / "checkpoints").is_dir() or not checkpoints.last_whole(killed / "checkpoints"):
+            assert child.poll() is None and time.monotonic() < deadline, "the child ended before a checkpoint"
+            time.sleep(0.01)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    assert not (killed / "weights").exists()
+    last = checkpoints.last_whole(killed / "checkpoints")
+    half = killed / "checkpoints" / f"checkpoint-{int(last.name.split('-')[1]) + 2}"
+    half.mkdir(exist_ok=True)  # as if the kill had struck while the next one was being written
+    (half / "trainer_state.json").write_text('{"global_st')
+    (half / checkpoints.MARKER).unlink(missing_ok=True)
+
+    summary = run(dataset, killed, tiny, *words)
+    assert 0 < summary["resumed_from_update"] < summary["updates"] == undisturbed["updates"] == 40
+    expected = weights_of(tmp_path / "undisturbed")
+    for name, value in weights_of(killed).items():
+        assert torch.allclose(value.float(), expected[name].float(), atol=2e-3), name
+
+
+def test_two_processes_share_the_pairs(dataset, tiny, tmp_path):
+    """Guards: every process training on everything, writing over the others, or waiting for them for ever."""
+    output = tmp_path / "out"
+    # accelerate's `--cpu` starts a single process; what it starts for several GPUs also runs on CPUs, over gloo
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2",
+                "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]  # fmt: skip
+    command = [*launcher, "-m", "train", *flags(dataset, output, tiny, "--learning-rate", "0.01")]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=240, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    summary = json.loads((output / "checkpoints" / "training_log.json").read_text())["summary"]
+    assert summary["updates"] == 2 * 8 // (2 * 2)  # epochs x pairs over processes x accumulation
+    made_with = json.loads((output / "checkpoints" / checkpoints.MADE_WITH).read_text())
+    assert made_with["processes"] == 2
+    AutoModelForCausalLM.from_pretrained(output / "weights")
+
+
+def test_memory_asks_for_gradient_checkpointing(tiny, monkeypatch, tmp_path):
+    config = training.dpo_config({"output_dir": str(tmp_path), "use_cpu": True}, [], torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(tiny)
+    assert not training._memory_asks_for_checkpointing(model, 1000, config)
+    little = type("Memory", (), {"available": 10_000_000})
+    monkeypatch.setattr(training.psutil, "virtual_memory", lambda: little)
+    assert training._memory_asks_for_checkpointing(model, 1000, config)

@@ -1,0 +1,147 @@
+"""Fine-tune a model on preference pairs: DPO by trl, with LoRA adapters that are merged into the saved weights.
+
+    python -m train --train-dataset runs/mathdial/train_dataset.json --output-dir runs/mathdial
+
+Writes `weights/` (AutoModelForCausalLM and AutoTokenizer load it as it is) and `checkpoints/` into the output folder.
+Stopped anywhere, the same command goes on from the last whole checkpoint. On several GPUs, start it with
+`accelerate launch -m train ...`; the batch of an update is then that many times larger.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from utils import cli
+from utils.prompts import INFERENCE_PROMPT
+
+log = logging.getLogger(__name__)
+
+
+def main(
+    *, train_dataset: str, output_dir: str, instruct_model: str, inference_prompt: str, min_chosen_score: float,
+    full_finetune: bool, learning_rate: float, beta: float, epochs: float, batch_size: int, gradient_accumulation: int,
+    warmup_ratio: float, max_grad_norm: float, max_length: int | None, set: list[str] | None, report_to: str,
+    seed: int, device: str, dtype: str, overwrite: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Train on the eligible pairs of `train_dataset`; returns the summary that `training_log.json` has too.
+
+    `max_length` None is the model's context. ValueError if no pair is eligible, if `checkpoints/` belongs to other
+    settings, or if the loss stops being a number (the last whole checkpoint is kept).
+    """
+    weights, checkpoints = Path(output_dir) / "weights", Path(output_dir) / "checkpoints"
+    if weights.exists() and not overwrite:
+        raise FileExistsError(f"{weights} is there already; give another --output-dir, or --overwrite to replace it")
+
+    from utils import models
+    from utils.artifacts import sha256, write_json
+    from utils.preferences import fit_preferences, read_preferences
+    from utils.prompts import load_template
+
+    template = load_template(inference_prompt, "input")
+    pairs, left_out = read_preferences(train_dataset, min_chosen_score)
+
+    from transformers import AutoTokenizer
+
+    from utils.checkpoints import export_weights, open_checkpoints
+    from utils.training import dpo_config, train, training_dtype
+
+    settings = {
+        "output_dir": str(checkpoints), "learning_rate": learning_rate, "beta": beta, "num_train_epochs": epochs,
+        "per_device_train_batch_size": batch_size, "gradient_accumulation_steps": gradient_accumulation,
+        "warmup_steps": warmup_ratio, "max_grad_norm": max_grad_norm, "seed": seed, "report_to": report_to,
+        "max_length": None, "use_cpu": device == "cpu",
+    }  # fmt: skip
+    arithmetic = training_dtype(device, dtype)
+    config = dpo_config(settings, set or [], arithmetic)
+
+    base = models.resolve(instruct_model)
+    context = models.context_length(instruct_model)
+    if max_length and max_length > context:
+        raise ValueError(f"--max-length {max_length} is more than the model's context of {context} tokens")
+    fitted = fit_preferences(pairs, AutoTokenizer.from_pretrained(base), template, max_length or context)
+    left_out += fitted.left_out
+    main_process = config.process_index == 0
+    if main_process:
+        log.info("%d pairs to train on; the longest has %d tokens", len(fitted.rows), fitted.longest)
+        for reason, count in left_out.most_common():
+            log.info("  %d rows left out: %s", count, reason)
+        log.info(
+            "  %d of %d prompts shortened to %d tokens with their longer answer: the oldest turns left out",
+            fitted.shortened, len(fitted.rows), max_length or context,
+        )  # fmt: skip
+    made_with = {
+        "train_dataset": sha256(train_dataset), "inference_prompt": template, "min_chosen_score": min_chosen_score,
+        "model": models.identity(instruct_model), "full_finetune": full_finetune, "learning_rate": learning_rate,
+        "beta": beta, "epochs": epochs, "batch_size": batch_size, "gradient_accumulation": gradient_accumulation,
+        "warmup_ratio": warmup_ratio, "max_grad_norm": max_grad_norm, "max_length": max_length or context,
+        "set": sorted(set or []), "seed": seed, "dtype": dtype, "processes": config.world_size,
+    }  # fmt: skip
+    with config.main_process_first():
+        last = open_checkpoints(checkpoints, made_with, overwrite and main_process)
+    trained = train(
+        fitted.rows, base, config, dtype=arithmetic, full_finetune=full_finetune, longest=fitted.longest,
+        resume_from=last,
+    )  # fmt: skip
+    summary = {
+        "pairs": len(fitted.rows),
+        "left_out": dict(left_out),
+        "shortened_prompts": fitted.shortened,
+        "longest_sequence": fitted.longest,
+        **trained.summary,
+    }
+    if main_process:
+        export_weights(trained.checkpoint, base, weights)
+        write_json(checkpoints / "training_log.json", {"summary": summary, "log": trained.log})
+        print(
+            f"{summary['pairs']} pairs, {summary['updates']} updates in {summary['seconds']:.0f} s; "
+            f"loss {summary['loss']:.3f}, chosen preferred in {summary['rewards_accuracy']:.0%} of the pairs, "
+            f"rewards margin {summary['rewards_margin']:.2f} (last tenth)\nweights: {weights}"
+        )
+    return summary
+
+
+def add_training_flags(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("training (the paper's values)")
+    group.add_argument(
+        "--full-finetune", action="store_true", help="train every weight, as the paper did, instead of LoRA adapters"
+    )
+    group.add_argument("--learning-rate", type=cli.not_negative, default=5e-5, help="at its peak; cosine afterwards")
+    group.add_argument("--beta", type=cli.not_negative, default=0.1, help="how strongly to stay near the reference")
+    group.add_argument("--epochs", type=cli.not_negative, default=2, help="times through the pairs")
+    group.add_argument("--batch-size", type=cli.positive_int, default=1, help="pairs forwarded together, per process")
+    group.add_argument(
+        "--gradient-accumulation", type=cli.positive_int, default=4, help="batches per update of the weights"
+    )
+    group.add_argument("--warmup-ratio", type=cli.share, default=0.05, help="share of the updates that warm up")
+    group.add_argument("--max-grad-norm", type=cli.not_negative, default=0.3, help="gradients are clipped to this norm")
+    group.add_argument(
+        "--max-length", type=cli.positive_int,
+        help="longest prompt with answer, in tokens; oldest turns go first (default: the model's context)",
+    )  # fmt: skip
+    group.add_argument(
+        "--set", action="append", metavar="NAME=VALUE",
+        help="any other field of trl's DPOConfig, e.g. --set loss_type=ipo; repeatable",
+    )  # fmt: skip
+    group.add_argument("--report-to", default="none", help="none, tensorboard, wandb, ... as transformers has it")
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    parser.add_argument("--train-dataset", required=True, metavar="FILE", help="made by gen_train_dataset")
+    parser.add_argument("--output-dir", required=True, metavar="DIR", help="gets weights/ and checkpoints/")
+    parser.add_argument("--instruct-model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
+    parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
+    parser.add_argument("--min-chosen-score", type=float, default=0.8, help="chosen must score above this")
+    parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the pairs' order")
+    parser.add_argument("--device", default="auto", help="cpu, or auto: the best there is")
+    parser.add_argument(
+        "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="arithmetic"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace weights/, and checkpoints of other settings")
+    add_training_flags(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

@@ -1,0 +1,104 @@
+"""Checkpoints that can be trusted after a crash, and weights that appear by one rename."""
+
+import contextlib
+import json
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from utils.artifacts import read_json, write_json
+from utils.models import make_readable
+
+MADE_WITH = "made_with.json"  # the settings and the data that a folder of checkpoints belongs to
+MARKER = "whole.json"  # written last: a checkpoint without it was being written when the run died
+
+# The pairs as trl takes them. Beside them it keeps their reference log-probabilities, which every process and every
+# later run of the same training reads from there.
+PAIRS = "pairs"
+
+
+class MarkWhole(TrainerCallback):
+    """Marks each checkpoint once all of it is on disk."""
+
+    def on_save(self, args, state, control, **kwargs):
+        if state.is_world_process_zero:
+            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            make_readable(folder)
+            write_json(folder / MARKER, {"step": state.global_step})
+
+
+def last_whole(folder: Path) -> Path | None:
+    """The newest checkpoint that carries its marker."""
+    found = {int(m[1]): path for path in folder.glob("checkpoint-*") if (m := re.search(r"-(\d+)$", path.name))}
+    return next((found[step] for step in sorted(found, reverse=True) if (found[step] / MARKER).is_file()), None)
+
+
+def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -> Path | None:
+    """Take the folder for a run with these settings; returns the checkpoint to go on from, if there is one.
+
+    ValueError says what differs if the folder belongs to other settings; with `overwrite` its checkpoints go.
+    """
+    made_with = json.loads(json.dumps(made_with))  # as it will be read back
+    if (folder / MADE_WITH).is_file():
+        before = read_json(folder / MADE_WITH)
+        differing = [name for name in sorted(before | made_with) if before.get(name) != made_with.get(name)]
+        if differing and not overwrite:
+            changes = "; ".join(f"{name}: {before.get(name)!r} -> {made_with.get(name)!r}" for name in differing)
+            raise ValueError(
+                f"{folder} belongs to a training with other settings ({changes}). Give the same ones to go on with "
+                "it, another --output-dir for a new training, or --overwrite to start again here"
+            )
+        if differing:
+            shutil.rmtree(folder / PAIRS, ignore_errors=True)
+        for checkpoint in folder.glob("checkpoint-*"):
+            if differing or not (checkpoint / MARKER).is_file():
+                shutil.rmtree(checkpoint)
+    elif any(folder.glob("checkpoint-*")):
+        raise ValueError(f"{folder} has checkpoints, but no {MADE_WITH} that says of what; give another --output-dir")
+    write_json(folder / MADE_WITH, made_with)
+    return last_whole(folder)
+
+
+def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
+    """Make `weights` of a checkpoint: an adapter is merged into `base`; 16 bit, with the tokenizer, by one rename.
+
+    `weights` that are there already are replaced.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    adapter = (checkpoint / "adapter_config.json").is_file()
+    stored = AutoModelForCausalLM.from_pretrained(base if adapter else checkpoint, dtype="auto")
+    dtype = torch.float16 if stored.dtype == torch.float16 else torch.bfloat16
+    if adapter:
+        from peft import PeftModel
+
+        # Merging in float32 rounds once; the adapter itself was trained in float32.
+        stored = PeftModel.from_pretrained(stored.float(), checkpoint).merge_and_unload()
+    for leftover in weights.parent.glob(".weights-*"):  # of a run that was killed here
+        shutil.rmtree(leftover)
+    temporary = Path(tempfile.mkdtemp(dir=weights.parent, prefix=".weights-"))
+    try:
+        stored.to(dtype).save_pretrained(temporary)
+        AutoTokenizer.from_pretrained(base).save_pretrained(temporary)
+        copy_sentencepiece(base, temporary)
+        make_readable(temporary)
+        old = weights.with_name(f"{temporary.name}-replaced")
+        if weights.exists():
+            weights.rename(old)
+        temporary.rename(weights)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def copy_sentencepiece(base: str, folder: Path) -> None:
+    """`tokenizer.model`, where the base has one: transformers does not save it, converters to GGUF need it."""
+    from transformers.utils import cached_file
+
+    with contextlib.suppress(OSError):  # this is how transformers says that there is none
+        shutil.copyfile(cached_file(base, "tokenizer.model"), folder / "tokenizer.model")

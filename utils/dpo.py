@@ -1,0 +1,217 @@
+"""DPO in which a pair's prompt is forwarded once: chosen and rejected both attend to it.
+
+trl forwards every pair as two rows, prompt + chosen and prompt + rejected; prompts are the long part here. We lay a
+pair into one row instead,
+
+    prompt without its last token | last prompt token, chosen | last prompt token, rejected
+
+where each completion attends to the prompt and to itself, at the positions it has in trl's rows. Only the completions
+go through the language model head. What comes out is put back into trl's two rows, so that its loss, its metrics and
+its reference log-probabilities are computed by its own code. The result is the same to rounding.
+"""
+
+import contextlib
+import logging
+import math
+
+import torch
+from accelerate.utils import send_to_device
+from torch.nn import functional as F
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+from trl import DPOTrainer
+
+ATTENTION = "shared_prompt"
+CPU_BLOCK = 256
+# Mean difference of a token's log-probability between the two ways that is rounding. A wrong mask or position gives
+# 0.5 and more on a trained model.
+ROUNDING = {torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.1}
+MIXED = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+log = logging.getLogger(__name__)
+
+
+class SharedPromptDPOTrainer(DPOTrainer):
+    """trl's trainer with shared prompts, where the model's attention allows it; a loss that is no number stops it."""
+
+    shared: bool | None = None  # None: not looked at yet
+
+    def compute_ref_log_probs(self, model, inputs):
+        with self._shared_prompts():
+            return super().compute_ref_log_probs(model, inputs)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        # `return_outputs` asks for the logits of trl's own rows, which is another forward pass
+        with contextlib.nullcontext() if return_outputs else self._shared_prompts():
+            result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss = (result[0] if return_outputs else result).item()
+        if not math.isfinite(loss):
+            raise ValueError(
+                f"the loss became {loss} in update {self.state.global_step + 1}: training has stopped, the last whole "
+                "checkpoint is kept; a lower --learning-rate or --max-grad-norm, or --dtype float32, may help"
+            )
+        return result
+
+    def _shared_prompts(self):
+        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        if self.shared is None:
+            self.shared = self._try_shared_prompts(base)
+        return shared_prompts(base) if self.shared else contextlib.nullcontext()
+
+    def _try_shared_prompts(self, base: PreTrainedModel) -> bool:
+        """Forward the end of a pair both ways; one line if they do not agree, and trl's own way it is.
+
+        The end is short, to cost little, but longer than the model's attention window if any prompt is.
+        """
+        if self.aux_loss_enabled:
+            log.info("prompts are forwarded twice: a mixture of experts balances its load over trl's own rows")
+            return False
+        window = getattr(base.config.get_text_config(), "sliding_window", None) or 0
+        pair = max(self.train_dataset, key=lambda row: len(row["prompt_ids"]))
+        sizes = {"prompt_ids": slice(-max(64, window + 32), None), "chosen_ids": slice(32), "rejected_ids": slice(24)}
+        end = self.data_collator([{name: pair[name][size] for name, size in sizes.items()}])
+        batch = send_to_device(end, self.accelerator.device)
+        before = base.config._attn_implementation
+        try:
+            expected = self._log_probs(batch)
+            base.set_attn_implementation(ATTENTION)
+            with shared_prompts(base):
+                found = self._log_probs(batch)
+            difference = ((found - expected).abs().sum() / batch["completion_mask"].sum()).item()
+            reason = f"log-probabilities differ by {difference:.2g} per token"
+            agree = difference < ROUNDING[MIXED.get(self.accelerator.mixed_precision, base.dtype)]
+        except (NotImplementedError, TypeError, ValueError, RuntimeError) as error:
+            agree, reason = False, f"{type(error).__name__}: {error}".splitlines()[0]
+        if not agree:
+            base.set_attn_implementation(before)
+            log.info("prompts are forwarded twice, as trl does: %s does not share them (%s)",
+                     base.config.model_type, reason)  # fmt: skip
+        return agree
+
+    def _log_probs(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
+        with torch.no_grad(), self.accelerator.autocast():
+            return self.model(
+                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels,
+                fused_lm_head=True, use_cache=False,
+            ).log_probs.float()  # fmt: skip
+
+
+@contextlib.contextmanager
+def shared_prompts(model: PreTrainedModel):
+    """Within this context `model(..., fused_lm_head=True)` takes trl's rows and shares the prompts of their pairs.
+
+    The model needs trl's fused head, and the attention `ATTENTION` for as long as a backward pass may follow: gradient
+    checkpointing forwards the layers again.
+    """
+    fused = model.forward
+    model.forward = lambda *args, **kwargs: _forward(model, fused, *args, **kwargs)
+    try:
+        yield
+    finally:
+        model.forward = fused
+
+
+def _forward(model, fused, *, input_ids, attention_mask, labels, fused_lm_head, **kwargs):
+    """trl's fused forward of rows [2 x pairs, length], chosen first, with `labels` -100 outside the completions."""
+    start = (labels != -100).int().argmax(1)  # where the completion begins: the same in both rows of a pair
+    end = attention_mask.sum(1)
+    prompt_room, room = max(int(start.max()) - 1, 1), int((end - start).max())
+    rows, length = input_ids.shape
+    pairs = rows // 2
+
+    positions = start[:, None] - 1 + torch.arange(room, device=start.device)  # [rows, room], of the tokens read
+    tokens = input_ids.gather(1, positions.clamp_max(length - 1))
+    targets = labels.gather(1, (positions + 1).clamp_max(length - 1)).masked_fill(positions + 1 >= end[:, None], -100)
+    prompt_positions = torch.arange(prompt_room, device=start.device).expand(pairs, -1)
+
+    def in_one_row(per_row: torch.Tensor) -> torch.Tensor:
+        return torch.cat([per_row[:pairs], per_row[pairs:]], 1)
+
+    with _only_completions(model.base_model, prompt_room):
+        outputs = fused(
+            input_ids=torch.cat([input_ids[:pairs, :prompt_room], in_one_row(tokens)], 1),
+            position_ids=torch.cat([prompt_positions, in_one_row(positions)], 1),
+            attention_mask=_mask(start[:pairs], prompt_room, room), shift_labels=in_one_row(targets),
+            fused_lm_head=fused_lm_head, **kwargs,
+        )  # fmt: skip
+
+    def as_trl(values: torch.Tensor) -> torch.Tensor:
+        """[pairs, 2 x room] -> [rows, length - 1]: the value at `positions` is the next token's."""
+        values = torch.cat(values.split(room, dim=1))
+        return values.new_zeros(rows, length + room).scatter(1, positions, values)[:, : length - 1]
+
+    per_token = {name: as_trl(value) for name, value in outputs.items() if value.shape == (pairs, 2 * room)}
+    return type(outputs)(**{**outputs, **per_token})
+
+
+@contextlib.contextmanager
+def _only_completions(backbone, prompt_room: int):
+    """The head sees the completions' hidden states alone."""
+
+    def cut(module, args, output):
+        output.last_hidden_state = output.last_hidden_state[:, prompt_room:]
+        return output
+
+    hook = backbone.register_forward_hook(cut)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _mask(start: torch.Tensor, prompt_room: int, room: int) -> torch.Tensor:
+    """What completion tokens attend to, [pairs, 1, 2 x room, prompt_room + 2 x room]: their prompt and their past."""
+    prompt = torch.arange(prompt_room, device=start.device) < start[:, None] - 1
+    past = torch.ones(room, room, dtype=torch.bool, device=start.device).tril()
+    return torch.cat(
+        [prompt[:, None].expand(-1, 2 * room, -1), torch.block_diag(past, past).bool().expand(len(start), -1, -1)], 2
+    )[:, None]
+
+
+def _attention(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
+    """Scaled dot-product attention of packed rows: causal in the prompt, by `_mask` behind it.
+
+    query [pairs, heads, length, size]; a mask of fewer rows than `length` is ours, and says where the prompt ends.
+    """
+    if attention_mask is None or attention_mask.shape[2] == query.shape[2]:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
+    if unsupported := {"softcap", "s_aux", "position_bias"} & {n for n, v in kwargs.items() if v is not None}:
+        raise NotImplementedError(f"attention with {', '.join(unsupported)}")
+    end = query.shape[2] - attention_mask.shape[2]
+    key, value = (repeat_kv(x, query.shape[1] // key.shape[1]) for x in (key, value))
+    causal = None
+    window = kwargs.get("sliding_window")
+    if window:
+        position = kwargs["position_ids"]
+        near = (position[:, :, None] - position[:, None, :] < window)[:, None]
+        attention_mask = attention_mask & near[:, :, end:]
+        causal = near[:, :, :end, :end].tril() if end > window else None
+    in_blocks = query.device.type == "cpu" and query.dtype == torch.bfloat16 and not dropout
+    attend = _attend_in_blocks if in_blocks else F.scaled_dot_product_attention
+    prompt = attend(
+        query[:, :, :end], key[:, :, :end], value[:, :, :end], causal, dropout, is_causal=causal is None, scale=scaling
+    )
+    completions = attend(query[:, :, end:], key, value, attention_mask, dropout, scale=scaling)
+    return torch.cat([prompt, completions], 2).transpose(1, 2).contiguous(), None
+
+
+def _attend_in_blocks(query, key, value, mask, dropout, is_causal=False, scale=None):
+    """`scaled_dot_product_attention` by plain matmuls: torch's own needs twice the time on a CPU in bfloat16, most
+    of it in the backward pass. A block of queries sees no key behind it.
+    """
+    length, outputs = query.shape[2], []
+    for start in range(0, length, CPU_BLOCK):
+        end = min(start + CPU_BLOCK, length)
+        keys = end if is_causal else key.shape[2]
+        seen = torch.ones(end - start, keys, dtype=torch.bool).tril(start) if is_causal else mask[:, :, start:end]
+        bias = torch.zeros(seen.shape, dtype=query.dtype).masked_fill(~seen, torch.finfo(query.dtype).min)
+        scores = query[:, :, start:end] @ key[:, :, :keys].transpose(2, 3)
+        scores = scores.mul_(query.shape[-1] ** -0.5 if scale is None else scale).add_(bias)
+        outputs.append(scores.softmax(-1) @ value[:, :, :keys])
+    return torch.cat(outputs, 2)
+
+
+AttentionInterface.register(ATTENTION, _attention)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)

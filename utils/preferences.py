@@ -1,0 +1,163 @@
+"""Preference pairs for DPO: which rows of a train_dataset.json are eligible, and how each is made to fit the model."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from utils.artifacts import read_json
+from utils.prompts import shorten, tutor_messages
+from utils.records import Evaluation
+
+EPSILON = 1e-9  # 0.25 + 0.25 + 0.15 + 0.15 may come out a hair above 0.8
+TOO_LONG = "the last student turn and an answer alone are longer than the model's context"
+
+
+@dataclass(frozen=True)
+class Preference:
+    """One eligible row: the dialogue as it stands in the prompt, and the two answers."""
+
+    row: int  # 1 is the file's first
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Rows that trl takes (message lists, so that it applies the chat template), and what was done to make them fit.
+
+    `longest` is the longest sequence, prompt and completion, in tokens.
+    """
+
+    rows: list[dict[str, list[dict[str, str]]]]
+    shortened: int
+    left_out: Counter[str]
+    longest: int
+
+
+def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Preference], Counter[str]]:
+    """(the eligible pairs of a train_dataset.json, why how many rows are none).
+
+    A row: {"prompt": "Student: …", "chosen": "…", "rejected": "…", "chosen_eval": {"output": "…", "evaluation":
+    {"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"}, …}, "rejected_eval": {…},
+    "all_evaluations": [{…}, …]}. A row with `eligible` false is left out; any other, of the original's files too,
+    must have two valid evaluations, chosen above `min_chosen_score` and above rejected.
+    ValueError names the file, the row and what is wrong; without any eligible pair it shows the scores.
+    """
+    rows = read_json(path)
+    if not isinstance(rows, list) or not rows:
+        raise ValueError(f"{path}: expected a JSON list of rows with prompt, chosen and rejected")
+    pairs, left_out, scores = [], Counter(), []
+    for number, row in enumerate(rows, 1):
+        where = f"{path}, row {number}"
+        if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
+            raise ValueError(f"{where}: not an object with a `prompt`; make the file with gen_train_dataset")
+        scores += [_score(where, given) for given in row.get("all_evaluations") or []]
+        reason = _not_eligible(where, row, min_chosen_score)
+        if reason is None:
+            pairs.append(Preference(number, row["prompt"], row["chosen"], row["rejected"]))
+        else:
+            left_out[reason] += 1
+    if not pairs:
+        raise ValueError(_nothing_to_train_on(path, left_out, [score for score in scores if score is not None]))
+    return pairs, left_out
+
+
+def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_length: int) -> Fitted:
+    """Make every pair fit: prompt and the longer completion in `max_length` tokens, the oldest turns going first.
+
+    A pair whose last student turn does not fit is left out and counted. ValueError if the tokenizer's chat template
+    renders a prompt otherwise when an answer follows: the model would be trained on what it never sees.
+    """
+    rows, shortened, left_out, longest = [], 0, Counter(), 0
+    for pair in pairs:
+        length = 0
+
+        def fits(dialogue: str, pair=pair) -> bool:
+            nonlocal length
+            row = _as_messages(template, replace(pair, prompt=dialogue))
+            prompt = tokenize(tokenizer, row["prompt"], True)
+            sequences = [tokenize(tokenizer, row["prompt"] + row[side], False) for side in ("chosen", "rejected")]
+            if any(ids[: len(prompt)] != prompt for ids in sequences):
+                raise _TemplateDiffers
+            length = max(map(len, sequences))
+            return length <= max_length
+
+        try:
+            dialogue, dropped = shorten(pair.prompt, fits)
+        except _TemplateDiffers:
+            raise ValueError(
+                "the tokenizer's chat template renders the prompt differently when an answer follows "
+                f"(row {pair.row}): training would not see what generation sees; give the model another template"
+            ) from None
+        except ValueError:
+            left_out[TOO_LONG] += 1
+            continue
+        rows.append(_as_messages(template, replace(pair, prompt=dialogue)))
+        shortened += dropped > 0
+        longest = max(longest, length)
+    if not rows:
+        raise ValueError(f"no pair fits into {max_length} tokens: {TOO_LONG}; raise --max-length")
+    return Fitted(rows, shortened, left_out, longest)
+
+
+def tokenize(tokenizer, messages: list[dict[str, str]], to_be_answered: bool) -> list[int]:
+    """Token ids of a conversation in the model's chat template, up to where the tutor's answer begins or ended."""
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=to_be_answered, return_dict=False)
+
+
+class _TemplateDiffers(Exception):
+    pass
+
+
+def _as_messages(template: str, pair: Preference) -> dict[str, list[dict[str, str]]]:
+    answers = {"chosen": pair.chosen, "rejected": pair.rejected}
+    return {"prompt": tutor_messages(template, pair.prompt)} | {
+        side: [{"role": "assistant", "content": answer}] for side, answer in answers.items()
+    }
+
+
+def _not_eligible(where: str, row: dict[str, Any], min_chosen_score: float) -> str | None:
+    if row.get("eligible") is False:
+        return row.get("not_eligible_because") or "marked as not eligible"
+    scores = [_score(f"{where}, {side}_eval", row.get(f"{side}_eval")) for side in ("chosen", "rejected")]
+    if None in scores or not all(isinstance(row.get(side), str) for side in ("chosen", "rejected")):
+        return "chosen or rejected has no valid evaluation"
+    chosen, rejected = scores
+    if chosen <= min_chosen_score + EPSILON:
+        return f"chosen does not score above {min_chosen_score:g}"
+    if chosen <= rejected + EPSILON:
+        return "chosen scores no higher than rejected"
+    return None if row["chosen"].strip() and row["rejected"].strip() else "chosen or rejected is empty"
+
+
+def _score(where: str, given: dict[str, Any] | None) -> float | None:
+    """The summary score of an eval entry, the judge's own where it gave one; None without a valid evaluation."""
+    if not given or not given.get("evaluation"):
+        return None
+    if isinstance(given.get("score"), int | float):
+        return given["score"]
+    try:
+        return Evaluation.model_validate(given["evaluation"]).score
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ValueError(f"{where}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+
+
+def _nothing_to_train_on(path: Path | str, left_out: Counter[str], scores: list[float]) -> str:
+    lines = [f"{path}: no pair is eligible for training", *(f"  {n} rows: {why}" for why, n in left_out.most_common())]
+    if scores:
+        bins = Counter(min(int(score * 10 + EPSILON), 9) for score in scores)
+        lines.append(f"scores of the {len(scores)} candidates with a valid evaluation:")
+        for i in range(10):
+            bar = "#" * round(40 * bins[i] / max(bins.values()))
+            lines.append(f"  {i / 10:.1f}-{(i + 1) / 10:.1f} {bins[i]:5d} {bar}".rstrip())
+        lines.append(
+            "lower --min-chosen-score to what the better candidates reach (when making the pairs too), sample more "
+            "candidates (--num-candidates), or start from a stronger model (--instruct-model)"
+        )
+    return "\n".join(lines)
