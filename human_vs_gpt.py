@@ -1,0 +1,99 @@
+"""Checks a judge against people: it grades answers that people have rated, and the agreement is measured.
+
+    python -m human_vs_gpt --humans datasets/mathdial_human_eval.json --judge-llm offline
+
+A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":
+{"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}. Rows may have a "group": answers that are
+not independent (of one dialogue, on one problem) share it, else those of the same prompt do.
+Written: the answers with both ratings, the agreement beside it (`….agreement.json`), and the journal of the replies.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils import cli
+
+
+def main(
+    *, humans: Sequence[str] | str, output_path: str, repeats: int = 1, overwrite: bool = False, **judge_flags: Any
+) -> dict[str, Any]:
+    """Grade the human-rated answers; write, print and return the agreement (`utils.agreement.analyse`)."""
+    from utils import judges
+    from utils.agreement import analyse_rows
+    from utils.agreement_text import table
+    from utils.artifacts import journal_beside, refuse_existing, write_json
+    from utils.grading import grade
+    from utils.records import TutorAnswer
+
+    refuse_existing(output_path, overwrite)
+    rated, people = read_people([humans] if isinstance(humans, (str, Path)) else humans)
+    judge = judges.from_flags(**judge_flags)
+    judge.check()
+    items = [
+        TutorAnswer(row["prompt"], row["output"], row.get("known_answer"), repeat=repeat)
+        for repeat in range(repeats)
+        for row in rated
+    ]
+    verdicts = grade(judge, items, journal_beside(output_path, "journal"), description="grades people's answers")
+    rows = []
+    for number, row in enumerate(rated):
+        runs = [verdict.model_dump() for verdict in verdicts[number :: len(rated)]]
+        new = {name: row[name] for name in ("id", "group", "known_answer") if name in row}
+        new |= {"prompt": row["prompt"], "output": row["output"], "human": row["evaluation"]}
+        new |= {"gpt4o": runs[0]["evaluation"], "human_score": row["score"]}
+        new |= {name: value for name, value in runs[0].items() if name != "evaluation"}
+        new |= {"runs": runs} if repeats > 1 else {}
+        rows.append(new | ({"people": people[number]} if people else {}))
+    write_json(output_path, rows)
+    agreement = analyse_rows(rows)
+    agreement_path = Path(output_path).with_suffix(".agreement.json")
+    write_json(agreement_path, agreement)
+    print(table(agreement))
+    print(f"\nrows: {output_path}\nall figures: {agreement_path}")
+    return agreement
+
+
+def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str, dict]]]:
+    """The rows of the first human-rated file, and for each row the ratings in the other files, by file name.
+
+    ValueError if a file does not rate the same answers as the first one.
+    """
+    from utils.humans import read_humans
+
+    rated, *others = (read_humans(path) for path in paths)
+    for path, rows in zip(paths[1:], others, strict=True):
+        if len(rows) != len(rated):
+            raise ValueError(
+                f"{path} has {len(rows)} rows, {paths[0]} has {len(rated)}; both must rate the same answers"
+            )
+        for number, (row, other) in enumerate(zip(rated, rows, strict=True), 1):
+            if (row["prompt"], row["output"]) != (other["prompt"], other["output"]):
+                raise ValueError(f"{path}, row {number}: another prompt or output than in {paths[0]}")
+    people = [
+        {str(path): rows[number]["evaluation"] for path, rows in zip(paths[1:], others, strict=True)}
+        for number in range(len(rated) if others else 0)
+    ]
+    return rated, people
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    parser.add_argument(
+        "--humans", required=True, nargs="+", metavar="FILE",
+        help="answers rated by a person; further files are other people's ratings of the same answers, which show how "
+        "far people agree with each other",
+    )  # fmt: skip
+    parser.add_argument("--output-path", default="human_vs_gpt.json", help="the file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    parser.add_argument(
+        "--repeats", type=cli.positive_int, default=1,
+        help="grade every answer so often, each time with another seed: does the judge agree with itself?",
+    )  # fmt: skip
+    cli.add_judge_flags(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

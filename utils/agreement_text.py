@@ -1,0 +1,110 @@
+"""The agreement of `agreement.analyse` in words: a table for a terminal of 80 columns, and plain sentences."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from utils.records import CRITERIA
+
+WIDTH = 80
+CRITERION_NAMES = dict(zip(CRITERIA, ("questions", "on topic", "helpful", "reveals"), strict=True))
+TITLES = {
+    "pearson": "Pearson", "spearman": "Spearman", "partial_pearson": "partial Pearson given `?`",
+    "pairwise": "pairs ranked alike", "pairwise_same_kind": "… both with or without `?`",
+    "alpha": "Krippendorff's alpha", "icc": "ICC(2,1)", "bias": "mean bias", "kappa": "kappa",
+    "quadratic_kappa": "quadratic kappa", "spread": "mean range of the summary",
+    **{name: f"same rating: {title}" for name, title in CRITERION_NAMES.items()},
+}  # fmt: skip
+
+
+def sentence(name: str, found: dict[str, Any]) -> str:
+    """What one rater's statistics come to. "Better", "less", "more": only where the 95 % interval says so."""
+    score = found["statistics"]["score"]
+    pearson, gain, partial, bias = score["pearson"], score["pearson"]["gain"], score["partial_pearson"], score["bias"]
+    if pearson["value"] is None:
+        return f"{name}, or the people, gave every answer the same summary score: no agreement can be measured."
+    if pearson["mark_rule"] is None:
+        return f"{name}: Pearson {pearson['value']:.2f}. All answers have a question mark, or none has: no `?` rule."
+    if gain["low"] is None:
+        return f"{name}: Pearson {pearson['value']:.2f}. All answers are of one conversation, which tells of no other."
+    beyond = partial["low"] is not None and partial["low"] > 0
+    if gain["low"] > 0:
+        how = "better than"
+    elif gain["high"] < 0:
+        how = "less than"
+    else:
+        how = "not measurably better than" if beyond else "no better than"
+    figures = f"Pearson {pearson['value']:.2f} against {pearson['mark_rule']:.2f}"
+    parts = [f"{name} agrees with people {how} counting question marks ({figures})"]
+    if beyond:
+        parts.append(f"it does see more than the marks (partial correlation given `?` {partial['value']:.2f})")
+    kappas = {c: found["statistics"][c].get("quadratic_kappa", found["statistics"][c]["kappa"]) for c in CRITERIA}
+    chance = [CRITERION_NAMES[c] for c, kappa in kappas.items() if kappa["low"] is not None and kappa["low"] <= 0]
+    if chance:
+        parts.append(f"no better than chance on {', '.join(chance)}")
+    if bias["low"] > 0 or bias["high"] < 0:
+        parts.append(f"scores {abs(bias['value']):.2f} {'higher' if bias['value'] > 0 else 'lower'} than people")
+    if "fitted_on" in found:
+        parts.append(f"but it was fitted on {found['fitted_on']} of these answers: quote what it reaches on others")
+    return "; ".join(parts) + "."
+
+
+def table(found: dict[str, Any]) -> str:
+    """Each rater beside the `?` rule, all raters beside each other, and the plain sentences last."""
+    lines = [
+        f"{found['answers']} answers in {found['conversations']} conversations, {found['with_question_mark']} with a "
+        f"`?`. [95 % intervals]"
+    ]
+    for name, one in found["raters"].items():
+        lines += ["", *_rater_lines(name, one)]
+    lines += ["", *_matrix_lines(found["matrix"])]
+    lines += ["", "Which agrees better? (mean error of the summary; p by permutation)"]
+    for pair in found["comparisons"]:
+        (one, other), errors = pair["judges"], pair["errors"]
+        p = "p " + ("–" if pair["p"] is None else "< 0.001" if pair["p"] < 0.001 else f"= {pair['p']:.3f}")
+        lines.append(f"  {_cut(one, 24)} {shown(errors[0])}, {_cut(other, 24)} {shown(errors[1])}: {p}")
+        lines.append(f"    difference of the Pearsons {_estimate(pair['pearson_gain'], '+')}")
+    sentences = [textwrap.fill(one["sentence"], WIDTH) for one in found["raters"].values()]
+    return "\n".join([*lines, "", *sentences])
+
+
+def _rater_lines(name: str, one: dict[str, Any]) -> Iterator[str]:
+    invalid = f" ({one['invalid']} more without a valid rating, left out)" if one["invalid"] else ""
+    yield from textwrap.wrap(f"{name} against people, on {one['rated']} answers{invalid}", WIDTH)
+    yield f"{'':28}{_cut(name, 19):>20}{'`?` rule':>10}{'gain over `?`':>22}"
+    for criterion, statistics in one["statistics"].items():
+        yield CRITERION_NAMES.get(criterion, "summary score")
+        for key, entry in statistics.items():
+            sign = "+" if key == "bias" else ""
+            gain = _estimate(entry["gain"], "+") if entry["gain"] else ""
+            cells = f"{_estimate(entry, sign):>20}{shown(entry['mark_rule'], sign):>10}{gain:>22}"
+            yield f"  {TITLES[key]:26}{cells}".rstrip()
+    if "retest" in one:
+        again = one["retest"]
+        yield f"against itself: {again['runs']} runs, {again['rated']} answers with a valid verdict in each"
+        for key, entry in again.get("statistics", {}).items():
+            yield f"  {TITLES[key]:26}{_estimate(entry):>20}"
+
+
+def _matrix_lines(matrix: dict[str, Any]) -> Iterator[str]:
+    yield "Pearson of the summary scores; below it Krippendorff's alpha"
+    yield " " * 28 + "".join(f"{number:>8}" for number in range(1, len(matrix["raters"]) + 1))
+    for row, name in enumerate(matrix["raters"]):
+        cells = (matrix["pearson" if column > row else "alpha"][row][column] for column in range(len(matrix["raters"])))
+        marks = ("·" if column == row else shown(cell) for column, cell in enumerate(cells))
+        yield f"  {row + 1} {_cut(name, 24):24}" + "".join(f"{mark:>8}" for mark in marks)
+
+
+def _estimate(entry: dict[str, Any], sign: str = "") -> str:
+    if entry["low"] is None:
+        return shown(entry["value"], sign)
+    return f"{shown(entry['value'], sign)} [{shown(entry['low'], sign)}, {shown(entry['high'], sign)}]"
+
+
+def shown(value: float | None, sign: str = "") -> str:
+    """Two decimals; a dash for what is not defined."""
+    return "–" if value is None else f"{round(value, 2) + 0.0:{sign}.2f}"  # + 0.0: no "-0.00"
+
+
+def _cut(name: str, width: int) -> str:
+    return name if len(name) <= width else name[: width - 1] + "…"
