@@ -1,0 +1,161 @@
+"""Fetching the raw files of a public source at a pinned revision, each checked against that revision's own checksum.
+
+huggingface_hub does the transfers, from its hub and from GitHub alike: it goes on with a file that broke off, shows
+progress, and honours proxies, HF_ENDPOINT, HF_TOKEN, HF_HUB_DOWNLOAD_TIMEOUT and what HF_HOME already holds. (Its own
+`hf_hub_download` begins a file anew in each run.) GITHUB_API_URL and GITHUB_RAW_URL point to a mirror of GitHub.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from utils.artifacts import sha256
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where files come from: `host` is "hub" (a dataset repository) or "github"."""
+
+    host: str
+    repo: str
+    revision: str
+    patterns: tuple[str, ...]
+
+
+# Every file of TutorChat lies at this revision; later ones on the hub only rename the validation file.
+TUTORCHAT = ("hub", "princeton-nlp/TutorChat", "68d3140529bd3852d69595d92a5536b18f220954")
+SOURCES = {
+    "mathdial": Source(
+        "hub", "eth-nlped/mathdial", "2c2d5d8db2018eff3c6a9747f1b9412a242f350a", ("train.jsonl", "test.jsonl")
+    ),
+    "tutorchat": Source(*TUTORCHAT, ("data/validation-00000-of-00001*.parquet",)),
+    "tutorchat_train": Source(*TUTORCHAT, ("data/train-0000?-of-00005-*.parquet",)),
+    "debugging": Source(
+        "github", "taisazero/socratic-debugging-benchmark", "3f77f8923b6b6e49d82fc65bebff2608da97b15e",
+        tuple(f"socratic_debugging_benchmark/v2_sigcse/{part}/*.txt" for part in ("train", "testset")),
+    ),
+    "paper": Source(
+        "github", "GiovanniGatti/socratic-llm", "b0d4ba3c", ("datasets/*.json", "templates/*.txt", "LICENSE")
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file as its repository lists it: `checksum` is the sha256 of a large file, else git's sha1 of the blob."""
+
+    path: str
+    size: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that is here, whole, and the same as at its source."""
+
+    local: Path
+    repo: str
+    revision: str
+    path: str
+    size: int
+    sha256: str
+
+
+def fetch(source: Source, folder: Path) -> list[Fetched]:
+    """All files of a source, in `folder`. What is already there, or in the hub's cache, and whole is not asked for.
+
+    OSError (404, no connection) and ValueError (nothing at that revision, a wrong checksum) say what to do.
+    """
+    from huggingface_hub.errors import HTTPError
+    from tqdm import tqdm
+
+    host = f"{source.repo} at {source.revision[:8]}"
+    try:
+        revision, listed = (_list_hub if source.host == "hub" else _list_github)(source)
+        wanted = [file for file in listed if any(fnmatch(file.path, pattern) for pattern in source.patterns)]
+        missing = [pattern for pattern in source.patterns if not any(fnmatch(file.path, pattern) for file in wanted)]
+        if missing:
+            raise ValueError(f"{host}: nothing there for {', '.join(missing)}")
+        wanted.sort(key=lambda file: file.path)
+        with tqdm(wanted, desc=source.repo, unit="file") as bar:
+            return [_get(source, revision, file, folder) for file in bar]
+    except (HTTPError, OSError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(f"{host} could not be fetched: {reason}; the same command goes on where this one was") from error
+
+
+def _list_hub(source: Source) -> tuple[str, list[RemoteFile]]:
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
+
+    tree = HfApi().list_repo_tree(source.repo, recursive=True, revision=source.revision, repo_type="dataset")
+    return source.revision, [
+        RemoteFile(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else entry.blob_id)
+        for entry in tree
+        if isinstance(entry, RepoFile)
+    ]
+
+
+def _list_github(source: Source) -> tuple[str, list[RemoteFile]]:
+    api = f"{os.environ.get('GITHUB_API_URL', 'https://api.github.com')}/repos/{source.repo}"
+    revision = _json(f"{api}/commits/{source.revision}")["sha"]
+    tree = _json(f"{api}/git/trees/{revision}?recursive=1")
+    if tree.get("truncated"):
+        raise ValueError(f"{source.repo}: GitHub lists only a part of the files of {revision[:8]}")
+    return revision, [
+        RemoteFile(entry["path"], entry["size"], entry["sha"]) for entry in tree["tree"] if entry["type"] == "blob"
+    ]
+
+
+def _get(source: Source, revision: str, file: RemoteFile, folder: Path) -> Fetched:
+    """The file, from `folder` or the hub's cache if it is there whole, else fetched from where it broke off."""
+    from huggingface_hub import hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    local = folder.joinpath(*file.path.split("/")[-2:])  # train/0_0_….txt, datasets/mathdial_test.json
+    places, headers = [local], {"Accept-Encoding": "identity"}  # a range of a compressed body would be of no use
+    if source.host == "hub":
+        place = {"repo_id": source.repo, "filename": file.path, "repo_type": "dataset", "revision": revision}
+        url, headers = hf_hub_url(**place), build_hf_headers() | headers
+        places += [Path(found) for found in [try_to_load_from_cache(**place)] if isinstance(found, str)]
+    else:
+        raw = os.environ.get("GITHUB_RAW_URL", "https://raw.githubusercontent.com")
+        url = f"{raw}/{source.repo}/{revision}/{file.path}"
+    for place in places:
+        if place.is_file() and _checksum(place, file) == file.checksum:
+            break
+    else:
+        place = local
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(f"{place.name}.{file.checksum[:8]}.part")
+        with part.open("ab") as output:
+            http_get(url, output, resume_size=output.tell(), headers=headers, expected_size=file.size)
+        if (found := _checksum(part, file)) != file.checksum:
+            part.unlink()
+            raise ValueError(
+                f"{url}: wrong checksum ({found[:12]}…, not {file.checksum[:12]}…), so the file was removed; "
+                "run the same command again, or look at the proxy or mirror in between"
+            )
+        part.replace(place)
+    return Fetched(place, source.repo, revision, file.path, file.size, sha256(place))
+
+
+def _json(url: str) -> dict:
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+    from huggingface_hub.utils import get_session, hf_raise_for_status
+
+    token = os.environ.get("GITHUB_TOKEN")  # more than 60 requests an hour
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    response = get_session().get(url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT)
+    hf_raise_for_status(response)
+    return response.json()
+
+
+def _checksum(path: Path, file: RemoteFile) -> str:
+    """Of the file here, in the way that its repository counts: sha256 (64 digits), or git's sha1 of the blob."""
+    if len(file.checksum) == 64:
+        return sha256(path)
+    return hashlib.sha1(b"blob %d\0" % path.stat().st_size + path.read_bytes()).hexdigest()

@@ -1,0 +1,104 @@
+"""A whole dialogue as a source has it, and how one seed is cut out of it: what the three converters share."""
+
+import random
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+# Turns that only end a conversation: never worth learning from, and never the last thing a tutor answers to.
+THANKS = re.compile(r"\bthank|\bbye\b", re.I)
+FAREWELL = re.compile(
+    r"welcome\b|\bglad\b|\bhappy (?:to|I|that)|(?:good|great|nice|excellent) (?:work|job)|well done|\bbye\b|good luck"
+    r"|anything else|(?:other|more|further) (?:questions|help|assistance)",
+    re.I,
+)
+
+
+class LeftOut(Exception):
+    """A raw dialogue from which no seed can be cut; the text is the reason under which it is counted."""
+
+
+@dataclass
+class RawTurn:
+    role: str  # student or teacher
+    content: str
+    act: str | None = None  # mathdial: what the teacher's turn is meant to do
+    alternatives: list[str] = field(default_factory=list)  # debugging: other turns that would do as well
+    code: str | None = None  # debugging: the code that the turn shows, also part of `content`
+
+
+@dataclass
+class RawDialogue:
+    """All turns, cleaned: they alternate. Turn 0 is the student's where the problem is the student's own."""
+
+    id: str
+    source: str
+    group: str
+    turns: list[RawTurn]
+    problem: str | None = None
+    context: str | None = None
+    answer: str | None = None
+    explanation: str | None = None
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def merge(turns: list[RawTurn]) -> list[RawTurn]:
+    """Neighbours of one speaker become one turn, a line each; a turn said twice in a row is kept once."""
+    merged: list[RawTurn] = []
+    for turn in turns:
+        if not turn.content:
+            continue
+        last = merged[-1] if merged and merged[-1].role == turn.role else None
+        if last is None:
+            merged.append(turn)
+        elif turn.content != last.content:
+            last.content += f"\n{turn.content}"
+            last.alternatives, last.code = [], turn.code or last.code  # they stood for one half only
+    return merged
+
+
+def usable_cuts(turns: list[RawTurn], said: int | None = None) -> list[int]:
+    """Every `n` for which `turns[:n]` ends on the student and `turns[n]` is a teacher's turn worth having.
+
+    Cuts after turn `said`, the first that says the answer, and those into the closing courtesies are not usable.
+    """
+    end = len(turns)
+    while end > 1 and _closes(turns[end - 1]):
+        end -= 1
+    last = end - 1 if said is None else min(end - 1, said)
+    return [n for n in range(1, last + 1) if turns[n].role == "teacher" and turns[n - 1].role == "student"]
+
+
+def pick_cut(dialogue: RawDialogue, cuts: list[int], seed: int) -> int:
+    """One cut, by the seed and the dialogue's id alone; the very first only where there is no later one."""
+    if not cuts:
+        raise LeftOut("no tutor turn to cut at before the answer is said")
+    return random.Random(f"{seed} {dialogue.id}").choice([n for n in cuts if n > 1] or cuts)
+
+
+def seed_row(dialogue: RawDialogue, cut: int, **meta: Any) -> dict[str, Any]:
+    """The clean row whose reference is `turns[cut]`."""
+    reference = dialogue.turns[cut]
+    return {
+        "id": f"{dialogue.id}-t{cut}",
+        "source": dialogue.source,
+        "group": dialogue.group,
+        "problem": dialogue.problem,
+        "context": dialogue.context,
+        "turns": [{"role": turn.role, "content": turn.content} for turn in dialogue.turns[:cut]],
+        "reference": reference.content,
+        "reference_alternatives": reference.alternatives,
+        "answer": dialogue.answer,
+        "explanation": dialogue.explanation,
+        "meta": {**dialogue.meta, **meta, "turns_in_dialogue": len(dialogue.turns)},
+    }
+
+
+def _closes(turn: RawTurn) -> bool:
+    """Thanks, or a farewell that asks nothing but whether there is anything else."""
+    if turn.role == "student":
+        return bool(THANKS.search(turn.content)) and "?" not in turn.content
+    return bool(FAREWELL.search(turn.content)) and (
+        "?" not in turn.content
+        or bool(re.search(r"anything else|(?:other|more|further) questions", turn.content, re.I))
+    )
