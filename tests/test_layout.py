@@ -1,0 +1,99 @@
+"""The shape of the repository: who imports whom, what is pinned, and that every script answers `--help` at once."""
+
+import argparse
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
+UTILS = sorted(path.stem for path in (ROOT / "utils").glob("*.py"))
+# Modules that take long to load, and the only files that may import them at their top.
+HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "ollama", "matplotlib", "scipy", "pandas"}
+IMPORTED_LAZILY = {"generation", "training", "checkpoints", "dpo", "agreement", "agreement_statistics"}
+
+
+def imports(path: Path, top_level: bool = False) -> set[str]:
+    """Dotted names that a file imports: at its top only, or anywhere."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = set()
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_stages_never_import_each_other(script):
+    others = set(SCRIPTS) - {script}
+    if script != "pipeline":
+        assert not imports(ROOT / f"{script}.py") & others
+
+
+@pytest.mark.parametrize("module", UTILS)
+def test_utils_never_import_a_script(module):
+    assert not imports(ROOT / "utils" / f"{module}.py") & set(SCRIPTS)
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.py"), *(ROOT / "utils").glob("*.py")], ids=lambda path: path.name)
+def test_heavy_packages_are_imported_where_they_are_used(path):
+    if path.stem not in IMPORTED_LAZILY:
+        assert not {name.split(".")[0] for name in imports(path, top_level=True)} & HEAVY
+        assert not {f"utils.{name}" for name in IMPORTED_LAZILY} & imports(path, top_level=True)
+
+
+def test_datasets_holds_no_python():
+    """A Python file there would shadow the Hugging Face library of that name."""
+    assert not list((ROOT / "datasets").rglob("*.py"))
+    assert not list((ROOT / "prompts").rglob("*.py"))
+
+
+def test_every_package_that_we_import_is_pinned():
+    names = {"sklearn": "scikit-learn", "huggingface_hub": "huggingface_hub"}
+    files = [path for folder in (".", "utils", "tests", "benchmarks") for path in (ROOT / folder).glob("*.py")]
+    ours = {path.stem for path in files} | {"utils", "tests", "benchmarks"}
+    imported = {name.split(".")[0] for path in files for name in imports(path)} - ours - sys.stdlib_module_names
+    text = "\n".join((ROOT / f"requirements{kind}.txt").read_text() for kind in ("", "-dev"))
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE))
+    assert {names.get(name, name) for name in imported} <= pinned.keys()
+    assert all(re.match(r"^([\w.-]+==\S+|-r \S+|#.*|)$", line) for line in text.split("\n"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_comes_at_once_and_in_both_ways(script):
+    times = []
+    for command in (["-m", script], [f"{script}.py"]):
+        start = time.monotonic()
+        done = subprocess.run([sys.executable, *command, "--help"], cwd=ROOT, capture_output=True, text=True)
+        times.append(time.monotonic() - start)
+        assert done.returncode == 0, done.stderr
+        assert f"python -m {script}" in done.stdout  # a command to copy
+    assert min(times) < 5, times  # under a second when the machine is idle; a torch import would take longer than this
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_flags_are_the_keywords_of_main(script, monkeypatch):
+    """A misspelt `args.x` cannot exist: every flag is a keyword of `main`, and every keyword a flag."""
+    from utils.judges import from_flags
+
+    module = importlib.import_module(script)
+    keywords = set(inspect.signature(module.main).parameters)
+    if "judge_flags" in keywords or "flags" in keywords:
+        keywords |= set(inspect.signature(from_flags).parameters)
+    if script == "pipeline":  # the rest of its flags go to the stages that have a keyword for them
+        for stage in ("gen_train_dataset", "train", "eval_model", "self_eval", "human_vs_gpt", "figures"):
+            keywords |= set(inspect.signature(importlib.import_module(stage).main).parameters)
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda parser, argv: parser)
+    flags = {action.dest for action in module.parse_args([])._actions} - {"help"}
+    assert flags <= keywords
+    if script != "pipeline":
+        assert keywords - {"judge_flags"} <= flags

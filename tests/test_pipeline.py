@@ -1,0 +1,133 @@
+"""The whole pipeline at toy size, twice: everything is made, then nothing is made again."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils.artifacts import read_json
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+QUICK = [
+    "--limit", "2", "--max-new-tokens", "12", "--eval-max-new-tokens", "8", "--num-candidates", "3",
+    "--min-chosen-score", "0.2", "--gradient-accumulation", "1", "--learning-rate", "1e-2",
+]  # fmt: skip
+
+
+def run(*flags) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "pipeline", *map(str, flags)], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def pick_datasets(folder: Path) -> Path:
+    """Two of the shipped datasets and a human-rated file of our own writing."""
+    folder.mkdir()
+    for path in (ROOT / "datasets").glob("*.jsonl"):
+        (folder / path.name).symlink_to(path)
+    rating = {"questions": "yes", "on_topic": 4, "helpful": 3, "reveal_answer": "no"}
+    poor = rating | {"questions": "no", "helpful": 1, "reveal_answer": "yes"}
+    rows = [
+        {"prompt": f"Student: Is {n} x 3 = {3 * n + 1}?", "output": output, "evaluation": evaluation}
+        for n, (output, evaluation) in enumerate(
+            [("What is 3 + 3?", rating), ("It is 9.", poor), ("How did you count?", rating), ("No, 15.", poor)], 2
+        )
+    ]
+    (folder / "mathdial_human_eval.json").write_text(json.dumps(rows))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("pipeline") / "root"
+    seeds = pick_datasets(root.parent / "seeds")
+    flags = ["--output-dir", root, "--datasets-dir", seeds, "--datasets", "mathdial,debugging", *QUICK]
+    done = run(*flags)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return root, flags, done
+
+
+def test_the_tree_is_the_documented_one(made):
+    root, _, done = made
+    expected = {"manifest.json", "evaluation/human_vs_gpt.json", "figures/figure_5.png", "figures/table_1.csv"}
+    for name in ("mathdial", "debugging"):
+        expected |= {f"dpo/{name}/train_dataset.json", f"dpo/{name}/weights/config.json", f"dpo/{name}/checkpoints"}
+        files = ("base", "gpt4o", "from_finetuned_with_mathdial", "from_finetuned_with_debugging")
+        expected |= {f"evaluation/{name}/{file}.json" for file in files}
+    assert {path for path in expected if not (root / path).exists()} == set()
+    assert not list(root.rglob(".writing-*")) and not list(root.rglob(".weights-*"))
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in root.rglob("*.json"))
+    assert "| test set" in done.stdout and str(root / "figures") in done.stdout and "Next:" in done.stdout
+
+
+def test_the_manifest_says_how_each_artifact_was_made(made):
+    root, _, _ = made
+    manifest = read_json(root / "manifest.json")
+    assert manifest["names"] == {
+        "judge": "offline rubric", "base": "SmolLM2-135M-Instruct", "self": "SmolLM2-135M-Instruct, best of 5",
+    }  # fmt: skip
+    artifacts = manifest["artifacts"]
+    assert len(artifacts) == 2 * 2 + 2 * 4 + 1
+    for entry in artifacts.values():
+        assert entry["state"] == "done" and entry["seconds"] >= 0 and entry["versions"]["torch"] and entry["started"]
+    trained = artifacts["dpo/mathdial/weights"]["inputs"]
+    assert trained["beta"] == 0.1 and len(trained["train_dataset"]) == 64 and trained["instruct_model"]["sha256"]
+    weights = {artifacts[f"evaluation/mathdial/{file}.json"]["inputs"]["model_path"]["sha256"]
+               for file in ("base", "from_finetuned_with_mathdial", "from_finetuned_with_debugging")}  # fmt: skip
+    assert len(weights) == 3
+
+
+def test_the_second_run_does_nothing(made):
+    root, flags, _ = made
+    before = {path: path.stat().st_mtime_ns for path in (root / "dpo").rglob("*")}
+    before |= {path: path.stat().st_mtime_ns for path in (root / "evaluation").rglob("*")}
+    again = run(*flags)
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert again.stderr.count("skipped") == 2 * 2 + 2 * 4 + 1
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_other_inputs_stop_the_run_and_say_which_differ(made):
+    _, flags, _ = made
+    done = run(*flags, "--temperature", "0.7")
+    assert done.returncode == 2 and "temperature: 1.2 -> 0.7" in done.stderr and "--overwrite" in done.stderr
+    other = run(*flags, "--beta", "0.3")
+    assert other.returncode == 2 and "dpo/mathdial/weights" in other.stderr and "beta: 0.1 -> 0.3" in other.stderr
+
+
+def test_what_is_not_ours_stays(made, tmp_path):
+    """The original deletes everything in its output folder."""
+    (tmp_path / "thesis.tex").write_text("mine")
+    (tmp_path / "dpo" / "mathdial").mkdir(parents=True)
+    (tmp_path / "dpo" / "mathdial" / "train_dataset.json").write_text("[]")
+    _, flags, _ = made
+    done = run(*flags, "--output-dir", tmp_path)
+    assert done.returncode == 2 and "does not say how it was made" in done.stderr
+    assert (tmp_path / "thesis.tex").read_text() == "mine"
+    assert (tmp_path / "dpo" / "mathdial" / "train_dataset.json").read_text() == "[]"
+
+
+def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
+    done = run(
+        "--output-dir", tmp_path / "x", "--dry-run", "--judge-llm", "openai", "sk-not-a-key", "gpt-4o-mini"
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    # per dataset 24 x 5 candidates and 12 test dialogues x (3 fine-tuned + base + judge's model)
+    assert f"{3 * (24 * 5 + 12 * 5):,} calls" in done.stdout and "135 million parameters" in done.stdout
+    assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("folder", ["paper", "clean"])
+def test_the_real_seeds_run_end_to_end(folder, tmp_path):
+    if not (SHARED / folder).is_dir():
+        pytest.skip("the real seeds are not here")
+    done = run(
+        "--output-dir", tmp_path, "--datasets-dir", SHARED / folder, "--datasets", "debugging", *QUICK,
+        "--limit", "1", "--max-length", "700",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "evaluation" / "human_vs_gpt.json").exists() == (folder == "paper")

@@ -1,0 +1,60 @@
+"""The README's commands are real: every script exists, every flag is known, every test and file it names is there."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL) if not kind]
+LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
+COMMANDS = [line for line in LINES if re.search(r"(python|socratic-llm) -m \w+", line) and "venv" not in line]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_commands_are_understood(command, capsys):
+    words = shlex.split(re.split(r"(?:python|socratic-llm) -m ", command)[1])
+    module = importlib.import_module(words[0])
+    if "--help" in words:
+        with pytest.raises(SystemExit, match="0"):
+            module.parse_args(words[1:])
+        assert words[0] in capsys.readouterr().out
+    else:
+        module.parse_args(words[1:])
+
+
+def test_there_are_commands_and_make_has_the_two_that_are_promised():
+    assert len(COMMANDS) > 12
+    makefile = (ROOT / "Makefile").read_text()
+    assert {"make demo", "make test"} <= {line.split("#")[0].strip() for line in LINES}
+    assert re.search(r"^demo:", makefile, re.MULTILINE) and re.search(r"^test:", makefile, re.MULTILINE)
+    assert (ROOT / ".ci" / "run").read_text().rstrip().endswith("make test")
+
+
+def test_the_demo_is_a_pipeline_run_with_flags_that_exist():
+    import pipeline
+
+    recipe = re.search(r"^demo:.*?\n(.*?)\n\n", (ROOT / "Makefile").read_text(), re.MULTILINE | re.DOTALL)[1]
+    words = shlex.split(recipe.replace("\\\n", " "))
+    assert words[1:3] == ["-m", "pipeline"]
+    assert pipeline.parse_args(words[3:]).output_dir == "runs/demo"
+
+
+def test_every_file_and_test_that_is_named_exists():
+    named = set(re.findall(r"`((?:utils|prompts|benchmarks|tests|datasets)/[\w./]+)`", README))
+    named |= set(re.findall(r"^\| `(\w+\.py)` \|", README, re.MULTILINE)) | set(
+        re.findall(r"\]\((docs/[\w.]+)\)", README)
+    )
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    module = ""
+    for name, test in re.findall(r"`(test_\w+|…)::(test_\w+)`", README):
+        module = module if name == "…" else name
+        assert f"def {test}(" in (ROOT / "tests" / f"{module}.py").read_text(), f"{module}::{test}"
+
+
+def test_the_readme_speaks_of_every_script():
+    for script in ROOT.glob("*.py"):
+        assert f"`{script.name}`" in README

@@ -1,0 +1,71 @@
+"""Stored answers graded again by another judge, at a server that counts what it is asked."""
+
+import json
+
+import pytest
+from fault_server import FaultServer
+
+import regrade
+from utils.records import Evaluation
+
+KEY = "sk-secret-0123456789"
+
+
+def entry(text, on_topic):
+    evaluation = Evaluation(questions="yes", on_topic=on_topic, helpful=on_topic, reveal_answer="no")
+    return {
+        "output": text, "evaluation": evaluation.model_dump(), "score": evaluation.score, "judge": "former",
+        "raw_evaluation": "{}", "evaluation_error": None,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    def start(rows, *more, server):
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        (tmp_path / "old.json").write_text(json.dumps(rows))
+        flags = ["--artifact", str(tmp_path / "old.json"), "--output-path", str(tmp_path / "new.json"), *more]
+        found = regrade.main(**vars(regrade.parse_args([*flags, "--judge-llm", "openai", KEY, "judge-1"])))
+        return found, json.loads((tmp_path / "new.json").read_text())
+
+    return start
+
+
+def test_an_evaluation_keeps_its_former_verdicts(run):
+    rows = [{"id": f"r{n}", "prompt": f"Student: {n}?", **entry(f"What is {n}?", 2)} for n in range(8)]
+    with FaultServer() as server:
+        found, new = run(rows, server=server)
+        assert len(server.bodies) == 8
+        _, twice = run(new, "--overwrite", server=server)
+        assert len(server.bodies) == 8, "the same judge was asked, and paid, again"
+    assert [row["earlier"][0]["judge"] for row in new] == ["former"] * 8
+    assert {row["judge"] for row in new} == {"judge-1"}
+    assert [len(row["earlier"]) for row in twice] == [2] * 8
+    assert found["compared"] == 8 and found["mean_before"] == pytest.approx(0.5 + 0.5 * 2 / 5)
+    assert [row["output"] for row in new] == [row["output"] for row in rows]
+
+
+def test_a_training_set_gets_its_pairs_chosen_anew(run):
+    rows = [
+        {"prompt": f"Student: {n}?", "all_evaluations": [entry(f"What is {n} and {k}?", 3) for k in range(5)]}
+        for n in range(4)
+    ]
+    with FaultServer() as server:
+        _, new = run(rows, "--min-chosen-score", "0.5", server=server)
+        assert len(server.bodies) == 20
+    for row in new:
+        scores = {one["output"]: one["score"] for one in row["all_evaluations"]}
+        assert len(scores) == 5 and {one["judge"] for one in row["all_evaluations"]} == {"judge-1"}
+        if row["eligible"]:
+            assert scores[row["chosen"]] == max(scores.values()) > scores[row["rejected"]] == min(scores.values())
+    assert any(row["eligible"] for row in new)
+
+
+@pytest.mark.parametrize(
+    "rows", [[], {}, ["text"], [{"prompt": "x"}], [{"output": "x"}], [{"prompt": "x", "output": "y", "human": {}}]]
+)
+def test_other_files_are_refused_before_anything_is_asked(run, rows):
+    with FaultServer() as server:
+        with pytest.raises(ValueError, match=r"old\.json"):
+            run(rows, server=server)
+        assert server.bodies == [] and server.paths == []
