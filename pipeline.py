@@ -58,6 +58,7 @@ def main(
     from utils.audit import audit, one_line
     from utils.judges import from_flags
     from utils.plan import plan
+    from utils.preferences import NoEligiblePair
     from utils.seeds import find_seeds, read_seeds
 
     root, humans = Path(output_dir), Path(datasets_dir) / HUMAN_RATINGS
@@ -80,17 +81,20 @@ def main(
         names = {"judge": judge.name, "base": models.display_name(instruct_model), "self": tutor}
         manifest.set(names=names, seeds_audit=audited)
         run = Run(root, manifest, flags | {"limit": limit}, judge.settings)
+        trained = []
         for name in datasets:
             made = run.make(
                 gen_train_dataset, f"dpo/{name}/train_dataset.json", "output_path",
                 seeds=seeds[name, "train"], instruct_model=instruct_model,
             )  # fmt: skip
-            run.make(
-                train, f"dpo/{name}/weights", "output_dir", train_dataset=made, instruct_model=instruct_model,
-            )  # fmt: skip
+            try:
+                run.make(train, f"dpo/{name}/weights", "output_dir", train_dataset=made, instruct_model=instruct_model)
+                trained.append(name)
+            except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen
+                log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, name)
         for name in datasets:
             test = {"seeds": seeds[name, "test"], "max_new_tokens": eval_max_new_tokens}
-            tutors = {f"from_finetuned_with_{other}": root / "dpo" / other / "weights" for other in datasets}
+            tutors = {f"from_finetuned_with_{other}": root / "dpo" / other / "weights" for other in trained}
             for file, model in {"base": instruct_model, **tutors}.items():
                 artifact = f"evaluation/{name}/{file}.json"
                 # a server that was started before the run cannot have what the run trains
@@ -109,6 +113,8 @@ def main(
             )  # fmt: skip
         log.info("\n== figures")
         drawn = figures.main(**takes(figures.main, flags), training_root=str(root))
+    if missing := [name for name in datasets if name not in trained]:
+        print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")
     print(f"\nThe weights of each tutor are in {root}/dpo/*/weights, the graded answers in {root}/evaluation.")
     print("Next: read a few answers beside their verdicts, then run it with your own seeds, model and judge (README).")
     return drawn

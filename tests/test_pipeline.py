@@ -110,6 +110,14 @@ def test_what_is_not_ours_stays(made, tmp_path):
     assert (tmp_path / "dpo" / "mathdial" / "train_dataset.json").read_text() == "[]"
 
 
+def test_a_dataset_without_an_eligible_pair_does_not_end_the_run(tmp_path):
+    flags = ["--output-dir", tmp_path, "--datasets", "mathdial", *QUICK, "--limit", "1", "--min-chosen-score", "1"]
+    done = run(*flags)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "no pair is eligible" in done.stderr and "No tutor was trained on mathdial" in done.stdout
+    assert (tmp_path / "evaluation/mathdial/base.json").exists() and not (tmp_path / "dpo/mathdial/weights").exists()
+
+
 def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
     done = run(
         "--output-dir", tmp_path / "x", "--dry-run", "--judge-llm", "openai", "sk-not-a-key", "gpt-4o-mini"

@@ -16,6 +16,10 @@ EPSILON = 1e-9  # 0.25 + 0.25 + 0.15 + 0.15 may come out a hair above 0.8
 TOO_LONG = "the last student turn and an answer alone are longer than the model's context"
 
 
+class NoEligiblePair(ValueError):
+    """Nothing to train on; says why, and shows the candidates' scores."""
+
+
 @dataclass(frozen=True)
 class Preference:
     """One eligible row: the dialogue as it stands in the prompt, and the two answers."""
@@ -46,7 +50,7 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
     {"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"}, …}, "rejected_eval": {…},
     "all_evaluations": [{…}, …]}. A row with `eligible` false is left out; any other, of the original's files too,
     must have two valid evaluations, chosen above `min_chosen_score` and above rejected.
-    ValueError names the file, the row and what is wrong; without any eligible pair it shows the scores.
+    ValueError names the file, the row and what is wrong; without any eligible pair it is a NoEligiblePair.
     """
     rows = read_json(path)
     if not isinstance(rows, list) or not rows:
@@ -63,7 +67,7 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
         else:
             left_out[reason] += 1
     if not pairs:
-        raise ValueError(_nothing_to_train_on(path, left_out, [score for score in scores if score is not None]))
+        raise NoEligiblePair(_nothing_to_train_on(path, left_out, [score for score in scores if score is not None]))
     return pairs, left_out
 
 
