@@ -165,7 +165,9 @@ def test_exit_4_prints_the_command_that_resumes(tmp_path):
 def test_ctrl_c_ends_cleanly_and_keeps_calls_in_flight(tmp_path):
     """Calls in flight are paid for: they get the time to end."""
     with FaultServer(latency=0.5) as server:
-        process = stage(server, tmp_path, "--judge-concurrency", 4, answers=40)
+        # A runner that a shell put into the background ignores Ctrl-C, and its children inherit that.
+        hears = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        process = stage(server, tmp_path, "--judge-concurrency", 4, answers=40, **hears)
         wait_until(lambda: server.hits.total() >= 8)
         process.send_signal(signal.SIGINT)
         code, errors = finish(process)

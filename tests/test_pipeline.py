@@ -134,7 +134,7 @@ def test_the_real_seeds_run_end_to_end(folder, tmp_path):
     if not (SHARED / folder).is_dir():
         pytest.skip("the real seeds are not here")
     done = run(
-        "--output-dir", tmp_path, "--datasets-dir", SHARED / folder, "--datasets", "debugging", *QUICK,
+        "--output-dir", tmp_path, "--datasets-dir", SHARED / folder, "--datasets", "mathdial", *QUICK,
         "--limit", "1", "--max-length", "700",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
