@@ -11,14 +11,11 @@ seconds on a GPU, and the highest memory. With a GPU the model is Phi-3-mini's a
 import argparse
 import json
 import os
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
+from benchmarks.measure import clock, in_turn, peak_gigabytes, table
 from utils.cli import positive_int
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "paper"
@@ -48,25 +45,11 @@ def main(*, pairs: int, repeats: int, ways: list[str], child: str | None = None)
     if child:
         print(json.dumps(measure(child, pairs)))
         return
-    results: dict[str, list[dict]] = {name: [] for name in WAYS if any(word in name for word in ways)}
-    for _ in range(repeats):
-        for name in results:
-            command = [sys.executable, "-m", "benchmarks.training", "--child", name, "--pairs", str(pairs)]
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            results[name].append(json.loads(output.splitlines()[-1]))
-            print(name, results[name][-1], file=sys.stderr)
-    first = next(iter(results.values()))
-    unit, base = first[0]["unit"], statistics.median(run["cost"] for run in first)
-    memory = max(run["gigabytes"] for run in first)
-    print(f"{pairs} pairs x {EPOCHS} epochs, {first[0]['tokens']}; {first[0]['machine']}\n")
-    print(f"| way | {unit} per pair and epoch | spread | against ours | peak GB | of ours |\n|---|---|---|---|---|---|")
-    for name, runs in results.items():
-        costs = sorted(run["cost"] for run in runs)
-        peak = max(run["gigabytes"] for run in runs)
-        print(
-            f"| {name} | {statistics.median(costs):.2f} | {costs[0]:.2f}-{costs[-1]:.2f} "
-            f"| {statistics.median(costs) / base:.2f} | {peak:.2f} | {peak / memory:.2f} |"
-        )
+    chosen = [name for name in WAYS if any(word in name for word in ways)]
+    results = in_turn("benchmarks.training", chosen, repeats, ["--pairs", pairs])
+    first = next(iter(results.values()))[0]
+    print(f"{pairs} pairs x {EPOCHS} epochs, {first['tokens']}; {first['machine']}\n")
+    print(table(results, f"{first['unit']} per pair and epoch"))
 
 
 def measure(way: str, pairs: int) -> dict:
@@ -119,12 +102,10 @@ def measure(way: str, pairs: int) -> dict:
     return {
         "cost": (end - start) / pairs / EPOCHS,
         "before_training": (ready - start) / pairs / EPOCHS,
-        "gigabytes": torch.cuda.max_memory_allocated() / 2**30
-        if cuda
-        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "gigabytes": peak_gigabytes(cuda),
         "unit": "seconds" if cuda else "CPU-seconds",
         "tokens": "prompts of {:.0f} tokens, chosen {:.0f}, rejected {:.0f} on average".format(*means),
-        "machine": torch.cuda.get_device_name() if cuda else f"{os.cpu_count()} CPU cores",
+        "machine": torch.cuda.get_device_name() if cuda else f"a machine with {os.cpu_count()} CPU cores",
     }
 
 
@@ -150,15 +131,6 @@ def preference_rows(tokenizer, count: int) -> list[dict]:
         }
         for i in range(count)
     ]
-
-
-def clock(cuda: bool) -> float:
-    if not cuda:
-        return time.process_time()
-    import torch
-
-    torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

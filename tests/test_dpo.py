@@ -178,12 +178,37 @@ def test_a_loss_that_is_no_number_stops_at_once(tokenizer, tmp_path):
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_attention_in_blocks_is_attention(masked, monkeypatch):
+    """Guards: a block that sees keys behind it, one pair's mask on another, heads that take another group's keys."""
     monkeypatch.setattr(dpo, "CPU_BLOCK", 7)
     torch.manual_seed(0)
-    query, key, value = (torch.randn(2, 4, 24, 8) for _ in range(3))
+    query, key, value = inputs = [torch.randn(2, heads, 24, 8, requires_grad=True) for heads in (4, 2, 2)]
     mask = torch.rand(2, 1, 24, 24) > 0.5 if masked else None
     if masked:
         mask[..., 0] = True
-    expected = torch.nn.functional.scaled_dot_product_attention(query, key, value, mask, is_causal=not masked)
-    found = dpo._attend_in_blocks(query, key, value, mask, 0.0, is_causal=not masked)
-    assert torch.allclose(found, expected, atol=1e-5)
+    whole = torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, mask, is_causal=not masked, enable_gqa=True
+    )
+    blocks = dpo._attend_in_blocks(query, key, value, mask, 0.0, is_causal=not masked)
+    assert torch.allclose(blocks, whole, atol=1e-5)
+    weights = torch.randn_like(whole)
+    expected, found = (torch.autograd.grad((out * weights).sum(), inputs) for out in (whole, blocks))
+    for ours, right in zip(found, expected, strict=True):
+        assert torch.allclose(ours, right, atol=1e-5)
+
+
+@pytest.mark.parametrize("gradient_checkpointing", [False, True])
+def test_training_in_bfloat16_goes_trls_way(gradient_checkpointing, tokenizer, tmp_path):
+    """Guards: adapters that autocast does not reach, recomputed layers that differ from the forwarded ones."""
+    model = tiny("llama").bfloat16()
+    losses = []
+    for kind, folder in zip(BOTH, ("ours", "trl"), strict=True):
+        trainer = make(
+            kind, model, tokenizer, tmp_path / folder, bf16=True, gradient_checkpointing=gradient_checkpointing,
+            per_device_train_batch_size=2, logging_steps=1, num_train_epochs=2, warmup_steps=0, learning_rate=2e-3,
+        )  # fmt: skip
+        before = {n: p.detach().clone() for n, p in trainer.model.named_parameters() if p.requires_grad}
+        trainer.train()
+        after = dict(trainer.model.named_parameters())
+        assert all(value.dtype == torch.float32 and not value.equal(after[name]) for name, value in before.items())
+        losses.append([entry["loss"] for entry in trainer.state.log_history if "loss" in entry])
+    assert losses[0] == pytest.approx(losses[1], abs=0.03)

@@ -16,7 +16,9 @@ import math
 
 import torch
 from accelerate.utils import send_to_device
+from peft.helpers import disable_input_dtype_casting
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -36,6 +38,11 @@ class SharedPromptDPOTrainer(DPOTrainer):
     """trl's trainer with shared prompts, where the model's attention allows it; a loss that is no number stops it."""
 
     shared: bool | None = None  # None: not looked at yet
+
+    def train(self, *args, **kwargs):
+        # peft would copy every input to the adapters' float32, and autocast back to 16 bit at once
+        with disable_input_dtype_casting(self.model):
+            return super().train(*args, **kwargs)
 
     def compute_ref_log_probs(self, model, inputs):
         with self._shared_prompts():
@@ -117,9 +124,11 @@ def _forward(model, fused, *, input_ids, attention_mask, labels, fused_lm_head, 
     """trl's fused forward of rows [2 x pairs, length], chosen first, with `labels` -100 outside the completions."""
     start = (labels != -100).int().argmax(1)  # where the completion begins: the same in both rows of a pair
     end = attention_mask.sum(1)
-    prompt_room, room = max(int(start.max()) - 1, 1), int((end - start).max())
     rows, length = input_ids.shape
     pairs = rows // 2
+    prompt_room = max(int(start.max()) - 1, 1)
+    rooms = [int(lengths.max()) for lengths in (end - start).split(pairs)]  # of the chosen, of the rejected
+    room = max(rooms)
 
     positions = start[:, None] - 1 + torch.arange(room, device=start.device)  # [rows, room], of the tokens read
     tokens = input_ids.gather(1, positions.clamp_max(length - 1))
@@ -127,22 +136,22 @@ def _forward(model, fused, *, input_ids, attention_mask, labels, fused_lm_head, 
     prompt_positions = torch.arange(prompt_room, device=start.device).expand(pairs, -1)
 
     def in_one_row(per_row: torch.Tensor) -> torch.Tensor:
-        return torch.cat([per_row[:pairs], per_row[pairs:]], 1)
+        return torch.cat([half[:, :size] for half, size in zip(per_row.split(pairs), rooms, strict=True)], 1)
 
     with _only_completions(model.base_model, prompt_room):
         outputs = fused(
             input_ids=torch.cat([input_ids[:pairs, :prompt_room], in_one_row(tokens)], 1),
             position_ids=torch.cat([prompt_positions, in_one_row(positions)], 1),
-            attention_mask=_mask(start[:pairs], prompt_room, room), shift_labels=in_one_row(targets),
+            attention_mask=_mask(start[:pairs], prompt_room, rooms), shift_labels=in_one_row(targets),
             fused_lm_head=fused_lm_head, **kwargs,
         )  # fmt: skip
 
     def as_trl(values: torch.Tensor) -> torch.Tensor:
-        """[pairs, 2 x room] -> [rows, length - 1]: the value at `positions` is the next token's."""
-        values = torch.cat(values.split(room, dim=1))
+        """[pairs, both rooms] -> [rows, length - 1]: the value at `positions` is the next token's."""
+        values = torch.cat([F.pad(half, (0, room - half.shape[1])) for half in values.split(rooms, dim=1)])
         return values.new_zeros(rows, length + room).scatter(1, positions, values)[:, : length - 1]
 
-    per_token = {name: as_trl(value) for name, value in outputs.items() if value.shape == (pairs, 2 * room)}
+    per_token = {name: as_trl(value) for name, value in outputs.items() if value.shape == (pairs, sum(rooms))}
     return type(outputs)(**{**outputs, **per_token})
 
 
@@ -161,13 +170,11 @@ def _only_completions(backbone, prompt_room: int):
         hook.remove()
 
 
-def _mask(start: torch.Tensor, prompt_room: int, room: int) -> torch.Tensor:
-    """What completion tokens attend to, [pairs, 1, 2 x room, prompt_room + 2 x room]: their prompt and their past."""
+def _mask(start: torch.Tensor, prompt_room: int, rooms: list[int]) -> torch.Tensor:
+    """What completion tokens attend to, [pairs, 1, both rooms, prompt_room + both rooms]: their prompt and past."""
     prompt = torch.arange(prompt_room, device=start.device) < start[:, None] - 1
-    past = torch.ones(room, room, dtype=torch.bool, device=start.device).tril()
-    return torch.cat(
-        [prompt[:, None].expand(-1, 2 * room, -1), torch.block_diag(past, past).bool().expand(len(start), -1, -1)], 2
-    )[:, None]
+    past = torch.block_diag(*(torch.ones(room, room, device=start.device).tril() for room in rooms)).bool()
+    return torch.cat([prompt[:, None].expand(-1, len(past), -1), past.expand(len(start), -1, -1)], 2)[:, None]
 
 
 def _attention(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
@@ -180,7 +187,6 @@ def _attention(module, query, key, value, attention_mask, dropout=0.0, scaling=N
     if unsupported := {"softcap", "s_aux", "position_bias"} & {n for n, v in kwargs.items() if v is not None}:
         raise NotImplementedError(f"attention with {', '.join(unsupported)}")
     end = query.shape[2] - attention_mask.shape[2]
-    key, value = (repeat_kv(x, query.shape[1] // key.shape[1]) for x in (key, value))
     causal = None
     window = kwargs.get("sliding_window")
     if window:
@@ -188,8 +194,10 @@ def _attention(module, query, key, value, attention_mask, dropout=0.0, scaling=N
         near = (position[:, :, None] - position[:, None, :] < window)[:, None]
         attention_mask = attention_mask & near[:, :, end:]
         causal = near[:, :, :end, :end].tril() if end > window else None
-    in_blocks = query.device.type == "cpu" and query.dtype == torch.bfloat16 and not dropout
-    attend = _attend_in_blocks if in_blocks else F.scaled_dot_product_attention
+    attend = _attend_in_blocks
+    if query.device.type != "cpu" or query.dtype != torch.bfloat16 or dropout:
+        attend = F.scaled_dot_product_attention
+        key, value = (repeat_kv(x, query.shape[1] // key.shape[1]) for x in (key, value))
     prompt = attend(
         query[:, :, :end], key[:, :, :end], value[:, :, :end], causal, dropout, is_causal=causal is None, scale=scaling
     )
@@ -199,18 +207,28 @@ def _attention(module, query, key, value, attention_mask, dropout=0.0, scaling=N
 
 def _attend_in_blocks(query, key, value, mask, dropout, is_causal=False, scale=None):
     """`scaled_dot_product_attention` by plain matmuls: torch's own needs twice the time on a CPU in bfloat16, most
-    of it in the backward pass. A block of queries sees no key behind it.
+    of it in the backward pass. A block of queries sees no key behind it, and its scores are computed again in the
+    backward pass instead of kept: memory then grows with the length, not with its square, for a fiftieth of the time.
     """
+    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
     length, outputs = query.shape[2], []
     for start in range(0, length, CPU_BLOCK):
         end = min(start + CPU_BLOCK, length)
         keys = end if is_causal else key.shape[2]
-        seen = torch.ones(end - start, keys, dtype=torch.bool).tril(start) if is_causal else mask[:, :, start:end]
-        bias = torch.zeros(seen.shape, dtype=query.dtype).masked_fill(~seen, torch.finfo(query.dtype).min)
-        scores = query[:, :, start:end] @ key[:, :, :keys].transpose(2, 3)
-        scores = scores.mul_(query.shape[-1] ** -0.5 if scale is None else scale).add_(bias)
-        outputs.append(scores.softmax(-1) @ value[:, :, :keys])
+        seen = torch.ones(1, 1, end - start, keys, dtype=torch.bool).tril(start) if is_causal else mask[:, :, start:end]
+        block = query[:, :, start:end], key[:, :, :keys], value[:, :, :keys], seen
+        outputs.append(checkpoint(_attend_plainly, *block, use_reentrant=False, preserve_rng_state=False))
     return torch.cat(outputs, 2)
+
+
+def _attend_plainly(query, key, value, seen):
+    """Attention without repeating the keys of a group: query [pairs, heads, queries, size], scaled."""
+    pairs, heads, queries, size = query.shape
+    groups = key.shape[1]
+    bias = torch.zeros(seen.shape, dtype=query.dtype).masked_fill(~seen, torch.finfo(query.dtype).min)
+    bias = bias.repeat(1, 1, heads // groups, 1).expand(pairs, groups, -1, -1).flatten(0, 1)
+    scores = torch.baddbmm(bias, query.reshape(pairs * groups, -1, size), key.flatten(0, 1).transpose(1, 2))
+    return (scores.softmax(-1) @ value.flatten(0, 1)).view(pairs, heads, queries, -1)
 
 
 AttentionInterface.register(ATTENTION, _attention)
