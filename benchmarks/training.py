@@ -1,11 +1,12 @@
 """How fast DPO trains here, against what people use: trl's defaults, trl with LoRA, full fine-tuning with two models.
 
-    python -m benchmarks.training            # every way once, on a few pairs: some minutes on 2 cores
-    python -m benchmarks.training --pairs 8 --repeats 3
+    python -m benchmarks.training                         # every way once: a quarter of an hour on 2 cores
+    python -m benchmarks.training --repeats 3 --ways ours "second model"
 
 Every way trains on the same pairs for two epochs, its reference model's work included; each in a process of its own,
-one after the other and then again, so that a busy machine disturbs them alike. Counted are CPU-seconds on a CPU and
-seconds on a GPU, and the highest memory. With a GPU the model is Phi-3-mini's architecture with random weights.
+one after the other and then again, so that a busy machine disturbs them alike. Counted are CPU-seconds on a CPU (one
+thread for each way) and seconds on a GPU, and the highest memory. With a GPU the model is Phi-3-mini's architecture
+with random weights.
 """
 
 import argparse
@@ -135,7 +136,7 @@ def preference_rows(tokenizer, count: int) -> list[dict]:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=positive_int, default=2, help="preference pairs (default: 2)")
+    parser.add_argument("--pairs", type=positive_int, default=4, help="preference pairs (default: 4)")
     parser.add_argument("--repeats", type=positive_int, default=1, help="times that every way is run (default: 1)")
     parser.add_argument("--ways", nargs="+", default=[""], metavar="WORD", help="only the ways with such a word")
     parser.add_argument("--child", help=argparse.SUPPRESS)
