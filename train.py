@@ -43,6 +43,7 @@ def main(
 
     from transformers import AutoTokenizer
 
+    from utils.charts import save_figure, style, training_chart
     from utils.checkpoints import export_weights, open_checkpoints
     from utils.training import dpo_config, train, training_dtype
 
@@ -93,10 +94,14 @@ def main(
     if main_process:
         export_weights(trained.checkpoint, base, weights)
         write_json(checkpoints / "training_log.json", {"summary": summary, "log": trained.log})
+        with style():
+            chart = training_chart({Path(output_dir).resolve().name: trained.log})
+            save_figure(chart, checkpoints / "training")
         print(
             f"{summary['pairs']} pairs, {summary['updates']} updates in {summary['seconds']:.0f} s; "
             f"loss {summary['loss']:.3f}, chosen preferred in {summary['rewards_accuracy']:.0%} of the pairs, "
-            f"rewards margin {summary['rewards_margin']:.2f} (last tenth)\nweights: {weights}"
+            f"rewards margin {summary['rewards_margin']:.2f} (last tenth)\n"
+            f"weights: {weights}\nhow it went: {checkpoints / 'training.png'}"
         )
     return summary
 

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 from trl import DPOConfig, DPOTrainer
 
 from utils import dpo
+from utils import shared_prompts as sharing
 
 BOTH = (dpo.SharedPromptDPOTrainer, DPOTrainer)
 WORDS = 64
@@ -148,14 +149,14 @@ def test_metrics_are_trls(tokenizer, tmp_path):
 def test_falls_back_with_one_line_where_the_two_ways_differ(broken, tokenizer, tmp_path, monkeypatch, caplog):
     model = tiny("llama")
     if broken == "_mask":  # both completions see each other
-        right = dpo._mask
-        monkeypatch.setattr(dpo, "_mask", lambda *args: torch.ones_like(right(*args)))
+        right = sharing._mask
+        monkeypatch.setattr(sharing, "_mask", lambda *args: torch.ones_like(right(*args)))
     else:  # as a model whose attention has what we do not do
 
         def refuse(*args, **kwargs):
             raise NotImplementedError("attention with softcap")
 
-        monkeypatch.setattr(dpo, "_forward", refuse)
+        monkeypatch.setattr(sharing, "_forward", refuse)
     caplog.set_level("INFO", "utils.dpo")
     ours, stock = (make(kind, model, tokenizer, tmp_path) for kind in BOTH)
     assert ours.shared is False
@@ -166,6 +167,22 @@ def test_falls_back_with_one_line_where_the_two_ways_differ(broken, tokenizer, t
 def test_attention_with_soft_capping_is_left_to_trl(tokenizer, tmp_path):
     ours = make(dpo.SharedPromptDPOTrainer, tiny("gemma2"), tokenizer, tmp_path)
     assert ours.shared is False
+
+
+def test_lengths_and_throughput_are_logged(tokenizer, tmp_path):
+    """Guards: lengths of another update's pairs, answers counted with their prompts."""
+    trainer = make(
+        dpo.SharedPromptDPOTrainer, tiny("llama"), tokenizer, tmp_path, logging_steps=1, per_device_train_batch_size=1,
+        gradient_accumulation_steps=2,
+    )  # fmt: skip
+    trainer.train()
+    logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+    assert len(logged) == len(PAIRS) / 2 and all(entry["pairs_per_second"] > 0 for entry in logged)
+    for part in ("prompt", "chosen", "rejected"):
+        lengths = [len(row[f"{part}_ids"]) for row in trainer.train_dataset]
+        assert sum(2 * entry[f"lengths/{part}"] for entry in logged) == sum(lengths)
+        possible = {(a + b) / 2 for i, a in enumerate(lengths) for b in lengths[:i]}
+        assert {entry[f"lengths/{part}"] for entry in logged} <= possible
 
 
 def test_a_loss_that_is_no_number_stops_at_once(tokenizer, tmp_path):
@@ -179,7 +196,7 @@ def test_a_loss_that_is_no_number_stops_at_once(tokenizer, tmp_path):
 @pytest.mark.parametrize("masked", [False, True])
 def test_attention_in_blocks_is_attention(masked, monkeypatch):
     """Guards: a block that sees keys behind it, one pair's mask on another, heads that take another group's keys."""
-    monkeypatch.setattr(dpo, "CPU_BLOCK", 7)
+    monkeypatch.setattr(sharing, "CPU_BLOCK", 7)
     torch.manual_seed(0)
     query, key, value = inputs = [torch.randn(2, heads, 24, 8, requires_grad=True) for heads in (4, 2, 2)]
     mask = torch.rand(2, 1, 24, 24) > 0.5 if masked else None
@@ -188,7 +205,7 @@ def test_attention_in_blocks_is_attention(masked, monkeypatch):
     whole = torch.nn.functional.scaled_dot_product_attention(
         query, key, value, mask, is_causal=not masked, enable_gqa=True
     )
-    blocks = dpo._attend_in_blocks(query, key, value, mask, 0.0, is_causal=not masked)
+    blocks = sharing._attend_in_blocks(query, key, value, mask, 0.0, is_causal=not masked)
     assert torch.allclose(blocks, whole, atol=1e-5)
     weights = torch.randn_like(whole)
     expected, found = (torch.autograd.grad((out * weights).sum(), inputs) for out in (whole, blocks))

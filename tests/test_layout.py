@@ -17,7 +17,15 @@ SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 UTILS = sorted(path.stem for path in (ROOT / "utils").glob("*.py"))
 # Modules that take long to load, and the only files that may import them at their top.
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "ollama", "matplotlib", "scipy", "pandas"}
-IMPORTED_LAZILY = {"generation", "training", "checkpoints", "dpo", "agreement", "agreement_statistics"}
+IMPORTED_LAZILY = {
+    "generation",
+    "training",
+    "checkpoints",
+    "dpo",
+    "shared_prompts",
+    "agreement",
+    "agreement_statistics",
+}
 
 
 def imports(path: Path, top_level: bool = False) -> set[str]:

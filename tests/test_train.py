@@ -271,6 +271,10 @@ def test_lora_end_to_end(dataset, tiny, tmp_path, tokenizer, caplog, capsys):
     assert summary["loss"] < 0.6931
     logged = json.loads((output / "checkpoints" / "training_log.json").read_text())
     assert logged["summary"] == summary
+    lengths = [[entry[f"lengths/{part}"] for part in ("prompt", "chosen", "rejected")] for entry in logged["log"]]
+    assert all(sum(row) <= summary["longest_sequence"] * 2 and min(row) >= 1 for row in lengths)
+    assert all(entry["pairs_per_second"] > 0 for entry in logged["log"])
+    assert (output / "checkpoints" / "training.png").read_bytes().startswith(b"\x89PNG")
     assert [entry["step"] for entry in logged["log"]] == list(range(1, 17))
     assert logged["log"][0]["loss"] == pytest.approx(math.log(2), abs=1e-4)
 

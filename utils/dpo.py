@@ -1,31 +1,22 @@
-"""DPO in which a pair's prompt is forwarded once: chosen and rejected both attend to it.
+"""DPO by trl in which a pair's prompt is forwarded once (`shared_prompts`), where the model's attention allows it.
 
-trl forwards every pair as two rows, prompt + chosen and prompt + rejected; prompts are the long part here. We lay a
-pair into one row instead,
-
-    prompt without its last token | last prompt token, chosen | last prompt token, rejected
-
-where each completion attends to the prompt and to itself, at the positions it has in trl's rows. Only the completions
-go through the language model head. What comes out is put back into trl's two rows, so that its loss, its metrics and
-its reference log-probabilities are computed by its own code. The result is the same to rounding.
+The loss, the metrics and the reference log-probabilities are computed by trl's own code from its own rows.
 """
 
 import contextlib
 import logging
 import math
+import time
+from statistics import fmean
 
 import torch
 from accelerate.utils import send_to_device
 from peft.helpers import disable_input_dtype_casting
-from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+from transformers import PreTrainedModel
 from trl import DPOTrainer
 
-ATTENTION = "shared_prompt"
-CPU_BLOCK = 256
+from utils.shared_prompts import ATTENTION, shared_prompts
+
 # Mean difference of a token's log-probability between the two ways that is rounding. A wrong mask or position gives
 # 0.5 and more on a trained model.
 ROUNDING = {torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.1}
@@ -39,7 +30,12 @@ class SharedPromptDPOTrainer(DPOTrainer):
 
     shared: bool | None = None  # None: not looked at yet
 
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._lengths: list[list[int]] = []  # of the pairs since the last log: prompt, chosen, rejected, in tokens
+
     def train(self, *args, **kwargs):
+        self._since = time.monotonic()
         # peft would copy every input to the adapters' float32, and autocast back to 16 bit at once
         with disable_input_dtype_casting(self.model):
             return super().train(*args, **kwargs)
@@ -49,6 +45,9 @@ class SharedPromptDPOTrainer(DPOTrainer):
             return super().compute_ref_log_probs(model, inputs)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        answers, rows = inputs["completion_mask"].sum(1), inputs["attention_mask"].sum(1)
+        chosen, rejected = answers.chunk(2)
+        self._lengths += torch.stack([(rows - answers)[: len(chosen)], chosen, rejected], 1).tolist()
         # `return_outputs` asks for the logits of trl's own rows, which is another forward pass
         with contextlib.nullcontext() if return_outputs else self._shared_prompts():
             result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
@@ -59,6 +58,16 @@ class SharedPromptDPOTrainer(DPOTrainer):
                 "checkpoint is kept; a lower --learning-rate or --max-grad-norm, or --dtype float32, may help"
             )
         return result
+
+    def log(self, logs, start_time=None):
+        """Beside what trl logs: mean lengths in tokens (of this process's pairs), and pairs per second (of all)."""
+        if "loss" in logs and self._lengths:
+            seconds, self._since = time.monotonic() - self._since, time.monotonic()
+            for name, lengths in zip(("prompt", "chosen", "rejected"), zip(*self._lengths, strict=True), strict=True):
+                logs[f"lengths/{name}"] = fmean(lengths)
+            logs["pairs_per_second"] = len(self._lengths) * self.args.world_size / seconds
+            self._lengths = []
+        super().log(logs, start_time)
 
     def _shared_prompts(self):
         base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
@@ -103,133 +112,3 @@ class SharedPromptDPOTrainer(DPOTrainer):
                 input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels,
                 fused_lm_head=True, use_cache=False,
             ).log_probs.float()  # fmt: skip
-
-
-@contextlib.contextmanager
-def shared_prompts(model: PreTrainedModel):
-    """Within this context `model(..., fused_lm_head=True)` takes trl's rows and shares the prompts of their pairs.
-
-    The model needs trl's fused head, and the attention `ATTENTION` for as long as a backward pass may follow: gradient
-    checkpointing forwards the layers again.
-    """
-    fused = model.forward
-    model.forward = lambda *args, **kwargs: _forward(model, fused, *args, **kwargs)
-    try:
-        yield
-    finally:
-        model.forward = fused
-
-
-def _forward(model, fused, *, input_ids, attention_mask, labels, fused_lm_head, **kwargs):
-    """trl's fused forward of rows [2 x pairs, length], chosen first, with `labels` -100 outside the completions."""
-    start = (labels != -100).int().argmax(1)  # where the completion begins: the same in both rows of a pair
-    end = attention_mask.sum(1)
-    rows, length = input_ids.shape
-    pairs = rows // 2
-    prompt_room = max(int(start.max()) - 1, 1)
-    rooms = [int(lengths.max()) for lengths in (end - start).split(pairs)]  # of the chosen, of the rejected
-    room = max(rooms)
-
-    positions = start[:, None] - 1 + torch.arange(room, device=start.device)  # [rows, room], of the tokens read
-    tokens = input_ids.gather(1, positions.clamp_max(length - 1))
-    targets = labels.gather(1, (positions + 1).clamp_max(length - 1)).masked_fill(positions + 1 >= end[:, None], -100)
-    prompt_positions = torch.arange(prompt_room, device=start.device).expand(pairs, -1)
-
-    def in_one_row(per_row: torch.Tensor) -> torch.Tensor:
-        return torch.cat([half[:, :size] for half, size in zip(per_row.split(pairs), rooms, strict=True)], 1)
-
-    with _only_completions(model.base_model, prompt_room):
-        outputs = fused(
-            input_ids=torch.cat([input_ids[:pairs, :prompt_room], in_one_row(tokens)], 1),
-            position_ids=torch.cat([prompt_positions, in_one_row(positions)], 1),
-            attention_mask=_mask(start[:pairs], prompt_room, rooms), shift_labels=in_one_row(targets),
-            fused_lm_head=fused_lm_head, **kwargs,
-        )  # fmt: skip
-
-    def as_trl(values: torch.Tensor) -> torch.Tensor:
-        """[pairs, both rooms] -> [rows, length - 1]: the value at `positions` is the next token's."""
-        values = torch.cat([F.pad(half, (0, room - half.shape[1])) for half in values.split(rooms, dim=1)])
-        return values.new_zeros(rows, length + room).scatter(1, positions, values)[:, : length - 1]
-
-    per_token = {name: as_trl(value) for name, value in outputs.items() if value.shape == (pairs, sum(rooms))}
-    return type(outputs)(**{**outputs, **per_token})
-
-
-@contextlib.contextmanager
-def _only_completions(backbone, prompt_room: int):
-    """The head sees the completions' hidden states alone."""
-
-    def cut(module, args, output):
-        output.last_hidden_state = output.last_hidden_state[:, prompt_room:]
-        return output
-
-    hook = backbone.register_forward_hook(cut)
-    try:
-        yield
-    finally:
-        hook.remove()
-
-
-def _mask(start: torch.Tensor, prompt_room: int, rooms: list[int]) -> torch.Tensor:
-    """What completion tokens attend to, [pairs, 1, both rooms, prompt_room + both rooms]: their prompt and past."""
-    prompt = torch.arange(prompt_room, device=start.device) < start[:, None] - 1
-    past = torch.block_diag(*(torch.ones(room, room, device=start.device).tril() for room in rooms)).bool()
-    return torch.cat([prompt[:, None].expand(-1, len(past), -1), past.expand(len(start), -1, -1)], 2)[:, None]
-
-
-def _attention(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
-    """Scaled dot-product attention of packed rows: causal in the prompt, by `_mask` behind it.
-
-    query [pairs, heads, length, size]; a mask of fewer rows than `length` is ours, and says where the prompt ends.
-    """
-    if attention_mask is None or attention_mask.shape[2] == query.shape[2]:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
-    if unsupported := {"softcap", "s_aux", "position_bias"} & {n for n, v in kwargs.items() if v is not None}:
-        raise NotImplementedError(f"attention with {', '.join(unsupported)}")
-    end = query.shape[2] - attention_mask.shape[2]
-    causal = None
-    window = kwargs.get("sliding_window")
-    if window:
-        position = kwargs["position_ids"]
-        near = (position[:, :, None] - position[:, None, :] < window)[:, None]
-        attention_mask = attention_mask & near[:, :, end:]
-        causal = near[:, :, :end, :end].tril() if end > window else None
-    attend = _attend_in_blocks
-    if query.device.type != "cpu" or query.dtype != torch.bfloat16 or dropout:
-        attend = F.scaled_dot_product_attention
-        key, value = (repeat_kv(x, query.shape[1] // key.shape[1]) for x in (key, value))
-    prompt = attend(
-        query[:, :, :end], key[:, :, :end], value[:, :, :end], causal, dropout, is_causal=causal is None, scale=scaling
-    )
-    completions = attend(query[:, :, end:], key, value, attention_mask, dropout, scale=scaling)
-    return torch.cat([prompt, completions], 2).transpose(1, 2).contiguous(), None
-
-
-def _attend_in_blocks(query, key, value, mask, dropout, is_causal=False, scale=None):
-    """`scaled_dot_product_attention` by plain matmuls: torch's own needs twice the time on a CPU in bfloat16, most
-    of it in the backward pass. A block of queries sees no key behind it, and its scores are computed again in the
-    backward pass instead of kept: memory then grows with the length, not with its square, for a fiftieth of the time.
-    """
-    query = query * (query.shape[-1] ** -0.5 if scale is None else scale)
-    length, outputs = query.shape[2], []
-    for start in range(0, length, CPU_BLOCK):
-        end = min(start + CPU_BLOCK, length)
-        keys = end if is_causal else key.shape[2]
-        seen = torch.ones(1, 1, end - start, keys, dtype=torch.bool).tril(start) if is_causal else mask[:, :, start:end]
-        block = query[:, :, start:end], key[:, :, :keys], value[:, :, :keys], seen
-        outputs.append(checkpoint(_attend_plainly, *block, use_reentrant=False, preserve_rng_state=False))
-    return torch.cat(outputs, 2)
-
-
-def _attend_plainly(query, key, value, seen):
-    """Attention without repeating the keys of a group: query [pairs, heads, queries, size], scaled."""
-    pairs, heads, queries, size = query.shape
-    groups = key.shape[1]
-    bias = torch.zeros(seen.shape, dtype=query.dtype).masked_fill(~seen, torch.finfo(query.dtype).min)
-    bias = bias.repeat(1, 1, heads // groups, 1).expand(pairs, groups, -1, -1).flatten(0, 1)
-    scores = torch.baddbmm(bias, query.reshape(pairs * groups, -1, size), key.flatten(0, 1).transpose(1, 2))
-    return (scores.softmax(-1) @ value.flatten(0, 1)).view(pairs, heads, queries, -1)
-
-
-AttentionInterface.register(ATTENTION, _attention)
-AttentionMaskInterface.register(ATTENTION, sdpa_mask)

@@ -109,6 +109,24 @@ def read_pairs(root: Path) -> list[Pair]:
     ]
 
 
+def training_log(dataset: str) -> str:
+    """Where the log of the training on a dataset is, within the training root."""
+    return f"dpo/{dataset}/checkpoints/training_log.json"
+
+
+def read_trainings(root: Path) -> dict[str, list[dict[str, float]]]:
+    """What was logged at each update of the trainings that are there, by dataset."""
+    found = {}
+    for dataset in DATASETS:
+        path = root / training_log(dataset)
+        if path.is_file():
+            content = _read_json(path)
+            if not isinstance(content, dict) or not isinstance(log := content.get("log"), list) or not log:
+                raise ValueError(f'{path}: expected an object with a list "log", as `train` writes it')
+            found[dataset] = log
+    return found
+
+
 def lacking(grades: Grades, datasets: Sequence[str], models: Sequence[str]) -> str:
     """The evaluations that a figure lacks, a whole test set named once."""
     paths = []
