@@ -1,9 +1,12 @@
 """Fast generation against plain `generate`, with the real small model; each test names the bug that it guards."""
 
+import time
+
 import pytest
 import torch
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from utils import generation
+from utils import generation, step_attention
 from utils.generation import _pick, _shared_prefix, sample_answers
 from utils.prompts import tutor_messages
 
@@ -31,15 +34,32 @@ def run(model_and_tokenizer, prompts, **settings):
     return [samples for _, samples in sorted(sample_answers(*model_and_tokenizer, prompts, **settings))]
 
 
-def test_greedy_text_is_that_of_plain_generate(model_and_tokenizer, prompts):
+@pytest.mark.parametrize("step", [step_attention.plain_step, sdpa_attention_forward])
+def test_greedy_text_is_that_of_plain_generate(step, model_and_tokenizer, prompts, monkeypatch):
     """Padding, positions or a shared prefix that are off by one change the text."""
+    monkeypatch.setattr(step_attention, "fastest_step", lambda model: step)
     model, tokenizer = model_and_tokenizer
     ours = run(model_and_tokenizer, prompts, **GREEDY)
     for prompt, (sample,) in zip(prompts, ours, strict=True):
         with torch.inference_mode():
             ids = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=24)[0, len(prompt) :]
         assert sample.text == tokenizer.decode(ids, skip_special_tokens=True).strip()
-    assert model.config._attn_implementation != "socratic_decode"  # the model is left as it was
+    assert model.config._attn_implementation != step_attention.ATTENTION  # the model is left as it was
+
+
+@pytest.mark.parametrize("slow", ["plain_step", "sdpa_attention_forward"])
+def test_the_attention_of_a_step_is_the_one_measured_to_be_faster(slow, model_and_tokenizer, monkeypatch):
+    fast = {"plain_step": "sdpa_attention_forward", "sdpa_attention_forward": "plain_step"}[slow]
+    attend = getattr(step_attention, slow)
+
+    def slowly(*args, **kwargs):
+        time.sleep(0.05)
+        return attend(*args, **kwargs)
+
+    monkeypatch.setattr(step_attention, slow, slowly)
+    threads = torch.get_num_threads()
+    assert step_attention.fastest_step(model_and_tokenizer[0]) is getattr(step_attention, fast)
+    assert torch.get_num_threads() == threads
 
 
 def test_a_sample_is_the_same_alone_and_in_a_group(model_and_tokenizer, prompts):

@@ -18,14 +18,9 @@ UTILS = sorted(path.stem for path in (ROOT / "utils").glob("*.py"))
 # Modules that take long to load, and the only files that may import them at their top.
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "ollama", "matplotlib", "scipy", "pandas"}
 IMPORTED_LAZILY = {
-    "generation",
-    "training",
-    "checkpoints",
-    "dpo",
-    "shared_prompts",
-    "agreement",
+    "generation", "step_attention", "training", "checkpoints", "dpo", "shared_prompts", "agreement",
     "agreement_statistics",
-}
+}  # fmt: skip
 
 
 def imports(path: Path, top_level: bool = False) -> set[str]:
