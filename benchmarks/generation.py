@@ -4,9 +4,10 @@
     python -m benchmarks.generation --repeats 3 --natural                       # the sample that ships; real lengths
 
 The same prompts for every way, from the middle half of the seeds by length, so many samples for each. Answers have
-all `--tokens` tokens, or (`--natural`) end where the model ends them, at the latest there. Counted are CPU-seconds on
-a CPU (one thread for each way; the server's are counted) and seconds on a GPU, loading left out, and the highest
-memory. llama.cpp runs the file that the small model's weights were converted from, 4-bit as they are in it.
+all `--tokens` tokens, or (`--natural`) end where the model ends them, at the latest there; each repeat draws others.
+Counted are CPU-seconds on a CPU (one thread for each way; the server's are counted) and seconds on a GPU, loading
+left out, and the highest memory. llama.cpp runs the file that the small model's weights were converted from, 4-bit as
+they are in it.
 With a GPU: --model phi3-random (Phi-3-mini's architecture), more --prompts, more --tokens.
 """
 
@@ -27,11 +28,14 @@ TEMPERATURE, TOP_K = 1.0, 50
 
 def main(
     *, seeds: str, model: str, prompts: int, samples: int, tokens: int, natural: bool, repeats: int, ways: list[str],
-    child: str | None = None,
+    seed: int = 0, child: str | None = None,
 ) -> None:  # fmt: skip
     """Print a table; as a `child`, measure one way and print the result as JSON."""
     if child:
-        how = {"messages": prompt_messages(seeds, prompts), "samples": samples, "tokens": tokens, "natural": natural}
+        how = {
+            "messages": prompt_messages(seeds, prompts), "samples": samples, "tokens": tokens, "natural": natural,
+            "seed": seed,
+        }  # fmt: skip
         print(json.dumps(measure_llama(**how) if child == LLAMA else measure(child, model, **how)))
         return
     possible = [OURS, BY_ONE, BATCH]
@@ -52,7 +56,9 @@ def main(
         print(f"{way}: {statistics.mean(run['tokens'] for run in runs):.1f} tokens per answer, {runs[0]['dtype']}")
 
 
-def measure(way: str, model: str, messages: list[list[dict]], samples: int, tokens: int, natural: bool) -> dict:
+def measure(
+    way: str, model: str, messages: list[list[dict]], samples: int, tokens: int, natural: bool, seed: int
+) -> dict:
     """Sample by torch; the cost is from the first prompt's token ids to the last answer's text."""
     import torch
 
@@ -61,9 +67,9 @@ def measure(way: str, model: str, messages: list[list[dict]], samples: int, toke
     cuda = torch.cuda.is_available()
     dtype = {OURS: "auto", BATCH: "bfloat16", BY_ONE: "bfloat16" if cuda else "float32"}[way]
     loaded, tokenizer = load(model, dtype)
+    generation.cut_at_new_turn = lambda text: (text, False)  # the other ways go on there
     if not natural:  # nothing ends an answer
         loaded.generation_config.eos_token_id = tokenizer.eos_token = None
-        generation.cut_at_new_turn = lambda text: (text, False)
     ids = [tokenizer.apply_chat_template(m, add_generation_prompt=True, return_dict=False) for m in messages]
 
     def plain(prompt: list[int], count: int, most: int) -> list[str]:
@@ -76,10 +82,11 @@ def measure(way: str, model: str, messages: list[list[dict]], samples: int, toke
         return tokenizer.batch_decode(rows[:, prompt.shape[1] :], skip_special_tokens=natural)
 
     def ours(prompts: list[list[int]], count: int, most: int) -> list[str]:
-        how = {"num_samples": count, "temperature": TEMPERATURE, "top_k": TOP_K, "max_new_tokens": most, "seed": 0}
+        how = {"num_samples": count, "temperature": TEMPERATURE, "top_k": TOP_K, "max_new_tokens": most, "seed": seed}
         return [answer for _, row in generation.sample_answers(loaded, tokenizer, prompts, **how) for answer in row]
 
     ours([ids[0][-20:]], 1, 2) if way == OURS else plain(ids[0][-20:], 1, 2)  # what is made at the first call
+    torch.manual_seed(seed)
     start = clock(cuda)
     if way == OURS:
         counts = [answer.tokens for answer in ours(ids, samples, tokens)]
@@ -101,7 +108,7 @@ def measure(way: str, model: str, messages: list[list[dict]], samples: int, toke
     }
 
 
-def measure_llama(messages: list[list[dict]], samples: int, tokens: int, natural: bool) -> dict:
+def measure_llama(messages: list[list[dict]], samples: int, tokens: int, natural: bool, seed: int) -> dict:
     """Ask llama.cpp's server for all samples of a prompt at once, which is one sample per slot."""
     import httpx
     import psutil
@@ -114,7 +121,7 @@ def measure_llama(messages: list[list[dict]], samples: int, tokens: int, natural
         def ask(asked: list[dict], count: int, most: int) -> dict:
             body = {
                 "messages": asked, "n": count, "max_tokens": most, "temperature": TEMPERATURE, "top_k": TOP_K,
-                "top_p": 1, "min_p": 0, "ignore_eos": not natural,
+                "top_p": 1, "min_p": 0, "ignore_eos": not natural, "seed": seed,
             }  # fmt: skip
             return httpx.post(f"{address}/v1/chat/completions", json=body, timeout=None).raise_for_status().json()
 
@@ -184,6 +191,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--natural", action="store_true", help="answers end by themselves")
     parser.add_argument("--repeats", type=positive_int, default=1, help="times that every way is run (default: 1)")
     parser.add_argument("--ways", nargs="+", default=[""], metavar="WORD", help="only the ways with such a word")
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 

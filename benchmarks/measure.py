@@ -14,12 +14,12 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def in_turn(module: str, ways: Sequence[str], repeats: int, words: Sequence[object]) -> dict[str, list[dict]]:
-    """Each way's results: `python -m module *words --child way` prints one as the last line, JSON with "cost"
-    and "gigabytes". All ways once, then again, so that a busy machine disturbs them alike."""
+    """Each way's results: `python -m module *words --seed N --child way` prints one as the last line, JSON with "cost"
+    and "gigabytes". All ways once, then again with the next seed, so that a busy machine disturbs them alike."""
     results: dict[str, list[dict]] = {way: [] for way in ways}
-    for _ in range(repeats):
+    for seed in range(repeats):
         for way in ways:
-            command = [sys.executable, "-m", module, *map(str, words), "--child", way]
+            command = [sys.executable, "-m", module, *map(str, words), "--seed", str(seed), "--child", way]
             done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **ONE_THREAD})
             if done.returncode:
                 raise SystemExit(f"{way}:\n{done.stderr}")

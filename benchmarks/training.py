@@ -41,10 +41,10 @@ WAYS = {
 }
 
 
-def main(*, pairs: int, repeats: int, ways: list[str], child: str | None = None) -> None:
+def main(*, pairs: int, repeats: int, ways: list[str], seed: int = 0, child: str | None = None) -> None:
     """Print a table: median, spread, ratio to the first way, memory."""
     if child:
-        print(json.dumps(measure(child, pairs)))
+        print(json.dumps(measure(child, pairs, seed)))
         return
     chosen = [name for name in WAYS if any(word in name for word in ways)]
     results = in_turn("benchmarks.training", chosen, repeats, ["--pairs", pairs])
@@ -53,7 +53,7 @@ def main(*, pairs: int, repeats: int, ways: list[str], child: str | None = None)
     print(table(results, f"{first['unit']} per pair and epoch"))
 
 
-def measure(way: str, pairs: int) -> dict:
+def measure(way: str, pairs: int, seed: int) -> dict:
     """Train in one way; the cost runs from the making of the trainer (the reference is part of it) to its end."""
     import datasets
     import torch
@@ -84,7 +84,7 @@ def measure(way: str, pairs: int) -> dict:
     with tempfile.TemporaryDirectory() as output:
         config = DPOConfig(
             **{"output_dir": output, "max_length": None, "num_train_epochs": EPOCHS, "save_strategy": "no",
-               "per_device_train_batch_size": 1, "gradient_accumulation_steps": 4, "learning_rate": 5e-5,
+               "per_device_train_batch_size": 1, "gradient_accumulation_steps": 4, "learning_rate": 5e-5, "seed": seed,
                "report_to": "none", "use_cpu": not cuda, "dataloader_pin_memory": cuda, "disable_tqdm": True} | fields
         )  # fmt: skip
         model, second = load(), load() if full and not ours else None
@@ -139,6 +139,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--pairs", type=positive_int, default=4, help="preference pairs (default: 4)")
     parser.add_argument("--repeats", type=positive_int, default=1, help="times that every way is run (default: 1)")
     parser.add_argument("--ways", nargs="+", default=[""], metavar="WORD", help="only the ways with such a word")
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
