@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import pipeline
 from utils.artifacts import read_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,8 +54,13 @@ def made(tmp_path_factory):
 def test_the_tree_is_the_documented_one(made):
     root, _, done = made
     expected = {"manifest.json", "evaluation/human_vs_gpt.json", "figures/figure_5.png", "figures/table_1.csv"}
+    expected |= {"figures/training.png"}
     for name in ("mathdial", "debugging"):
-        expected |= {f"dpo/{name}/train_dataset.json", f"dpo/{name}/weights/config.json", f"dpo/{name}/checkpoints"}
+        expected |= {
+            f"dpo/{name}/train_dataset.json",
+            f"dpo/{name}/weights/config.json",
+            f"dpo/{name}/checkpoints/training.png",
+        }
         files = ("base", "gpt4o", "from_finetuned_with_mathdial", "from_finetuned_with_debugging")
         expected |= {f"evaluation/{name}/{file}.json" for file in files}
     assert {path for path in expected if not (root / path).exists()} == set()
@@ -108,6 +114,22 @@ def test_what_is_not_ours_stays(made, tmp_path):
     assert done.returncode == 2 and "does not say how it was made" in done.stderr
     assert (tmp_path / "thesis.tex").read_text() == "mine"
     assert (tmp_path / "dpo" / "mathdial" / "train_dataset.json").read_text() == "[]"
+
+
+def test_fine_tuned_weights_are_not_asked_of_a_server(tmp_path, monkeypatch):
+    """A server that was started before the run would answer with other weights, or not at all."""
+    asked = {}
+
+    def note(run, stage, artifact, where, **given):
+        asked[artifact] = (pipeline.takes(stage.main, run.flags) | given).get("engine")
+        return str(run.root / artifact)
+
+    monkeypatch.setattr(pipeline.Run, "make", note)
+    monkeypatch.setattr(pipeline.figures, "main", lambda training_root: {})
+    flags = ["--output-dir", str(tmp_path), "--datasets", "mathdial", "--engine", "server"]
+    pipeline.main(**vars(pipeline.parse_args(flags)))
+    assert asked["dpo/mathdial/train_dataset.json"] == asked["evaluation/mathdial/base.json"] == "server"
+    assert asked["evaluation/mathdial/from_finetuned_with_mathdial.json"] == "local"
 
 
 def test_a_dataset_without_an_eligible_pair_does_not_end_the_run(tmp_path):
