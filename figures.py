@@ -46,7 +46,7 @@ def main(training_root: str, output_dir: str | None = None, trained_on: str = "t
         raise FileNotFoundError(f"{root}: no such folder; --training-root is what `pipeline` got as --output-dir")
     grades, pairs, names = results.read_evaluations(root), results.read_pairs(root), results.read_names(root)
     trainings = results.read_trainings(root)
-    if not any(grades.values()) and not pairs:
+    if not any(grades.values()) and not pairs and not trainings:
         raise FileNotFoundError(f"{root}: nothing to draw, no evaluation/*/*.json in it; `pipeline` makes them")
 
     trained = [dataset for model, dataset in FINETUNED.items() if any(grades.get((d, model)) for d in DATASETS)]

@@ -113,7 +113,7 @@ def add_training_flags(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--learning-rate", type=cli.not_negative, default=5e-5, help="at its peak; cosine afterwards")
     group.add_argument("--beta", type=cli.not_negative, default=0.1, help="how strongly to stay near the reference")
-    group.add_argument("--epochs", type=cli.not_negative, default=2, help="times through the pairs")
+    group.add_argument("--epochs", type=cli.positive, default=2, help="times through the pairs")
     group.add_argument("--batch-size", type=cli.positive_int, default=1, help="pairs forwarded together, per process")
     group.add_argument(
         "--gradient-accumulation", type=cli.positive_int, default=4, help="batches per update of the weights"

@@ -126,6 +126,15 @@ def test_gradient_checkpointing_forwards_the_layers_again_in_the_same_way(tokeni
     assert_same_training(ours, stock, list(stock.train_dataset)[:2])
 
 
+def test_padding_stays_within_the_models_positions(tokenizer, tmp_path):
+    """Guards: a long prompt's short answer padded to its neighbour's long one, past the last learned position."""
+    model = tiny("gpt2")
+    lengths = [(250, 3, 3), (5, 40, 20)]
+    ours, stock = (make(kind, model, tokenizer, tmp_path, pairs=lengths) for kind in BOTH)
+    assert ours.shared
+    assert_same_training(ours, stock, list(stock.train_dataset))
+
+
 def test_other_losses_see_trls_rows(tokenizer, tmp_path):
     model = tiny("llama")
     settings = {"loss_type": ["ipo", "sigmoid"], "loss_weights": [1.0, 0.5], "use_weighting": True}
@@ -213,16 +222,18 @@ def test_attention_in_blocks_is_attention(masked, monkeypatch):
         assert torch.allclose(ours, right, atol=1e-5)
 
 
+@pytest.mark.parametrize("architecture", ["llama", "phi3-window"])
 @pytest.mark.parametrize("gradient_checkpointing", [False, True])
-def test_training_in_bfloat16_goes_trls_way(gradient_checkpointing, tokenizer, tmp_path):
+def test_training_in_bfloat16_goes_trls_way(gradient_checkpointing, architecture, tokenizer, tmp_path):
     """Guards: adapters that autocast does not reach, recomputed layers that differ from the forwarded ones."""
-    model = tiny("llama").bfloat16()
+    model = tiny(architecture).bfloat16()
     losses = []
     for kind, folder in zip(BOTH, ("ours", "trl"), strict=True):
         trainer = make(
             kind, model, tokenizer, tmp_path / folder, bf16=True, gradient_checkpointing=gradient_checkpointing,
             per_device_train_batch_size=2, logging_steps=1, num_train_epochs=2, warmup_steps=0, learning_rate=2e-3,
         )  # fmt: skip
+        assert getattr(trainer, "shared", True)
         before = {n: p.detach().clone() for n, p in trainer.model.named_parameters() if p.requires_grad}
         trainer.train()
         after = dict(trainer.model.named_parameters())

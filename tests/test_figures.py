@@ -165,6 +165,23 @@ def test_the_trainings_are_drawn_as_they_were_logged(tmp_path, draw):
     assert "margin" in words(drawn) and "chosen" in words(drawn)
 
 
+def test_a_log_of_an_older_version_is_drawn_as_far_as_it_goes(tmp_path, draw):
+    root = make_tree(tmp_path)
+    logs = [root / results.training_log(dataset) for dataset in results.DATASETS]
+    edit(logs[0], lambda log: [entry.pop("lengths/chosen") for entry in log["log"]])
+    edit(logs[1], lambda log: log["log"].__delitem__(slice(1, None)))
+    panels = np.reshape(draw(root)["drawn"]["training"].axes, (5, 3))
+    assert (
+        np.isnan(curves(panels[3, 0])[charts.GREEN]).all() and not np.isnan(curves(panels[3, 0])[charts.ORANGE]).any()
+    )
+    assert [line.get_marker() for line in panels[0, 1].lines[:1]] == ["."]  # a line of one point would not be seen
+
+
+def test_trainings_alone_are_enough(tmp_path, draw):
+    write(tmp_path / results.training_log("mathdial"), {"log": training_log(3)})
+    assert list(draw(tmp_path)["drawn"]) == ["training"]
+
+
 def test_the_papers_values_stand_at_the_bars_they_belong_to(tmp_path, draw):
     assert paper.SCORES["tutorchat"]["from_finetuned_with_debugging"] == 0.96
     assert paper.SCORES["debugging"] == dict(zip(results.MODELS, (0.97, 0.99, 0.94, 0.48, 0.97), strict=True))

@@ -4,6 +4,7 @@ import time
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from utils import generation, step_attention
@@ -45,6 +46,34 @@ def test_greedy_text_is_that_of_plain_generate(step, model_and_tokenizer, prompt
             ids = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=24)[0, len(prompt) :]
         assert sample.text == tokenizer.decode(ids, skip_special_tokens=True).strip()
     assert model.config._attn_implementation != step_attention.ATTENTION  # the model is left as it was
+
+
+# Keys in groups, none shared, a sliding window, learned positions, values of another size, soft-capped scores
+TEXT = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "head_dim": 8,
+        "num_key_value_heads": 2, "max_position_embeddings": 256, "initializer_range": 0.3}  # fmt: skip
+ARCHITECTURES = {
+    "llama": {},
+    "gpt_neox": {},
+    "phi3": {"num_key_value_heads": 4, "sliding_window": 9},
+    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256},
+    "deepseek_v3": {"num_key_value_heads": 4, "head_dim": 4, "kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4,
+                    "qk_nope_head_dim": 8, "v_head_dim": 16, "first_k_dense_replace": 2},
+    "gemma2": {"attn_logit_softcapping": 2.0, "query_pre_attn_scalar": 8, "sliding_window": 16},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_other_architectures_answer_as_plain_generate(architecture, model_and_tokenizer, prompts):
+    """An attention with more to it than ours would be changed without a word."""
+    tokenizer = model_and_tokenizer[1]
+    torch.manual_seed(0)
+    ends = {"bos_token_id": 1, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    config = AutoConfig.for_model(architecture, vocab_size=len(tokenizer), **ends, **TEXT | ARCHITECTURES[architecture])
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for prompt, (sample,) in zip(prompts, run((model, tokenizer), prompts, **GREEDY), strict=True):
+        with torch.inference_mode():
+            ids = model.generate(torch.tensor([prompt]), do_sample=False, max_new_tokens=24)[0, len(prompt) :]
+        assert sample.text == tokenizer.decode(ids, skip_special_tokens=True).strip()
 
 
 @pytest.mark.parametrize("slow", ["plain_step", "sdpa_attention_forward"])

@@ -248,6 +248,7 @@ def test_any_other_field_of_trl_can_be_set(tmp_path):
         ("save_total_limit", "write it as name=value"),
         ("learning_rate=1", "sets this one itself"),
         ("max_length=64", "sets this one itself"),
+        ("logging_steps=10", "sets this one itself"),
         ("truncation_mode=keep_end", "sets this one itself"),
     ],
 )
@@ -255,6 +256,13 @@ def test_a_wrong_set_is_explained(word, message, tmp_path):
     settings = {"output_dir": str(tmp_path), "use_cpu": True, "learning_rate": 1e-5}
     with pytest.raises(ValueError, match=message):
         training.dpo_config(settings, [word], torch.float32)
+
+
+def test_no_epoch_at_all_is_refused(dataset, tiny, tmp_path, capsys):
+    """Guards: a run that ends without an update, and so without a checkpoint to make the weights of."""
+    with pytest.raises(SystemExit):
+        run(dataset, tmp_path, tiny, "--epochs", "0")
+    assert "--epochs: 0 is not more than 0" in capsys.readouterr().err
 
 
 # Training

@@ -72,9 +72,9 @@ def bar_chart(title: str, groups: Sequence[str], series: Sequence[Series], note:
             elif bar.low is not None:
                 axes.vlines(place, bar.low, bar.high, color="#222222", linewidth=1.3, zorder=3)
     if published:
-        style = {"marker": "D", "s": 24, "facecolor": "white", "edgecolor": "black", "linewidth": 0.9}
+        look = {"marker": "D", "s": 24, "facecolor": "white", "edgecolor": "black", "linewidth": 0.9}
         label = "paper (Phi-3-mini, GPT-4o)"
-        handles.append(axes.scatter(*zip(*published, strict=True), zorder=4, clip_on=False, label=label, **style))
+        handles.append(axes.scatter(*zip(*published, strict=True), zorder=4, clip_on=False, label=label, **look))
 
     axes.set(ylim=(0, 1.03), yticks=TICKS, xlim=(-margin, len(groups) - 1 + margin))
     axes.set_title(title, loc="left")
@@ -102,12 +102,14 @@ def training_chart(logs: Mapping[str, Sequence[Mapping[str, float]]]):
     figure = Figure(figsize=(2.4 + 3.4 * len(logs), 11), layout="constrained")
     grid = figure.subplots(len(TRAINING_PANELS), len(logs), sharex="col", sharey="row", squeeze=False)
     for column, (title, log) in zip(grid.T, logs.items(), strict=True):
-        table = pandas.DataFrame(log).set_index("step")
+        keys = [key for lines in TRAINING_PANELS.values() for key in lines.values()]
+        table = pandas.DataFrame(log).set_index("step").reindex(columns=keys)  # an older log lacks some
+        points = {"marker": "." if len(table) == 1 else None}
         smooth = table.rolling(max(1, len(table) // 10), min_periods=1, center=True).mean()
         for axes, (label, lines) in zip(column, TRAINING_PANELS.items(), strict=True):
             for name, key in lines.items():
                 color = {"chosen": GREEN, "rejected": ORANGE}.get(name, BLUE)
-                axes.plot(table[key], color=color, linewidth=0.8, alpha=0.35)
+                axes.plot(table[key], color=color, linewidth=0.8, alpha=0.35, **points)
                 axes.plot(smooth[key], color=color, linewidth=1.8, label=name)
             axes.grid(axis="y", color="#E5E5E5")
             axes.margins(x=0.02)
@@ -124,7 +126,7 @@ def training_chart(logs: Mapping[str, Sequence[Mapping[str, float]]]):
     grid[2, 0].set(ylim=(0, 1.05), yticks=(0, 0.5, 1))
     figure.align_ylabels(grid[:, 0])
     note = (
-        "thin: each update; thick: the mean around it; dashed: ln 2, the loss of a model that prefers neither answer\n"
+        "thin: each update; thick: the mean around it; dashed: ln 2, the sigmoid loss while neither is preferred\n"
         "rewards: beta times the log-probability that an answer has gained over the reference model"
     )
     figure.supxlabel(wrap(note, 40 + 42 * len(logs)), fontsize=9.5, color=GREY)

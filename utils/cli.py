@@ -93,6 +93,12 @@ def not_negative(word: str) -> float:
     return number
 
 
+def positive(word: str) -> float:
+    if not_negative(word) == 0:
+        raise argparse.ArgumentTypeError(f"{word} is not more than 0")
+    return float(word)
+
+
 def positive_int(word: str) -> int:
     number = int(word)
     if number < 1:

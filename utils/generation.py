@@ -3,8 +3,9 @@
 A prompt is forwarded once for all of its samples, and the beginning that all prompts share once for all prompts.
 The caches are then laid left-padded into one buffer, and a plain loop decodes every row of a group together:
 finished rows leave the batch. Each row draws from its own random stream, so a (prompt, sample, seed) gives the
-same text in whatever group it is; only where the arithmetic rounds differently for another batch shape (bfloat16)
-may a draw that falls just between two tokens come out otherwise.
+same text in whatever group it is; only where the arithmetic rounds differently (bfloat16 in another batch shape, a
+step's attention that was measured to be faster than the other) may a draw that falls just between two tokens come out
+otherwise.
 """
 
 import hashlib

@@ -123,6 +123,8 @@ def read_trainings(root: Path) -> dict[str, list[dict[str, float]]]:
             content = _read_json(path)
             if not isinstance(content, dict) or not isinstance(log := content.get("log"), list) or not log:
                 raise ValueError(f'{path}: expected an object with a list "log", as `train` writes it')
+            if not all(isinstance(entry, dict) and "step" in entry for entry in log):
+                raise ValueError(f'{path}: expected a "step" in every entry of "log", as `train` writes it')
             found[dataset] = log
     return found
 

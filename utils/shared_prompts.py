@@ -58,7 +58,8 @@ def _forward(model, fused, *, input_ids, attention_mask, labels, fused_lm_head, 
     with _only_completions(model.base_model, prompt_room):
         outputs = fused(
             input_ids=torch.cat([input_ids[:pairs, :prompt_room], in_one_row(tokens)], 1),
-            position_ids=torch.cat([prompt_positions, in_one_row(positions)], 1),
+            # padding may lie behind the last position that the model has
+            position_ids=torch.cat([prompt_positions, in_one_row(positions.clamp_max(length - 1))], 1),
             attention_mask=_mask(start[:pairs], prompt_room, rooms), shift_labels=in_one_row(targets),
             fused_lm_head=fused_lm_head, **kwargs,
         )  # fmt: skip
@@ -103,6 +104,7 @@ def _attention(module, query, key, value, attention_mask, dropout=0.0, scaling=N
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     if unsupported := {"softcap", "s_aux", "position_bias"} & {n for n, v in kwargs.items() if v is not None}:
         raise NotImplementedError(f"attention with {', '.join(unsupported)}")
+    query, key = query.to(value.dtype), key.to(value.dtype)  # rotated in float32 where the weights are, under autocast
     end = query.shape[2] - attention_mask.shape[2]
     causal = None
     window = kwargs.get("sliding_window")

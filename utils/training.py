@@ -27,7 +27,7 @@ LORA_RANK, LORA_ALPHA = 16, 32
 # Fields of DPOConfig that are not --set's: they decide what is trained on, or the safety of a run hangs on them.
 FIXED = {
     "max_length": None, "precompute_ref_log_probs": True, "logging_nan_inf_filter": False, "logging_strategy": "steps",
-    "save_strategy": "steps", "save_only_model": False,
+    "logging_steps": 1, "save_strategy": "steps", "save_only_model": False,
 }  # fmt: skip
 NOT_TO_BE_SET = {*FIXED, "truncation_mode", "padding_free", "bf16", "fp16", "resume_from_checkpoint"}
 
@@ -55,7 +55,7 @@ def dpo_config(settings: dict[str, Any], words: list[str], dtype: torch.dtype) -
     """
     cpu = settings["use_cpu"] or pick_device().type == "cpu"
     defaults = {
-        "lr_scheduler_type": "cosine", "logging_steps": 1, "save_steps": 0.1, "save_total_limit": 2,
+        "lr_scheduler_type": "cosine", "save_steps": 0.1, "save_total_limit": 2,
         "gradient_checkpointing": None, "disable_tqdm": False,
         "dataloader_pin_memory": not cpu,
     }  # fmt: skip
