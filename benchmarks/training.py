@@ -1,6 +1,6 @@
 """How fast DPO trains here, against what people use: trl's defaults, trl with LoRA, full fine-tuning with two models.
 
-    python -m benchmarks.training                         # every way once: a quarter of an hour on 2 cores
+    python -m benchmarks.training --datasets-dir data/paper     # every way once: a quarter of an hour on 2 cores
     python -m benchmarks.training --repeats 3 --ways ours "second model"
 
 Every way trains on the same pairs for two epochs, its reference model's work included; each in a process of its own,
@@ -14,12 +14,11 @@ import json
 import os
 import statistics
 import tempfile
-from pathlib import Path
 
 from benchmarks.measure import clock, in_turn, peak_gigabytes, table
 from utils.cli import positive_int
+from utils.seeds import DATASETS_DIR
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "paper"
 PHI3_MINI = {
     "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32,
     "num_key_value_heads": 32, "max_position_embeddings": 4096, "original_max_position_embeddings": 4096,
@@ -41,19 +40,21 @@ WAYS = {
 }
 
 
-def main(*, pairs: int, repeats: int, ways: list[str], seed: int = 0, child: str | None = None) -> None:
+def main(
+    *, datasets_dir: str, pairs: int, repeats: int, ways: list[str], seed: int = 0, child: str | None = None
+) -> None:
     """Print a table: median, spread, ratio to the first way, memory."""
     if child:
-        print(json.dumps(measure(child, pairs, seed)))
+        print(json.dumps(measure(child, datasets_dir, pairs, seed)))
         return
     chosen = [name for name in WAYS if any(word in name for word in ways)]
-    results = in_turn("benchmarks.training", chosen, repeats, ["--pairs", pairs])
+    results = in_turn("benchmarks.training", chosen, repeats, ["--datasets-dir", datasets_dir, "--pairs", pairs])
     first = next(iter(results.values()))[0]
     print(f"{pairs} pairs x {EPOCHS} epochs, {first['tokens']}; {first['machine']}\n")
     print(table(results, f"{first['unit']} per pair and epoch"))
 
 
-def measure(way: str, pairs: int, seed: int) -> dict:
+def measure(way: str, datasets_dir: str, pairs: int, seed: int) -> dict:
     """Train in one way; the cost runs from the making of the trainer (the reference is part of it) to its end."""
     import datasets
     import torch
@@ -68,7 +69,7 @@ def measure(way: str, pairs: int, seed: int) -> dict:
     cuda = torch.cuda.is_available()
     folder = resolve(BUNDLED)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    rows = preference_rows(tokenizer, pairs)
+    rows = preference_rows(tokenizer, datasets_dir, pairs)
     dtype = torch.float32 if full and not cuda else torch.bfloat16
 
     def load():
@@ -110,14 +111,13 @@ def measure(way: str, pairs: int, seed: int) -> dict:
     }
 
 
-def preference_rows(tokenizer, count: int) -> list[dict]:
+def preference_rows(tokenizer, datasets_dir: str, count: int) -> list[dict]:
     """Prompts of real lengths, from the middle half of the seeds by length; answers of 85 to 150 tokens."""
     from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
-    from utils.seeds import DATASETS, DATASETS_DIR, find_seeds, read_seeds
+    from utils.seeds import DATASETS, find_seeds, read_seeds
 
-    where = SHARED if SHARED.is_dir() else DATASETS_DIR
     template = load_template(INFERENCE_PROMPT, "input")
-    texts = [seed.text for name in DATASETS for seed in read_seeds(find_seeds(where, name, "train"))]
+    texts = [seed.text for name in DATASETS for seed in read_seeds(find_seeds(datasets_dir, name, "train"))]
     middle = sorted(texts, key=len)[len(texts) // 4 : 3 * len(texts) // 4]
     words = tokenizer(ANSWER * 10)["input_ids"]
 
@@ -136,6 +136,7 @@ def preference_rows(tokenizer, count: int) -> list[dict]:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--datasets-dir", default=str(DATASETS_DIR), help="whose prompts (default: the sample's)")
     parser.add_argument("--pairs", type=positive_int, default=4, help="preference pairs (default: 4)")
     parser.add_argument("--repeats", type=positive_int, default=1, help="times that every way is run (default: 1)")
     parser.add_argument("--ways", nargs="+", default=[""], metavar="WORD", help="only the ways with such a word")
