@@ -116,7 +116,7 @@ def training_chart(logs: Mapping[str, Sequence[Mapping[str, float]]]):
             if axes in grid[:, 0]:
                 axes.set_ylabel(label)
                 if len(lines) > 1:
-                    axes.legend(frameon=False, fontsize=9.5)
+                    axes.legend(fontsize=9.5, framealpha=0.8, edgecolor="none")
         column[0].axhline(np.log(2), color=GREY, linewidth=1, linestyle="--")
         column[0].set_title(f"{title}\n{len(table)} updates", loc="left")
         column[-1].set_xlabel("update of the weights")
