@@ -16,7 +16,7 @@ demo: .venv/installed
 test: .venv/installed-dev
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-dev
 	.venv/bin/python -m ruff check --fix .
