@@ -19,10 +19,10 @@ def main(
     from utils import models
     from utils.artifacts import journal_beside, refuse_existing, write_json
     from utils.evaluation import format_summary, graded_row, summarise, to_grade
-    from utils.grading import grade
-    from utils.judges import from_flags
-    from utils.seeds import read_seeds
-    from utils.tutors import Sampling, answer_seeds
+    from utils.judges.grading import grade
+    from utils.judges.judge import from_flags
+    from utils.seeds.read import read_seeds
+    from utils.tutors.local import Sampling, answer_seeds
 
     refuse_existing(output_path, overwrite)
     dialogues = read_seeds(seeds, limit)

@@ -21,12 +21,12 @@ from typing import Any
 
 from utils import cli
 from utils.artifacts import read_json, write_json, write_text
-from utils.audit import audit as examine
-from utils.audit import estimate_tokens, table
-from utils.convert import LAYOUT, convert_files, find_raw
-from utils.download import SOURCES, Fetched, fetch
-from utils.licenses import LICENSES
-from utils.splits import prompt_text, split
+from utils.seeds.audit import audit as examine
+from utils.seeds.audit import estimate_tokens, table
+from utils.sources.convert import LAYOUT, convert_files, find_raw
+from utils.sources.download import SOURCES, Fetched, fetch
+from utils.sources.licenses import LICENSES
+from utils.sources.splits import prompt_text, split
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

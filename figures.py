@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from utils import charts, paper, results, table
 from utils.cli import make_parser, run
-from utils.results import FINETUNED, MODELS, TITLES, Grades, Mean, Names, Pair
-from utils.seeds import DATASETS
+from utils.results import charts, paper, table
+from utils.results import training_root as results
+from utils.results.training_root import FINETUNED, MODELS, TITLES, Grades, Mean, Names, Pair
+from utils.seeds.read import DATASETS
 
 CRITERIA_TITLES = (
     "asks a question\n(share)", "on topic\n(points / 5)", "helpful\n(points / 5)",

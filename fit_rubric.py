@@ -5,7 +5,7 @@
 
 A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":
 {"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}; 50 rows are few, but they do. Which features
-there are, and the sign of each, is fixed (utils/rubric_features.py); the ratings decide how much each one weighs.
+there are, and the sign of each, is fixed (utils/rubric/features.py); the ratings decide how much each one weighs.
 Printed, and written beside the weights: what they reach on answers that they were not fitted on.
 """
 
@@ -26,8 +26,8 @@ FOLDS, REPEATS = 5, 5
 def main(*, humans: Sequence[str], output_path: str, overwrite: bool = False) -> dict[str, Any]:
     """Fit, cross-validate and write the weights; returns what was written."""
     from utils.artifacts import refuse_existing, write_json
-    from utils.humans import read_humans
-    from utils.rubric import digest
+    from utils.rubric.rubric import digest
+    from utils.stats.human_ratings import read_humans
 
     refuse_existing(output_path, overwrite)
     rows = [row for path in humans for row in read_humans(path)]
@@ -52,15 +52,15 @@ def main(*, humans: Sequence[str], output_path: str, overwrite: bool = False) ->
 
 
 def fit(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Weights for rated answers (rows of `utils.humans.read_humans`): ridge towards the prior, signs kept.
+    """Weights for rated answers (rows of `utils.stats.human_ratings.read_humans`): ridge towards the prior, signs kept.
 
     on_topic and helpful: least squares; reveal_answer: logistic, both classes weighing the same.
     """
     import numpy as np
 
-    from utils.rubric import Rubric
-    from utils.rubric_features import SIGNS, features
-    from utils.rubric_text import read_answer, read_conversation
+    from utils.rubric.features import SIGNS, features
+    from utils.rubric.reading import read_answer, read_conversation
+    from utils.rubric.rubric import Rubric
 
     talks = [read_conversation(row["prompt"]) for row in rows]
     found = [features(talk, read_answer(row["output"], talk)) for talk, row in zip(talks, rows, strict=True)]
@@ -129,10 +129,10 @@ def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """
     import numpy as np
 
-    from utils import agreement_statistics as statistics
-    from utils.agreement import rater
     from utils.records import Evaluation
-    from utils.rubric import Rubric
+    from utils.rubric.rubric import Rubric
+    from utils.stats import raters as statistics
+    from utils.stats.agreement import rater
 
     people = rater([Evaluation.model_validate(row["evaluation"]) for row in rows])
     marks = np.array(["?" in row["output"] for row in rows])

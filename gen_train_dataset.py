@@ -18,14 +18,14 @@ def main(
     max_new_tokens: int, inference_prompt: str, seed: int, device: str, dtype: str, engine: str, server: str,
     min_chosen_score: float, min_margin: float, limit: int | None = None, overwrite: bool = False, **judge_flags: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the pairs of every seed to `output_path`; returns the report on the set (`utils.pairs.set_report`)."""
+    """Write the pairs of every seed to `output_path`; returns the report on the set (`utils.dpo.pairs.set_report`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
+    from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
     from utils.evaluation import to_grade
-    from utils.grading import grade
-    from utils.judges import from_flags
-    from utils.pairs import choose_pair, format_report, pair_fields, set_report
-    from utils.seeds import read_seeds
-    from utils.tutors import Sampling, answer_seeds
+    from utils.judges.grading import grade
+    from utils.judges.judge import from_flags
+    from utils.seeds.read import read_seeds
+    from utils.tutors.local import Sampling, answer_seeds
 
     refuse_existing(output_path, overwrite)
     dialogues = read_seeds(seeds, limit)

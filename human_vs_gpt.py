@@ -19,13 +19,13 @@ from utils import cli
 def main(
     *, humans: Sequence[str] | str, output_path: str, repeats: int = 1, overwrite: bool = False, **judge_flags: Any
 ) -> dict[str, Any]:
-    """Grade the human-rated answers; write, print and return the agreement (`utils.agreement.analyse`)."""
-    from utils import judges
-    from utils.agreement import analyse_rows
-    from utils.agreement_text import table
+    """Grade the human-rated answers; write, print and return the agreement (`utils.stats.agreement.analyse`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
-    from utils.grading import grade
+    from utils.judges import judge as judges
+    from utils.judges.grading import grade
     from utils.records import TutorAnswer
+    from utils.stats.agreement import analyse_rows
+    from utils.stats.agreement_table import table
 
     refuse_existing(output_path, overwrite)
     rated, people = read_people([humans] if isinstance(humans, (str, Path)) else humans)
@@ -60,7 +60,7 @@ def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str,
 
     ValueError if a file does not rate the same answers as the first one.
     """
-    from utils.humans import read_humans
+    from utils.stats.human_ratings import read_humans
 
     rated, *others = (read_humans(path) for path in paths)
     for path, rows in zip(paths[1:], others, strict=True):

@@ -25,7 +25,7 @@ import human_vs_gpt
 import self_eval
 import train
 from utils import cli
-from utils.seeds import DATASETS, DATASETS_DIR
+from utils.seeds.read import DATASETS, DATASETS_DIR
 
 EVAL_MAX_NEW_TOKENS = 250  # the paper's limits: 250 tokens in evaluation, 400 for candidates
 HUMAN_RATINGS = "mathdial_human_eval.json"
@@ -55,11 +55,11 @@ def main(
     """Fill the training root `output_dir`; returns what `figures.main` returns. Other flags go to the stages."""
     from utils import models
     from utils.artifacts import Manifest, only_run
-    from utils.audit import audit, one_line
-    from utils.judges import from_flags
+    from utils.dpo.preferences import NoEligiblePair
+    from utils.judges.judge import from_flags
     from utils.plan import plan
-    from utils.preferences import NoEligiblePair
-    from utils.seeds import find_seeds, read_seeds
+    from utils.seeds.audit import audit, one_line
+    from utils.seeds.read import find_seeds, read_seeds
 
     root, humans = Path(output_dir), Path(datasets_dir) / HUMAN_RATINGS
     judge = from_flags(**takes(from_flags, flags))
@@ -169,7 +169,7 @@ def takes(function: Callable, flags: dict[str, Any]) -> dict[str, Any]:
     """Those of the flags that `function` has a keyword for, or that make its judge."""
     keywords = set(inspect.signature(function).parameters)
     if "judge_flags" in keywords:
-        from utils.judges import from_flags
+        from utils.judges.judge import from_flags
 
         keywords |= set(inspect.signature(from_flags).parameters)
     return {name: value for name, value in flags.items() if name in keywords}

@@ -23,12 +23,12 @@ def main(
     """Write the graded answers to `output_path`; returns their means (`utils.evaluation.summarise`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
     from utils.evaluation import format_summary, graded_row, summarise, to_grade
-    from utils.grading import ask_all, grade
-    from utils.judges import from_flags
+    from utils.judges.grading import ask_all, grade
+    from utils.judges.judge import from_flags
     from utils.prompts import load_template, tutor_messages
     from utils.records import Sample
-    from utils.seeds import read_seeds
-    from utils.tutors import Sampling, answer_seeds
+    from utils.seeds.read import read_seeds
+    from utils.tutors.local import Sampling, answer_seeds
 
     refuse_existing(output_path, overwrite)
     dialogues = read_seeds(seeds, limit)
@@ -75,7 +75,7 @@ def main(
 
 def tutor_of(judge):
     """The chat model behind the judge (the first one, of a panel), or None for the offline judge."""
-    from utils.judges import ChatJudge
+    from utils.judges.judge import ChatJudge
 
     return next((member.chat for member in getattr(judge, "members", [judge]) if isinstance(member, ChatJudge)), None)
 

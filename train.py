@@ -35,7 +35,7 @@ def main(
 
     from utils import models
     from utils.artifacts import sha256, write_json
-    from utils.preferences import fit_preferences, read_preferences
+    from utils.dpo.preferences import fit_preferences, read_preferences
     from utils.prompts import load_template
 
     template = load_template(inference_prompt, "input")
@@ -43,9 +43,9 @@ def main(
 
     from transformers import AutoTokenizer
 
-    from utils.charts import save_figure, style, training_chart
-    from utils.checkpoints import export_weights, open_checkpoints
-    from utils.training import dpo_config, train, training_dtype
+    from utils.dpo.checkpoints import export_weights, open_checkpoints
+    from utils.dpo.training import dpo_config, train, training_dtype
+    from utils.results.charts import save_figure, style, training_chart
 
     settings = {
         "output_dir": str(checkpoints), "learning_rate": learning_rate, "beta": beta, "num_train_epochs": epochs,

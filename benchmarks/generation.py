@@ -20,7 +20,7 @@ from importlib.util import find_spec
 
 from benchmarks.measure import clock, in_turn, peak_gigabytes, table
 from utils.cli import positive_int
-from utils.seeds import DATASETS_DIR
+from utils.seeds.read import DATASETS_DIR
 
 OURS, BY_ONE, BATCH, LLAMA = "ours", "generate, one by one", "num_return_sequences", "llama.cpp's server, n"
 TEMPERATURE, TOP_K = 1.0, 50
@@ -62,7 +62,7 @@ def measure(
     """Sample by torch; the cost is from the first prompt's token ids to the last answer's text."""
     import torch
 
-    from utils import generation
+    from utils.tutors import generation
 
     cuda = torch.cuda.is_available()
     dtype = {OURS: "auto", BATCH: "bfloat16", BY_ONE: "bfloat16" if cuda else "float32"}[way]
@@ -152,7 +152,7 @@ def measure_llama(messages: list[list[dict]], samples: int, tokens: int, natural
 def prompt_messages(seeds: str, count: int) -> list[list[dict]]:
     """The chat messages of `count` seeds, evenly spread over the middle half by length."""
     from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
-    from utils.seeds import read_seeds
+    from utils.seeds.read import read_seeds
 
     template = load_template(INFERENCE_PROMPT, "input")
     texts = sorted((seed.text for seed in read_seeds(seeds)), key=len)

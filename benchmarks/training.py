@@ -17,7 +17,7 @@ import tempfile
 
 from benchmarks.measure import clock, in_turn, peak_gigabytes, table
 from utils.cli import positive_int
-from utils.seeds import DATASETS_DIR
+from utils.seeds.read import DATASETS_DIR
 
 PHI3_MINI = {
     "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 32,
@@ -62,7 +62,7 @@ def measure(way: str, datasets_dir: str, pairs: int, seed: int) -> dict:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from trl import DPOConfig, DPOTrainer
 
-    from utils.dpo import SharedPromptDPOTrainer
+    from utils.dpo.trainer import SharedPromptDPOTrainer
     from utils.models import BUNDLED, resolve
 
     full, ours, fields = WAYS[way]
@@ -114,7 +114,7 @@ def measure(way: str, datasets_dir: str, pairs: int, seed: int) -> dict:
 def preference_rows(tokenizer, datasets_dir: str, count: int) -> list[dict]:
     """Prompts of real lengths, from the middle half of the seeds by length; answers of 85 to 150 tokens."""
     from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
-    from utils.seeds import DATASETS, find_seeds, read_seeds
+    from utils.seeds.read import DATASETS, find_seeds, read_seeds
 
     template = load_template(INFERENCE_PROMPT, "input")
     texts = [seed.text for name in DATASETS for seed in read_seeds(find_seeds(datasets_dir, name, "train"))]

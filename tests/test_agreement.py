@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import agreement
-from utils.agreement_text import WIDTH, shown, table
 from utils.records import Evaluation
+from utils.stats import agreement
+from utils.stats.agreement_table import WIDTH, shown, table
 
 RATINGS = Path(__file__).resolve().parents[2] / "shared" / "data" / "paper" / "mathdial_human_eval.json"
 FAST = {"times": 200}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import somersd
 from sklearn.metrics import cohen_kappa_score
 
-from utils import agreement_statistics as stats
+from utils.stats import raters as stats
 
 
 def near(value):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from utils.audit import audit, one_line, table
-from utils.near_duplicates import near_pairs
+from utils.seeds.audit import audit, one_line, table
+from utils.seeds.near_duplicates import near_pairs
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DATASETS = Path(__file__).resolve().parents[1] / "datasets"

@@ -11,8 +11,10 @@ import pytest
 from fake_batches import FakeBatches
 from fault_server import FaultServer
 
-from utils import batch, grading, judges, retry
-from utils.prices import Price
+from utils.clients import retry
+from utils.clients.prices import Price
+from utils.judges import batch, grading
+from utils.judges import judge as judges
 from utils.records import TutorAnswer
 
 TEMPLATE = "Grade by the rubric.\n---\n{conversation}\n{answer}"
@@ -90,7 +92,10 @@ import os, sys
 sys.path[:0] = [{root!r}, {tests!r}]
 from pathlib import Path
 from test_batch import ITEMS, TEMPLATE
-from utils import batch, grading, journal, judges
+from utils import journal
+from utils.judges import batch
+from utils.judges import grading
+from utils.judges import judge as judges
 batch.POLL = 0.05
 if {forget}:  # killed after the batch was started, before its id was stored
     real = journal.Journal.add

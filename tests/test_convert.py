@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.raw_files import debugging_text, mathdial_row, tutorchat_row, write_raw
-from utils import convert_debugging, convert_mathdial, convert_tutorchat
-from utils.audit import audit
-from utils.convert import convert_files, find_raw
-from utils.raw_dialogue import LeftOut, RawTurn, merge, pick_cut, usable_cuts
-from utils.seeds import read_seeds
-from utils.splits import split
+from utils.seeds.audit import audit
+from utils.seeds.read import read_seeds
+from utils.sources import debugging as convert_debugging
+from utils.sources import mathdial as convert_mathdial
+from utils.sources import tutorchat as convert_tutorchat
+from utils.sources.convert import convert_files, find_raw
+from utils.sources.raw_dialogue import LeftOut, RawTurn, merge, pick_cut, usable_cuts
+from utils.sources.splits import split
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 BUG = "3_43_count_up_conversational_thread_1"

@@ -60,5 +60,6 @@ def test_context_holds_the_whole_program(app):
     for script in scripts:
         assert f"usage: {script}.py" in run_in(app, ["-m", script, "--help"])
     given = "prompts.INFERENCE_PROMPT, prompts.JUDGE_PROMPT, seeds.DATASETS_DIR"
-    code = f"from utils import prompts, seeds; print(all(path.exists() for path in ({given})))"
+    imports = "from utils import prompts; from utils.seeds import read as seeds"
+    code = f"{imports}; print(all(path.exists() for path in ({given})))"
     assert run_in(app, ["-c", code]) == "True\n"

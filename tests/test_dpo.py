@@ -10,8 +10,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer
 
-from utils import dpo
-from utils import shared_prompts as sharing
+from utils.dpo import shared_prompts as sharing
+from utils.dpo import trainer as dpo
 
 BOTH = (dpo.SharedPromptDPOTrainer, DPOTrainer)
 WORDS = 64
@@ -166,7 +166,7 @@ def test_falls_back_with_one_line_where_the_two_ways_differ(broken, tokenizer, t
             raise NotImplementedError("attention with softcap")
 
         monkeypatch.setattr(sharing, "_forward", refuse)
-    caplog.set_level("INFO", "utils.dpo")
+    caplog.set_level("INFO", "utils.dpo.trainer")
     ours, stock = (make(kind, model, tokenizer, tmp_path) for kind in BOTH)
     assert ours.shared is False
     assert sum("prompts are forwarded twice" in record.message for record in caplog.records) == 1

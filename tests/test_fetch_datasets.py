@@ -12,8 +12,8 @@ import pytest
 import fetch_datasets
 from tests.fake_hub import FakeHub
 from tests.raw_files import write_raw
-from utils.download import SOURCES
-from utils.seeds import DATASETS, read_seeds
+from utils.seeds.read import DATASETS, read_seeds
+from utils.sources.download import SOURCES
 
 ROOT = Path(__file__).resolve().parents[1]
 

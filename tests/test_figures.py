@@ -13,7 +13,8 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 import figures
-from utils import charts, paper, results
+from utils.results import charts, paper
+from utils.results import training_root as results
 
 NAMES = {"judge": "offline rubric", "base": "SmolLM2-135M-Instruct", "self": "SmolLM2-135M-Instruct, best of 5"}
 GOOD = {"questions": "yes", "on_topic": 5.0, "helpful": 5.0, "reveal_answer": "no"}  # .25 + .25 + .25 + .25

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import fit_rubric
-from utils import rubric
-from utils.rubric_features import SIGNS
+from utils.rubric import rubric
+from utils.rubric.features import SIGNS
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 ANSWERS = {

@@ -7,9 +7,9 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from utils import generation, step_attention
-from utils.generation import _pick, _shared_prefix, sample_answers
 from utils.prompts import tutor_messages
+from utils.tutors import generation, step_attention
+from utils.tutors.generation import _pick, _shared_prefix, sample_answers
 
 DIALOGUES = [
     "Student: Is 7 x 8 = 54?",

@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 from fault_server import BAD_REPLIES, FaultServer
 
-from utils import cli, grading, judges, retry
-from utils.chat import JudgeError, JudgeUnavailable
+from utils import cli
+from utils.clients import retry
+from utils.clients.chat import JudgeError, JudgeUnavailable
+from utils.judges import grading
+from utils.judges import judge as judges
 from utils.records import TutorAnswer
 
 KEY = "sk-secret-0123456789"

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from utils import cli, judges
-from utils.chat import Reply
-from utils.judges import How, OfflineJudge, parse_evaluation
-from utils.panel import JOIN, join
+from utils import cli
+from utils.clients.chat import Reply
+from utils.judges import judge as judges
+from utils.judges.judge import How, OfflineJudge, parse_evaluation
+from utils.judges.panel import JOIN, join
 from utils.prompts import JUDGE_PROMPT, judge_messages
 from utils.records import Evaluation, Verdict
 
@@ -181,7 +182,7 @@ def test_a_wrong_judge_llm_explains_the_forms(words):
 
 
 def test_offline_is_the_judge_when_none_is_named():
-    pytest.importorskip("utils.rubric")
+    pytest.importorskip("utils.rubric.rubric")
     assert isinstance(judges.from_flags(), OfflineJudge)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from utils import keys
+from utils.clients import keys
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,7 +51,7 @@ def test_placeholders_for_servers_without_keys_are_no_secrets():
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="argument lists can be wiped on Linux only")
 def test_a_literal_key_is_wiped_from_the_argument_list_and_the_command():
     code = (
-        "import sys; from pathlib import Path; from utils import keys; keys.read_key(sys.argv[2]);"
+        "import sys; from pathlib import Path; from utils.clients import keys; keys.read_key(sys.argv[2]);"
         "print(Path('/proc/self/cmdline').read_bytes()); print(keys.command_line())"
     )
     command = [sys.executable, "-c", code, "openai", "sk-0123456789", "gpt-4o", "sk-0123456789"]

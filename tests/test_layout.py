@@ -14,12 +14,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
-UTILS = sorted(path.stem for path in (ROOT / "utils").glob("*.py"))
+UTILS = sorted((ROOT / "utils").rglob("*.py"))
 # Modules that take long to load, and the only files that may import them at their top.
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "ollama", "matplotlib", "scipy", "pandas"}
 IMPORTED_LAZILY = {
-    "generation", "step_attention", "training", "checkpoints", "dpo", "shared_prompts", "agreement",
-    "agreement_statistics",
+    "tutors.generation", "tutors.step_attention", "dpo.training", "dpo.checkpoints", "dpo.trainer",
+    "dpo.shared_prompts", "stats.agreement", "stats.raters",
 }  # fmt: skip
 
 
@@ -42,14 +42,18 @@ def test_stages_never_import_each_other(script):
         assert not imports(ROOT / f"{script}.py") & others
 
 
-@pytest.mark.parametrize("module", UTILS)
-def test_utils_never_import_a_script(module):
-    assert not imports(ROOT / "utils" / f"{module}.py") & set(SCRIPTS)
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("*.py"), *(ROOT / "utils").glob("*.py")], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", UTILS, ids=name_of)
+def test_utils_never_import_a_script(path):
+    assert not imports(path) & set(SCRIPTS)
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.py"), *UTILS], ids=name_of)
 def test_heavy_packages_are_imported_where_they_are_used(path):
-    if path.stem not in IMPORTED_LAZILY:
+    if name_of(path).removeprefix("utils.") not in IMPORTED_LAZILY:
         assert not {name.split(".")[0] for name in imports(path, top_level=True)} & HEAVY
         assert not {f"utils.{name}" for name in IMPORTED_LAZILY} & imports(path, top_level=True)
 
@@ -62,7 +66,7 @@ def test_datasets_holds_no_python():
 
 def test_every_package_that_we_import_is_pinned():
     names = {"sklearn": "scikit-learn", "huggingface_hub": "huggingface_hub"}
-    files = [path for folder in (".", "utils", "tests", "benchmarks") for path in (ROOT / folder).glob("*.py")]
+    files = [*UTILS, *(path for folder in (".", "tests", "benchmarks") for path in (ROOT / folder).glob("*.py"))]
     ours = {path.stem for path in files} | {"utils", "tests", "benchmarks"}
     imported = {name.split(".")[0] for path in files for name in imports(path)} - ours - sys.stdlib_module_names
     text = "\n".join((ROOT / f"requirements{kind}.txt").read_text() for kind in ("", "-dev"))
@@ -86,7 +90,7 @@ def test_help_comes_at_once_and_in_both_ways(script):
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_flags_are_the_keywords_of_main(script, monkeypatch):
     """A misspelt `args.x` cannot exist: every flag is a keyword of `main`, and every keyword a flag."""
-    from utils.judges import from_flags
+    from utils.judges.judge import from_flags
 
     module = importlib.import_module(script)
     keywords = set(inspect.signature(module.main).parameters)

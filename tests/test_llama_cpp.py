@@ -5,8 +5,9 @@ import pytest
 pytest.importorskip("xllamacpp")
 from llama_server import llama_server, model_file
 
-from utils import grading, judges
-from utils.chat import JudgeError
+from utils.clients.chat import JudgeError
+from utils.judges import grading
+from utils.judges import judge as judges
 from utils.prompts import JUDGE_PROMPT
 from utils.records import TutorAnswer
 

@@ -3,9 +3,10 @@
 import pytest
 from fake_ollama import FakeOllama
 
-from utils import judges, retry
-from utils.chat import JudgeError, JudgeUnavailable
-from utils.ollama_chat import CONTEXT_STEP, OllamaChat
+from utils.clients import retry
+from utils.clients.chat import JudgeError, JudgeUnavailable
+from utils.clients.ollama_chat import CONTEXT_STEP, OllamaChat
+from utils.judges import judge as judges
 from utils.records import TutorAnswer
 
 ASK = {"temperature": 0.2, "seed": 7, "max_tokens": 300}
@@ -15,7 +16,7 @@ HELLO = [{"role": "user", "content": "hello"}]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(retry, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("utils.ollama_chat.CHECK_BUDGET", 0.5)
+    monkeypatch.setattr("utils.clients.ollama_chat.CHECK_BUDGET", 0.5)
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
 
 

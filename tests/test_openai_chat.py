@@ -6,9 +6,9 @@ import time
 import pytest
 from fault_server import FaultServer
 
-from utils import retry
-from utils.chat import JudgeError, JudgeUnavailable
-from utils.openai_chat import OpenAIChat
+from utils.clients import retry
+from utils.clients.chat import JudgeError, JudgeUnavailable
+from utils.clients.openai_chat import OpenAIChat
 
 KEY = "sk-secret-0123456789"
 ASK = {"temperature": 0.2, "seed": 0, "max_tokens": 300}
@@ -161,7 +161,7 @@ def test_check_says_what_models_there_are(chat_of):
 
 def test_check_says_that_nobody_answers(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
-    monkeypatch.setattr("utils.openai_chat.CHECK_BUDGET", 0.3)
+    monkeypatch.setattr("utils.clients.openai_chat.CHECK_BUDGET", 0.3)
     with pytest.raises(JudgeError, match="nobody answers"):
         OpenAIChat(KEY, "judge-1").check()
 

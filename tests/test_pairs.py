@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from utils.pairs import choose_pair, format_report, set_report
+from utils.dpo.pairs import choose_pair, format_report, set_report
 from utils.records import Evaluation, Verdict
 
 TALK = (

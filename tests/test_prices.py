@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from utils import judges, prices
-from utils.prices import Price
+from utils.clients import prices
+from utils.clients.prices import Price
+from utils.judges import judge as judges
 
 TEMPLATE = "Rubric, a hundred words.\n---\n{conversation}\n{answer}"
 

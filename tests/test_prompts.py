@@ -6,7 +6,7 @@ import pytest
 
 from utils.dialogue import cut_at_new_turn, split_turns
 from utils.prompts import INFERENCE_PROMPT, JUDGE_PROMPT, fill, judge_messages, load_template, shorten
-from utils.seeds import find_seeds, read_seeds
+from utils.seeds.read import find_seeds, read_seeds
 
 DIALOGUE = "Student: 3 + 4 = 8?\nTeacher: Count again, please.\nStudent: {one}, {two} … 7"
 MATHDIAL = (  # the original's format: the repr of a Python list without its brackets

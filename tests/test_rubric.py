@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from utils import rubric
 from utils.dialogue import split_turns
-from utils.rubric_features import SIGNS
-from utils.rubric_text import numbers_of, read_answer, read_conversation
+from utils.rubric import rubric
+from utils.rubric.features import SIGNS
+from utils.rubric.reading import numbers_of, read_answer, read_conversation
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -294,7 +294,7 @@ def test_any_text_gets_a_valid_verdict(talk, answer, known):
     st.lists(st.sampled_from([*GOOD[MATH], REVEALS[MATH], PRAISE, VAGUE, *JUNK, "84", "```\nx = 1\n```"]), max_size=6)
 )
 def test_features_stay_between_0_and_1(parts):
-    from utils.rubric_features import features
+    from utils.rubric.features import features
 
     talk = read_conversation(MATH)
     found = features(talk, read_answer(" ".join(parts), talk))
@@ -312,7 +312,7 @@ def test_own_weights(tmp_path):
     assert own.grade(MATH, question).evaluation.helpful < grade(question).evaluation.helpful
     assert own.version != rubric.load().version and own.grade(MATH, question).judge == "offline rubric (mine)"
 
-    from utils.judges import make_judge
+    from utils.judges.judge import make_judge
 
     judge = make_judge(["offline", str(mine)], "")
     assert judge.settings["version"] == own.version and judge.name == "offline rubric (mine)"

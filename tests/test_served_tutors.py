@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from fault_server import FaultServer
 
-from utils import retry
 from utils.artifacts import read_json
-from utils.chat import JudgeError
-from utils.openai_chat import OpenAIChat
+from utils.clients import retry
+from utils.clients.chat import JudgeError
+from utils.clients.openai_chat import OpenAIChat
 from utils.records import SeedDialogue
-from utils.served_tutors import ask_server
-from utils.tutors import Sampling
+from utils.tutors.local import Sampling
+from utils.tutors.served import ask_server
 
 ROOT = Path(__file__).resolve().parent.parent
 DIALOGUE = "Student: Is 7 x 8 = 54?\nTeacher: How could you check it?\nStudent: By adding 8 seven times: 54."
@@ -153,7 +153,7 @@ def test_a_service_that_knows_no_top_k_is_asked_without(tmp_path):
 
 
 def test_a_server_that_is_not_there_or_has_another_model_is_said_before_anything_is_asked(tmp_path, monkeypatch):
-    monkeypatch.setattr("utils.openai_chat.CHECK_BUDGET", 0.3)
+    monkeypatch.setattr("utils.clients.openai_chat.CHECK_BUDGET", 0.3)
     with pytest.raises(JudgeError, match=r"127\.0\.0\.1:9"):
         ask("http://127.0.0.1:9/v1", [seed()], tmp_path / "j")
     with Tutors(["no model"] * 9, models=["other"]) as server, pytest.raises(JudgeError, match="it has other"):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.splits import split
+from utils.sources.splits import split
 
 
 def rows_of(groups: list[str]) -> list[dict]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from utils.artifacts import read_json
-from utils.judges import OfflineJudge
+from utils.judges.judge import OfflineJudge
 from utils.prompts import INFERENCE_PROMPT
 from utils.records import TutorAnswer
-from utils.seeds import read_seeds
-from utils.tutors import Sampling, answer_seeds
+from utils.seeds.read import read_seeds
+from utils.tutors.local import Sampling, answer_seeds
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "datasets" / "mathdial_test.jsonl"

@@ -21,8 +21,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 from trl import DPOConfig, DPOTrainer
 
 import train
-from utils import checkpoints, dpo, models, training
-from utils.preferences import Preference, fit_preferences, read_preferences, tokenize
+from utils import models
+from utils.dpo import checkpoints, training
+from utils.dpo import trainer as dpo
+from utils.dpo.preferences import Preference, fit_preferences, read_preferences, tokenize
 from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -46,7 +46,7 @@ def add_judge_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--judge-batch", action="store_true", help="OpenAI's Batch API: half the price, up to 24 hours")
     group.add_argument("--max-invalid", type=share, default=0.1, help="fail above this share of invalid verdicts")
     group.add_argument("--no-pull", action="store_true", help="do not download a model that the Ollama server lacks")
-    group.add_argument("--prices", metavar="FILE", help="JSON with your own prices: see utils/prices.py")
+    group.add_argument("--prices", metavar="FILE", help="JSON with your own prices: see utils/clients/prices.py")
 
 
 def add_seeds_flags(parser: argparse.ArgumentParser) -> None:
@@ -120,8 +120,8 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for library in ("httpx", "httpx2", "openai"):  # a line per request, otherwise
         logging.getLogger(library).setLevel(logging.WARNING)
-    from utils.chat import JudgeError, JudgeUnavailable
-    from utils.keys import command_line, redact
+    from utils.clients.chat import JudgeError, JudgeUnavailable
+    from utils.clients.keys import command_line, redact
 
     try:
         main(**vars(parse_args()))

@@ -6,10 +6,10 @@ from typing import Any
 
 from utils import models
 from utils.artifacts import read_json
-from utils.humans import read_humans
-from utils.judges import Judge
-from utils.prices import Estimate, estimate
+from utils.clients.prices import Estimate, estimate
+from utils.judges.judge import Judge
 from utils.records import SeedDialogue
+from utils.stats.human_ratings import read_humans
 
 # Bytes per parameter. 16-bit weights; training holds them once more, frozen (LoRA), or as 32-bit weights, gradients
 # and Adam's two moments (full). Activations come on top.

@@ -1,0 +1,129 @@
+"""What a judge costs: the price table, the cost of replies, and an estimate before any money is spent.
+
+Your own prices: `--prices FILE`, in dollars per million tokens (`context`, in tokens, may be left out):
+{"gpt-4o": {"prompt": 2.5, "cached": 1.25, "completion": 10, "context": 128000}}.
+They count for any server; the table below only for OpenAI's own.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.records import TutorAnswer
+
+USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+BATCH_FACTOR = 0.5  # OpenAI's Batch API
+OPENAI_SERVER = "https://api.openai.com"
+CHARACTERS_PER_TOKEN = 3.6  # of English with numbers and code in it; an estimate, good to about 20 %
+REPLY_TOKENS = 40  # a judge's JSON object
+
+
+@dataclass(frozen=True)
+class Price:
+    """Dollars per million tokens, and the longest context in tokens."""
+
+    prompt: float
+    cached: float
+    completion: float
+    context: int | None = None
+
+
+PRICES_OF = "2025-08"  # when the table was true; services change their prices without asking
+PRICES = {
+    "gpt-4o": Price(2.50, 1.25, 10.00, 128_000),
+    "gpt-4o-mini": Price(0.15, 0.075, 0.60, 128_000),
+    "gpt-4.1": Price(2.00, 0.50, 8.00, 1_047_576),
+    "gpt-4.1-mini": Price(0.40, 0.10, 1.60, 1_047_576),
+    "gpt-4.1-nano": Price(0.10, 0.025, 0.40, 1_047_576),
+    "gpt-5": Price(1.25, 0.125, 10.00, 400_000),
+    "gpt-5-mini": Price(0.25, 0.025, 2.00, 400_000),
+    "gpt-5-nano": Price(0.05, 0.005, 0.40, 400_000),
+    "o4-mini": Price(1.10, 0.275, 4.40, 200_000),
+}
+FREE = Price(0, 0, 0)  # an Ollama server: the machine is one's own
+
+
+def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price | None:
+    """The price of a chat (by its settings); None if it is unknown. Dated names (gpt-4o-2024-08-06) cost the same."""
+    own = read_prices(path) if path else {}
+    model = settings["model"]
+    short = re.sub(r"-\d{4}-\d\d-\d\d$", "", model)
+    if found := own.get(model) or own.get(short):
+        return found
+    if settings["judge"] == "ollama":
+        return FREE
+    return PRICES.get(short) if settings["server"].startswith(OPENAI_SERVER) else None
+
+
+def read_prices(path: Path | str) -> dict[str, Price]:
+    """A file of one's own prices; ValueError names the file and what is wrong."""
+    try:
+        table = {name: Price(**fields) for name, fields in json.loads(Path(path).read_text(encoding="utf-8")).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: not a price table ({error}); see the head of utils/clients/prices.py") from error
+    for name, price in table.items():
+        if not all(isinstance(number, int | float) for number in (price.prompt, price.cached, price.completion)):
+            raise ValueError(f"{path}: the prices of {name} must be numbers, in dollars per million tokens")
+    return table
+
+
+def cost(details: dict[str, Any], price: Price) -> float:
+    """Dollars for one reply, by its `details` (the usage, and whether it came through the Batch API)."""
+    usage = details.get("usage", {})
+    cached = usage.get("cached_tokens", 0)
+    dollars = (
+        (usage.get("prompt_tokens", 0) - cached) * price.prompt
+        + cached * price.cached
+        + usage.get("completion_tokens", 0) * price.completion
+    ) / 1e6
+    return dollars * (BATCH_FACTOR if details.get("batch") else 1)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What grading would take from one judge. Tokens are estimated from characters; `cost` None: price unknown."""
+
+    judge: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    longest_prompt: int
+    context: int | None
+
+    def __str__(self) -> str:
+        dollars = "cost unknown (no price: see --prices)" if self.cost is None else f"about ${self.cost:,.2f}"
+        room = "of an unknown context" if self.context is None else f"of {self.context:,}"
+        warning = " TOO LONG" if self.context is not None and self.longest_prompt > self.context else ""
+        return (
+            f"{self.judge}: {self.calls:,} calls, about {self.prompt_tokens:,} tokens in and "
+            f"{self.completion_tokens:,} out, {dollars} (prices of {PRICES_OF}), "
+            f"longest prompt about {self.longest_prompt:,} tokens {room}{warning}"
+        )
+
+
+def estimate(judge: Any, conversations: Sequence[str], *, answers: int = 1, answer_tokens: int = 250) -> list[Estimate]:
+    """What grading `answers` answers of up to `answer_tokens` to each conversation takes: one entry per LLM judge."""
+    if hasattr(judge, "members"):
+        parts = [
+            estimate(member, conversations, answers=answers, answer_tokens=answer_tokens) for member in judge.members
+        ]
+        return [one for part in parts for one in part]
+    if not hasattr(judge, "chat"):
+        return []  # the offline judge asks nobody
+    answer = "word " * int(answer_tokens * CHARACTERS_PER_TOKEN / 5)
+    lengths = [tokens_of(judge.messages(TutorAnswer(conversation, answer))) for conversation in conversations]
+    calls, prompt_tokens = len(lengths) * answers, sum(lengths) * answers
+    completion_tokens = calls * REPLY_TOKENS
+    usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
+    dollars = cost({"usage": usage, "batch": judge.how.batch}, judge.price) if judge.price else None
+    context = getattr(judge.chat, "model_context", None) or (judge.price.context if judge.price else None)
+    return [Estimate(judge.name, calls, prompt_tokens, completion_tokens, dollars, max(lengths, default=0), context)]
+
+
+def tokens_of(messages: Sequence[dict]) -> int:
+    """About how many tokens a prompt has."""
+    return round(sum(len(message["content"]) / CHARACTERS_PER_TOKEN + 4 for message in messages))

@@ -1,0 +1,175 @@
+"""Which two candidates of a prompt become a preference pair, and what the whole set looks like."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, quantiles
+from typing import Any
+
+from utils.records import Verdict
+from utils.rubric.rubric import unfit
+
+# Half of what one point of on_topic or helpful is worth: scores closer than this are a tie. Whole-number grades
+# are tied only if they are equal; the offline judge's fractional ones differ by less for no reason at all.
+TIE = 0.025
+EPSILON = 1e-9  # 0.9 - 0.8 is 0.09999999999999998 in binary, and still a margin of 0.1
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What became of one prompt's candidates: indices into them, and why they are no pair (None: they are one).
+
+    `chosen` is None where no candidate may be chosen, `rejected` where none is valid; `margin` is the difference
+    of their scores; `caught[i]` says why candidate i may not be chosen (its guards, "tells").
+    """
+
+    chosen: int | None
+    rejected: int | None
+    margin: float | None = None
+    both_ask: bool = False
+    reason: str | None = None
+    caught: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def eligible(self) -> bool:
+        return self.reason is None
+
+
+def choose_pair(
+    conversation: str,
+    answers: Sequence[str],
+    verdicts: Sequence[Verdict],
+    *,
+    min_chosen_score: float = 0.8,
+    min_margin: float = 0.0,
+    known_answer: str | None = None,
+) -> Pair:
+    """Best candidate = chosen, worst = rejected, for one prompt; `answers[i]` was graded by `verdicts[i]`.
+
+    Rules, with any judge: an invalid verdict is on neither side; what a guard of the offline rubric caught, or what
+    reveals in its declarative part (whatever it asks besides), is never chosen, the next best is; chosen must score
+    above `min_chosen_score`, above rejected, and by `min_margin` at least. Among tied scores the side that asks the
+    student a question is taken, so that more pairs teach which question to ask rather than to append a `?`.
+    """
+    caught = tuple(
+        tuple(dict.fromkeys([*verdict.guards, *unfit(conversation, answer, known_answer)]))
+        for answer, verdict in zip(answers, verdicts, strict=True)
+    )
+    valid = [i for i, verdict in enumerate(verdicts) if verdict.evaluation is not None]
+    if not valid:
+        return Pair(None, None, reason="no candidate has a valid verdict", caught=caught)
+    scores = {i: verdicts[i].score for i in valid}
+    asks = {i: verdicts[i].evaluation.questions == "yes" for i in valid}
+    rejected = _asking_among(valid, scores, asks, worst=True)
+    good = [i for i in valid if not caught[i] and verdicts[i].evaluation.reveal_answer == "no"]
+    if not good:
+        reason = "every candidate reveals the answer or was caught by a guard"
+        return Pair(None, rejected, reason=reason, caught=caught)
+    chosen = _asking_among(good, scores, asks, worst=False)
+    margin = scores[chosen] - scores[rejected]
+    reason = None
+    if scores[chosen] <= min_chosen_score + EPSILON:
+        reason = f"the best that may be chosen does not score above {min_chosen_score:g}"
+    elif margin <= EPSILON:
+        reason = "the best scores no higher than the worst"
+    elif margin < min_margin - EPSILON:
+        reason = f"best and worst are less than {min_margin:g} apart"
+    elif _plain(answers[chosen]) == _plain(answers[rejected]):
+        reason = "best and worst are the same text"
+    return Pair(chosen, rejected, margin, asks[chosen] and asks[rejected], reason, caught)
+
+
+def pair_fields(pair: Pair, candidates: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The fields of a training row that follow from its pair; `candidates[i]["output"]` is the i-th answer."""
+    chosen, rejected = (candidates[k] if k is not None else None for k in (pair.chosen, pair.rejected))
+    return {
+        "eligible": pair.eligible,
+        "not_eligible_because": pair.reason,
+        "chosen_eval": chosen,
+        "rejected_eval": rejected,
+        "all_evaluations": list(candidates),
+        "chosen": chosen and chosen["output"],
+        "rejected": rejected and rejected["output"],
+    }
+
+
+def set_report(
+    answers: Sequence[Sequence[str]], verdicts: Sequence[Sequence[Verdict]], pairs: Sequence[Pair]
+) -> dict[str, Any]:
+    """What a set of pairs will teach, as JSON: one row of candidates, verdicts and one pair per prompt.
+
+    Shares are of the eligible pairs (`both_ask`) or of the texts (`distinct`, `commonest`); `deciles` are the
+    candidates' lowest score, nine deciles and the highest. No judge of single answers sees that a tutor puts the
+    same question to everyone; the commonest answer does.
+    """
+    eligible = [pair for pair in pairs if pair.eligible]
+    given = [verdict for row in verdicts for verdict in row]
+    scores = [verdict.score for verdict in given if verdict.score is not None]
+    chosen = [row[pair.chosen] for row, pair in zip(answers, pairs, strict=True) if pair.eligible]
+    return {
+        "prompts": len(pairs),
+        "eligible": len(eligible),
+        "not_eligible": dict(Counter(pair.reason for pair in pairs if not pair.eligible).most_common()),
+        "both_ask": sum(pair.both_ask for pair in eligible) / len(eligible) if eligible else None,
+        "mean_margin": fmean(pair.margin for pair in eligible) if eligible else None,
+        "candidates": len(given),
+        "invalid": len(given) - len(scores),
+        "caught": dict(Counter(guard for pair in pairs for caught in pair.caught for guard in caught).most_common()),
+        "mean_score": fmean(scores) if scores else None,
+        "deciles": _deciles(scores),
+        "all_answers": _variety([answer for row in answers for answer in row]),
+        "chosen_answers": _variety(chosen),
+    }
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """The report of `set_report` as a few lines for the terminal."""
+    lines = [f"{report['eligible']} of {report['prompts']} prompts give a preference pair"]
+    lines += [f"  {count} do not: {reason}" for reason, count in report["not_eligible"].items()]
+    if report["eligible"]:
+        lines.append(
+            f"  both sides ask a question in {report['both_ask']:.0%} of the pairs"
+            f"; chosen scores {report['mean_margin']:.2f} more than rejected on average"
+        )
+    lines.append(f"{report['candidates']} candidates, {report['invalid']} of them without a valid verdict")
+    if report["deciles"]:
+        deciles = " ".join(f"{score:.2f}" for score in report["deciles"])
+        lines.append(f"  score: mean {report['mean_score']:.2f}, lowest to highest by deciles: {deciles}")
+    if report["caught"]:
+        lines.append("  never chosen: " + ", ".join(f"{name} {count}" for name, count in report["caught"].items()))
+    for name, of in (("all_answers", "candidates"), ("chosen_answers", "chosen answers")):
+        if variety := report[name]:
+            lines.append(
+                f"  {variety['distinct']:.0%} of the {of} are distinct; the commonest is "
+                f"{variety['commonest_share']:.0%} of them: {variety['commonest'][:60]!r}"
+            )
+    return "\n".join(lines)
+
+
+def _asking_among(candidates: Sequence[int], scores: dict[int, float], asks: dict[int, bool], worst: bool) -> int:
+    """The best (or worst) candidate; within a tie one that asks, then the better (or worse) one, then the first."""
+    sign = -1 if worst else 1
+    edge = max(sign * scores[i] for i in candidates)
+    tied = [i for i in candidates if edge - sign * scores[i] < TIE]
+    return max(tied, key=lambda i: (asks[i], sign * scores[i]))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", " ", text.lower()).strip()
+
+
+def _variety(texts: Sequence[str]) -> dict[str, Any] | None:
+    """Distinct texts (case, marks and spaces aside) per text, and the commonest one with its share."""
+    if not texts:
+        return None
+    counts = Counter(_plain(text) for text in texts)
+    commonest, times = counts.most_common(1)[0]
+    example = next(text for text in texts if _plain(text) == commonest)
+    return {"distinct": len(counts) / len(texts), "commonest_share": times / len(texts), "commonest": example.strip()}
+
+
+def _deciles(scores: Sequence[float]) -> list[float]:
+    if len(scores) < 2:
+        return list(scores)
+    return [min(scores), *quantiles(scores, n=10, method="inclusive"), max(scores)]

@@ -1,0 +1,197 @@
+"""One DPO training by trl: its configuration, the model under it, its progress, and when it has to stop."""
+
+import argparse
+import dataclasses
+import difflib
+import logging
+import os
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import psutil
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, HfArgumentParser, ProgressCallback, TrainerState
+from transformers.utils import logging as transformers_logging
+
+from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
+from utils.models import pick_device, pick_dtype
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
+from trl import DPOConfig
+
+LORA_RANK, LORA_ALPHA = 16, 32
+# Fields of DPOConfig that are not --set's: they decide what is trained on, or the safety of a run hangs on them.
+FIXED = {
+    "max_length": None, "precompute_ref_log_probs": True, "logging_nan_inf_filter": False, "logging_strategy": "steps",
+    "logging_steps": 1, "save_strategy": "steps", "save_only_model": False,
+}  # fmt: skip
+NOT_TO_BE_SET = {*FIXED, "truncation_mode", "padding_free", "bf16", "fp16", "resume_from_checkpoint"}
+
+log = logging.getLogger(__name__)
+
+
+class Trained(NamedTuple):
+    checkpoint: Path  # whole, of the last update
+    summary: dict[str, Any]
+    log: list[dict[str, float]]  # an entry per update, as the trainer logged it
+
+
+def training_dtype(device: str, dtype: str) -> torch.dtype:
+    """What to compute in. float16 needs a scaled loss, which only CUDA has: elsewhere float32 takes its place."""
+    where = pick_device() if device == "auto" else torch.device(device)
+    chosen = pick_dtype(where) if dtype == "auto" else getattr(torch, dtype)
+    return torch.float32 if chosen == torch.float16 and where.type != "cuda" else chosen
+
+
+def dpo_config(settings: dict[str, Any], words: list[str], dtype: torch.dtype) -> DPOConfig:
+    """trl's configuration from our flags and `--set` words; ValueError says which word is wrong, and how.
+
+    In 16 bit the arithmetic is mixed: what is trained stays in float32, where small updates do not drown, and the
+    multiplications are in `dtype` (a tenth faster than adapters that are multiplied in float32, measured on a CPU).
+    """
+    cpu = settings["use_cpu"] or pick_device().type == "cpu"
+    defaults = {
+        "lr_scheduler_type": "cosine", "save_steps": 0.1, "save_total_limit": 2,
+        "gradient_checkpointing": None, "disable_tqdm": False,
+        "dataloader_pin_memory": not cpu,
+    }  # fmt: skip
+    words = _parse(words, settings.keys() | NOT_TO_BE_SET)
+    precision = {"use_cpu": cpu, "bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16}
+    return DPOConfig(**defaults | words | settings | FIXED | precision)
+
+
+def train(
+    rows: list[dict[str, Any]], base: str, config: DPOConfig, *, dtype: torch.dtype, full_finetune: bool,
+    longest: int, resume_from: Path | None,
+) -> Trained:  # fmt: skip
+    """Train `base` on conversational preference rows; checkpoints go to `config.output_dir`."""
+    folder = Path(config.output_dir)
+    start = time.monotonic()
+    if resume_from is None or not _is_finished(resume_from):
+        _train(rows, base, config, dtype, full_finetune, longest, resume_from)
+        config.distributed_state.wait_for_everyone()  # the first process marks the checkpoints
+    checkpoint = last_whole(folder)
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    entries = [entry for entry in state.log_history if "loss" in entry]
+    tail = entries[-max(1, len(entries) // 10) :]
+    summary = {
+        "updates": state.global_step,
+        "seconds": round(time.monotonic() - start, 1),
+        "resumed_from_update": _step(resume_from),
+        "loss": fmean(entry["loss"] for entry in tail),
+        "rewards_margin": fmean(entry["rewards/margins"] for entry in tail),
+        "rewards_accuracy": fmean(entry["rewards/accuracies"] for entry in tail),
+    }
+    return Trained(checkpoint, summary, entries)
+
+
+def _train(rows, base, config, dtype, full_finetune, longest, resume_from) -> None:
+    import datasets
+    from peft import LoraConfig
+
+    from utils.dpo.trainer import SharedPromptDPOTrainer
+
+    transformers_logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    pairs = Path(config.output_dir) / PAIRS
+    with config.main_process_first():
+        if not pairs.is_dir():
+            with tempfile.TemporaryDirectory(dir=pairs.parent) as temporary:
+                datasets.Dataset.from_list(rows).save_to_disk(temporary + "/whole")
+                Path(temporary, "whole").rename(pairs)
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # trl's, on every checkpoint
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if full_finetune else dtype)
+    model.to(config.device)
+    if config.gradient_checkpointing is None:
+        config.gradient_checkpointing = _memory_asks_for_checkpointing(model, longest, config)
+    adapters = LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, target_modules="all-linear", task_type="CAUSAL_LM")
+    trainer = SharedPromptDPOTrainer(
+        model,
+        args=config,
+        train_dataset=datasets.load_from_disk(pairs),
+        processing_class=AutoTokenizer.from_pretrained(base),
+        peft_config=None if full_finetune else adapters,
+        callbacks=[MarkWhole()],
+    )
+    if trainer.is_world_process_zero():
+        _show_example(trainer)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(OneLineProgress)
+    if resume_from:
+        log.info("going on from update %d", _step(resume_from))
+    trainer.train(resume_from_checkpoint=resume_from and str(resume_from))
+
+
+class OneLineProgress(ProgressCallback):
+    """The trainer's bar with the latest loss and margin behind it, instead of a line of metrics per update."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        super().on_train_begin(args, state, control, **kwargs)
+        if self.training_bar is not None:
+            self.training_bar.set_description("training")
+            self.training_bar.unit = "update"
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if self.training_bar is not None and "loss" in logs:
+            self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", margin=f"{logs['rewards/margins']:.2f}")
+
+
+def _show_example(trainer) -> None:
+    """Log one pair as the model gets it, special tokens included."""
+    row, decode = trainer.train_dataset[0], trainer.processing_class.decode
+    for part in ("prompt", "chosen", "rejected"):
+        ids = row[f"{part}_ids"]
+        log.info("--- a training example: %s (%d tokens)\n%s", part, len(ids), decode(ids))
+    log.info("---")
+
+
+def _memory_asks_for_checkpointing(model, longest: int, config: DPOConfig) -> bool:
+    """Whether the activations of one batch would take more than half of the free memory.
+
+    Per token and layer the backward pass keeps 12 hidden and 3 intermediate values (measured with SmolLM2 in bfloat16,
+    755 to 1,099 tokens: 11,610 values +- 0.3 %); a batch has twice `longest` tokens where prompts cannot be shared.
+    """
+    text = model.config.get_text_config()
+    hidden, intermediate = text.hidden_size, getattr(text, "intermediate_size", 4 * text.hidden_size)
+    values = text.num_hidden_layers * (12 * hidden + 3 * intermediate)
+    needed = 2 * longest * config.per_device_train_batch_size * values * model.dtype.itemsize
+    cuda = config.device.type == "cuda"
+    free = torch.cuda.mem_get_info()[0] if cuda else psutil.virtual_memory().available
+    return needed > free / 2
+
+
+def _is_finished(checkpoint: Path) -> bool:
+    state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    return state.global_step >= state.max_steps
+
+
+def _step(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+def _parse(words: list[str], own: set[str]) -> dict[str, Any]:
+    """`["optim=adafactor", "loss_type=sigmoid,sft"]` as fields of DPOConfig, each parsed by the field's type."""
+    parser = HfArgumentParser(DPOConfig, exit_on_error=False, allow_abbrev=False)
+    fields = [field.name for field in dataclasses.fields(DPOConfig) if field.init]
+    given = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(f"--set {word}: write it as name=value")
+        if name in own:
+            raise ValueError(f"--set {name}: train.py sets this one itself, by a flag or for safety; see --help")
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, 3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise ValueError(f"--set {name}: trl's DPOConfig has no such field{hint}")
+        action = next(action for action in parser._actions if action.dest == name)
+        values = value.split(",") if action.nargs in ("+", "*") else [value]
+        try:
+            given[name] = getattr(parser.parse_args(["--output_dir", "", f"--{name}", *values]), name)
+        except (argparse.ArgumentError, ValueError, TypeError) as error:
+            raise ValueError(f"--set {word}: {error}") from None
+    return given

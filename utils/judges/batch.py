@@ -1,0 +1,121 @@
+"""OpenAI's Batch API: half the price for replies within 24 hours. It fills the journal; the rest is as ever.
+
+A judge's first question about every item goes into JSONL files, each batch's id into the journal before it is waited
+for, and the replies into the journal under the very keys that ordinary calls would have. What a batch fails to answer
+is not in the journal, and is therefore asked in the ordinary way.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tqdm import tqdm
+
+from utils.clients.chat import entry_of, question_key
+from utils.clients.keys import redact
+from utils.clients.openai_chat import replies_of
+from utils.clients.retry import Transient
+from utils.journal import Journal, key_of
+from utils.records import TutorAnswer
+
+LARGEST_BATCH, LARGEST_FILE = 50_000, 50_000_000  # requests and bytes; the service allows 50,000 and 200 MB
+POLL = 30.0  # seconds between two looks at a batch
+ENDED = ("completed", "failed", "expired", "cancelled")
+
+
+def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal) -> None:
+    """Put the judge's replies to `items` into the journal, by batch. ValueError for a judge that has no Batch API."""
+    if hasattr(judge, "members"):
+        for member in judge.members:
+            prefill(member, items, journal)
+        return
+    if judge.settings["judge"] != "openai":
+        raise ValueError(f"--judge-batch: {judge.name} has no Batch API; only `--judge-llm openai …` has")
+    if items:  # one question the ordinary way: what the model rejects is learnt from it, not from 50,000 failures
+        judge.grade(items[0], journal)
+    wanted = {}
+    for item in items:
+        messages, options = judge.messages(item), judge.options(item)
+        key = question_key(judge.chat, messages, item.sample, options)
+        if key not in journal:
+            wanted[key] = judge.chat.request(messages, **options)
+    batches = []
+    for name, sent in list(journal.entries.items()):
+        if name.startswith("batch:") and wanted.keys() & set(sent["keys"]):
+            batches.append(sent["id"])
+            for key in sent["keys"]:
+                wanted.pop(key, None)
+    while wanted:
+        batches.append(_send(judge.chat, _take(wanted), journal))
+    for number, batch in enumerate(batches, 1):
+        _collect(judge, batch, journal, f"batch {number} of {len(batches)}")
+
+
+def _take(wanted: dict[str, dict]) -> dict[str, bytes]:
+    """Take from `wanted` what one batch holds: custom_id -> line of its file."""
+    lines: dict[str, bytes] = {}
+    size = 0
+    while wanted and len(lines) < LARGEST_BATCH and size < LARGEST_FILE:
+        key = next(iter(wanted))
+        line = {"custom_id": key, "method": "POST", "url": "/v1/chat/completions", "body": wanted.pop(key)}
+        lines[key] = json.dumps(line).encode() + b"\n"
+        size += len(lines[key])
+    return lines
+
+
+def _send(chat: Any, lines: dict[str, bytes], journal: Journal) -> str:
+    """Start a batch, or find the one that a killed run had started without living to note it. Returns its id."""
+    mark = key_of(sorted(lines))
+    recent = _call(chat, chat.client.batches.list, limit=100).data
+    batch = next((one for one in recent if (one.metadata or {}).get("questions") == mark), None)
+    if batch is None:
+        upload = ("questions.jsonl", b"".join(lines.values()))
+        file = _call(chat, chat.client.files.create, file=upload, purpose="batch")
+        batch = _call(
+            chat, chat.client.batches.create, input_file_id=file.id, endpoint="/v1/chat/completions",
+            completion_window="24h", metadata={"questions": mark},
+        )  # fmt: skip
+    journal.add(f"batch:{batch.id}", {"id": batch.id, "keys": list(lines)})
+    return batch.id
+
+
+def _collect(judge: Any, batch_id: str, journal: Journal, name: str) -> None:
+    """Wait for the end of a batch, and put its replies into the journal, each by its `custom_id`."""
+    chat = judge.chat
+    with tqdm(desc=f"{name} ({batch_id})", unit="reply") as bar:
+        while True:
+            batch = _call(chat, chat.client.batches.retrieve, batch_id)
+            if batch.request_counts:
+                bar.total = batch.request_counts.total
+                bar.update(batch.request_counts.completed - bar.n)
+            bar.set_postfix_str(batch.status)
+            if batch.status in ENDED:
+                break
+            time.sleep(POLL)
+    troubles = [error.message or "" for error in (batch.errors.data if batch.errors else None) or []]
+    for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
+        for line in _call(chat, chat.client.files.content, file_id).content.decode().splitlines():
+            answer = json.loads(line)
+            response = answer.get("response") or {}
+            try:
+                if answer.get("error") or response.get("status_code") != 200:
+                    raise Transient(json.dumps(answer.get("error") or response.get("body")))
+                reply = replies_of(response["body"], chat.changed)[0]
+            except Transient as trouble:
+                troubles.append(str(trouble))
+                continue
+            reply = judge.distil(replace(reply, details={**reply.details, "batch": True}))
+            if answer["custom_id"] not in journal:
+                journal.add(answer["custom_id"], entry_of(reply))
+    if batch.status != "completed" or troubles:
+        logging.warning(
+            "%s: %s, %d failed%s; what it did not answer is asked in the ordinary way",
+            name, batch.status, len(troubles), f" (the first: {redact(troubles[0])[:200]})" if troubles else "",
+        )  # fmt: skip
+
+
+def _call(chat: Any, call: Any, *words: Any, **arguments: Any) -> Any:
+    return chat.line.run(lambda: chat.guarded(call, *words, **arguments))

@@ -1,0 +1,68 @@
+"""The rubric's features: plain properties of an answer, each in [0, 1], whose sign is fixed in advance.
+
+`SIGNS` says what may speak for (+1) and against (-1) each criterion; `fit_rubric.py` fits how much.
+"""
+
+import math
+
+from utils.rubric.reading import LONG, Answer, Conversation, content_stems, words_of
+from utils.rubric.words import EQUATION, LATEX, LEAK, MARKUP, OPEN, ORDER, POINTS_OUT, PRAISE, TELLING
+
+SIGNS = {
+    "on_topic": {
+        "short": -1, "bare": -1, "noise": -1, "length": +1, "shared": +1, "shared_student": +1, "shared_tutor": +1,
+    },
+    "helpful": {
+        "guiding": +1, "open": +1, "addresses": +1, "specific": +1, "points_out": +1, "length": +1,
+        "short": -1, "bare": -1, "praise": -1, "noise": -1, "leak": -1,
+    },
+    "reveal_answer": {
+        "guiding": -1, "bare": +1, "unsaid": +1, "restated": +1, "telling": +1, "equations": +1, "declarative": +1,
+        "praise": -1, "short": +1,
+    },
+}  # fmt: skip
+
+
+def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
+    """Every feature of `SIGNS`, in [0, 1]."""
+    count, told = len(answer.words), answer.told
+    silent, asked_about = not answer.guiding, content_stems(words_of(" ".join(answer.guiding)))
+    return {
+        "short": float(count <= 6 and silent),
+        "bare": float(count <= 8 and silent and bool(answer.numbers)),
+        "noise": noise(conversation, answer),
+        "length": min(1.0, math.log1p(count) / math.log1p(120)),
+        "shared": _share(answer, conversation.stems, 0.55),
+        "shared_student": _share(answer, conversation.last_student_stems, 0.33),
+        "shared_tutor": _share(answer, conversation.last_tutor_stems, 0.2),
+        "guiding": max((1.0 if question.endswith("?") else 0.5 for question in answer.guiding), default=0.0),
+        "open": float(any(OPEN.search(question) for question in answer.guiding)),
+        "addresses": float(any(word.split("'")[0] in ("you", "your", "yours") for word in answer.words)),
+        "points_out": float(POINTS_OUT.search(told) is not None),
+        "praise": float(count <= 15 and silent and PRAISE.search(told) is not None),
+        "leak": float(LEAK.search(answer.prose) is not None),
+        "unsaid": min(1.0, len(unsaid_numbers(conversation, answer)) / 2),
+        "restated": float(silent and bool(set(answer.numbers) & set(conversation.last_student_numbers[-1:]))),
+        "telling": min(1.0, (len(TELLING.findall(told)) + len(ORDER.findall(told))) / 2),
+        "equations": min(1.0, len(EQUATION.findall(told)) / 3),
+        "declarative": min(1.0, answer.told_words / 60),
+        "specific": min(1.0, len(conversation.stems.intersection(asked_about)) / 2),
+    }
+
+
+def unsaid_numbers(conversation: Conversation, answer: Answer) -> list[str]:
+    """Numbers in the declarative part that nobody has said so far."""
+    return [number for number in dict.fromkeys(answer.numbers) if number not in conversation.numbers]
+
+
+def noise(conversation: Conversation, answer: Answer) -> float:
+    """Debris per word, times five: words run together and, unless the conversation has some, markup and LaTeX."""
+    debris = sum(1 + len(word) / 10 for word in answer.words if len(word) > LONG and word not in conversation.words)
+    if not conversation.has_markup:
+        debris += len(MARKUP.findall(answer.prose)) + len(LATEX.findall(answer.prose)) / 4
+    return min(1.0, 5 * debris / max(len(answer.words), 5))
+
+
+def _share(answer: Answer, of: frozenset[str], usual: float) -> float:
+    """Share of the answer's words of content that are in `of`; of none, the share that is usual with real tutors."""
+    return len(of.intersection(answer.stems)) / len(answer.stems) if answer.stems else usual

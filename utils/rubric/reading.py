@@ -1,0 +1,194 @@
+"""Reading a dialogue and a tutor's answer for the rubric: sentences, questions, content words, numbers, code."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from utils.dialogue import split_turns
+from utils.rubric.words import (
+    CLOSER,
+    CODE_WORDS,
+    FUNCTION_WORDS,
+    INDIRECT,
+    INTERROGATIVE,
+    LATEX,
+    MARKUP,
+    MATH_WORDS,
+    NUMBER_WORDS,
+    TUTOR_WORDS,
+)  # fmt: skip
+
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)")
+# Numbers that only point at a place: "line 5", "step 2", "test case 1", and the marks of a numbered list.
+PLACE = re.compile(
+    r"\b(?:line|step|test|case|question|part)s? ?#?\d+(?: ?(?:-|to|and|,) ?\d+)*|^\s*\**\d+[.)]\s", re.MULTILINE
+)  # of lower-case text: ignoring the case takes three times as long
+CODE_BLOCK = re.compile(r"```[^\n`]*\n?(.*?)(?:```|\Z)", re.DOTALL)
+# A sentence ends after `?`, after `.` or `!` with a space or a capital behind it, and at the end of a line.
+SENTENCE_END = re.compile(r"(?<=\?)(?!\s*\?)|(?<=[.!])(?=\s+\S)|(?<=[a-z][.!])(?=[A-Z])|\n+")
+BUG_FIXES = re.compile(r"<bug_fixes>(.*?)</bug_fixes>", re.DOTALL)
+FOR_THE_TUTOR = re.compile(r"<bug_(desc|fixes)>.*?</bug_\1>", re.DOTALL)
+ENDING = re.compile(r"(?<=...)(?:ations?|ings?|ions?|ies|ied|edly|ed|ly|es|s|e|y)$")
+APPENDED = re.compile(r"(?<!\.)[.!]\s*\?+$")  # a statement with question marks behind its full stop
+SHOUTED = re.compile(r"(?:\?\s*){3}$")  # "?????" makes no question of a sentence that is not built like one
+CLOSER_REST = 3  # words: with more behind it, "do you see …" asks for something of its own
+LONG = 18  # letters: a longer token is words run together, unless the conversation has it
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A dialogue that stops where the tutor speaks next. The bug fix that a prompt tells the tutor is `known_fix`."""
+
+    known_fix: str
+    words: frozenset[str]
+    stems: frozenset[str]  # of words of content, everyone's
+    last_student_stems: frozenset[str]
+    last_tutor_stems: frozenset[str]
+    numbers: frozenset[str]  # said so far by anyone
+    last_student_numbers: tuple[str, ...]
+    last_student_plain: str
+    plain: str  # what the student said and what stands before the first turn: for finding copies
+    code: str  # everything without white space: for finding copied code
+    lesson_stems: frozenset[str]  # what may come up in any lesson of this kind
+    has_markup: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A tutor's answer, cut into sentences."""
+
+    text: str
+    prose: str  # without the code blocks
+    code: str  # the code blocks
+    words: tuple[str, ...]  # of the whole text, in lower case
+    sentences: tuple[str, ...]
+    asked: int  # sentences that end on a question mark, real questions or not
+    questions: tuple[str, ...]  # the real ones, see `is_real_question`
+    guiding: tuple[str, ...]  # real questions that are no closers
+    told: str  # the declarative part: the sentences that ask nothing
+    told_words: int
+    numbers: tuple[str, ...]  # in the declarative part
+    stems: tuple[str, ...]  # of words of content, one each
+
+
+@lru_cache(64)  # the candidates of one prompt come one after the other
+def read_conversation(text: str) -> Conversation:
+    """Read a dialogue in any format that `utils.dialogue` knows."""
+    turns = [turn for turn in split_turns(text) if turn.content]
+    before = "\n".join(turn.content for turn in turns if turn.speaker is None)
+    known_fix = "\n".join(BUG_FIXES.findall(before))
+    before = FOR_THE_TUTOR.sub(" ", before)
+    students = [turn.content for turn in turns if turn.speaker == "student"] or [before]
+    tutors = [turn.content for turn in turns if turn.speaker == "teacher"] or [""]
+    texts = [before, *tutors, *students]  # the last one is what the student said last
+    everything = "\n".join(texts)
+    words = [words_of(one) for one in texts]
+    numbers = [numbers_of(one, of) for one, of in zip(texts, words, strict=True)]
+    lesson: frozenset[str] = frozenset()
+    if "`" in everything or "<bug_code>" in everything:
+        lesson |= CODE_STEMS
+    if len(set().union(*numbers)) >= 3:
+        lesson |= MATH_STEMS
+    return Conversation(
+        known_fix=known_fix,
+        words=frozenset().union(*words),
+        stems=frozenset(content_stems(set().union(*words))),
+        last_student_stems=frozenset(content_stems(words[-1])),
+        last_tutor_stems=frozenset(content_stems(words[len(tutors)])),
+        numbers=frozenset().union(*numbers),
+        last_student_numbers=tuple(numbers[-1]),
+        last_student_plain=plain(students[-1]),
+        plain=plain("\n".join([before, *students])),
+        code=squeeze(everything),
+        lesson_stems=lesson,
+        has_markup=bool(MARKUP.search(everything) or LATEX.search(everything)),
+    )
+
+
+def read_answer(text: str, conversation: Conversation) -> Answer:
+    """Read a tutor's answer to `conversation`."""
+    prose = CODE_BLOCK.sub("\n", text)
+    sentences = [part.strip() for part in SENTENCE_END.split(prose) if part.strip()]
+    questions, guiding, told = [], [], []
+    for sentence in sentences:
+        asks = sentence.endswith("?") or INDIRECT.search(sentence) is not None
+        if not asks or not is_real_question(sentence, questions, conversation):
+            told.append(sentence)
+            continue
+        questions.append(sentence)
+        closer = CLOSER.search(sentence)
+        if closer is None or len(words_of(sentence[closer.end() :])) > CLOSER_REST:
+            guiding.append(sentence)
+    words, declarative = words_of(text), "\n".join(told)
+    told_words = words_of(declarative)
+    return Answer(
+        text=text,
+        prose=prose,
+        code="\n".join(CODE_BLOCK.findall(text)),
+        words=tuple(words),
+        sentences=tuple(sentences),
+        asked=sum(sentence.endswith("?") for sentence in sentences),
+        questions=tuple(questions),
+        guiding=tuple(guiding),
+        told=declarative,
+        told_words=len(told_words),
+        numbers=tuple(numbers_of(declarative, told_words)),
+        stems=tuple(content_stems(words)),
+    )
+
+
+def is_real_question(sentence: str, earlier: list[str], conversation: Conversation) -> bool:
+    """Three distinct words or more, no near-duplicate of an earlier one, no copy of the student or the problem."""
+    words = set(words_of(sentence))
+    if len(words) < 3 or APPENDED.search(sentence) or (SHOUTED.search(sentence) and not INTERROGATIVE.match(sentence)):
+        return False
+    if any(len(words & other) >= 0.8 * len(words | other) for other in map(set, map(words_of, earlier))):
+        return False
+    copied = plain(sentence)
+    return copied.count(" ") < 3 or copied not in conversation.plain
+
+
+def words_of(text: str) -> list[str]:
+    return WORD.findall(text.lower().replace("’", "'"))
+
+
+def numbers_of(text: str, words: list[str] | None = None) -> list[str]:
+    """The numbers that `text` says, as digits ("1,200.50" is 1200.5, "four" is 4); line and step numbers are none.
+
+    `words` are `words_of(text)`, where the caller has them already.
+    """
+    digits = [_canonical(number) for number in NUMBER.findall(PLACE.sub(" ", text.lower()))]
+    return digits + [NUMBER_WORDS[word] for word in words or words_of(text) if word in NUMBER_WORDS]
+
+
+def _canonical(number: str) -> str:
+    number = number.replace(",", "")
+    return (number.rstrip("0").rstrip(".") if "." in number else number.lstrip("0")) or "0"
+
+
+@lru_cache(65536)
+def stem(word: str) -> str:
+    """A rough stem: plural and verb endings go, a double letter at the end is one, seven letters are enough."""
+    word = ENDING.sub("", word.removesuffix("'s"))
+    return (word[:-1] if len(word) > 3 and word[-1] == word[-2] else word)[:7]
+
+
+def content_stems(words: Iterable[str]) -> list[str]:
+    """Stems of the words that carry a subject, one each, in order."""
+    stems = dict.fromkeys(stem(word) for word in words if len(word) > 2 and word not in FUNCTION_WORDS)
+    return [word for word in stems if word not in TUTOR_STEMS]
+
+
+def plain(text: str) -> str:
+    """Lower case, words and numbers alone, one space between."""
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def squeeze(code: str) -> str:
+    """Code without white space, quotes alike: for comparing."""
+    return "".join(code.split()).replace('"', "'")
+
+
+TUTOR_STEMS, CODE_STEMS, MATH_STEMS = (frozenset(map(stem, words)) for words in (TUTOR_WORDS, CODE_WORDS, MATH_WORDS))

@@ -1,0 +1,114 @@
+"""The Socratic debugging benchmark (Al-Hossami et al., 2024; github.com/taisazero/socratic-debugging-benchmark)
+to clean seed rows.
+
+A raw file, `14_43_used_twice_conversational_thread_1.txt` (problem 14, bug 43): `<problem>`, `<bug_code>`,
+`<bug_desc>`, `<bug_fixes>`, `<unit_tests>`, `<stu_desc>`, then `<dialogue>` with lines `User: …`, `Assistant: …`,
+other turns that would do as well behind `<alt>`, and `<code>` blocks that belong to the turn above them.
+"""
+
+import re
+from typing import Any
+
+from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, merge, pick_cut, seed_row, usable_cuts
+
+NAME = re.compile(r"(\d+)_(\d+)_(\w+?)_((?:conversational|socratic)_\w+)")
+LABEL = re.compile(r"^[ \t]*(User|Assistant):[ \t]*", re.M)
+CODE = re.compile(r"<code>(.*?)(?:</code>|\Z)", re.S)
+FENCE = re.compile(r"```\w*\n(.*?)```", re.S)
+NUMBERED = re.compile(r"^\s*\d+\.", re.M)
+
+
+def convert(name: str, text: str, seed: int) -> dict[str, Any]:
+    """One seed row, cut before the fix is first shown. LeftOut names the reason if there is none."""
+    dialogue = read(name, text)
+    return row_at(dialogue, pick_cut(dialogue, cuts(dialogue), seed))
+
+
+def read(name: str, text: str) -> RawDialogue:
+    """The dialogue; `name` is the file's, without `.txt`. The student's first turn gets the task and the code."""
+    mark = NAME.fullmatch(name)
+    if mark is None:
+        raise LeftOut("a file name without problem, bug and thread")
+    task, bug, _, thread = mark.groups()
+    problem, code, description, fixes, tests, student, talk = (
+        _block(text, tag)
+        for tag in ("problem", "bug_code", "bug_desc", "bug_fixes", "unit_tests", "stu_desc", "dialogue")
+    )
+    for tag, content in (("problem", problem), ("bug_code", code), ("bug_fixes", fixes)):
+        if not content:
+            raise LeftOut(f"no <{tag}> in the file")
+    problem = re.sub(r"[ \t]+$", "", problem, flags=re.M)
+    turns = merge(_turns(talk))
+    if not turns or turns[0].role != "student":
+        raise LeftOut("a dialogue that the student does not open")
+    turns[0].content += f"\n\nThe task:\n{problem}\n\nMy code:\n```\n{code}\n```"
+    return RawDialogue(
+        id=f"debugging-{task}-{bug}-{thread.removeprefix('conversational_')}", source="debugging",
+        group=f"debugging-{task}", turns=turns, problem=problem, answer=fixes, explanation=description or None,
+        meta={
+            "bug": name.removesuffix(f"_{thread}"), "thread": thread, "bug_code": code,
+            "fix_fragments": fix_fragments(fixes, code), "unit_tests": tests or None, "student": student or None,
+        },
+    )  # fmt: skip
+
+
+def cuts(dialogue: RawDialogue) -> list[int]:
+    """The usable cuts; a turn that shows the fix is no reference either."""
+    shown = next((i for i, turn in enumerate(dialogue.turns) if i and shows_fix(turn, dialogue.meta)), None)
+    return [n for n in usable_cuts(dialogue.turns, shown) if n != shown]
+
+
+def row_at(dialogue: RawDialogue, cut: int) -> dict[str, Any]:
+    edited = any(turn.code for turn in dialogue.turns[:cut])
+    return seed_row(dialogue, cut, code_edited_before=edited)
+
+
+def fix_fragments(fixes: str, code: str) -> list[str]:
+    """The pieces of code in the fixes' text that the buggy code lacks: inline code, and the lines of code blocks."""
+    lines = [line.strip() for block in FENCE.findall(fixes) for line in block.split("\n")]
+    pieces = {piece.strip() for piece in [*lines, *re.findall(r"`([^`\n]+)`", FENCE.sub("", fixes))]}
+    return sorted(piece for piece in pieces if piece and _dense(piece) not in _dense(code))
+
+
+def shows_fix(turn: RawTurn, meta: dict[str, Any]) -> bool:
+    """Is the fix in this turn? In its code any fragment tells, in prose only one of three tokens or more.
+
+    Where a fix has no fragment of its own (lines swapped, a name replaced by another), all changed code tells.
+    """
+    fragments, prose = meta["fix_fragments"], CODE.sub("", turn.content)
+    if turn.code and (any(_has(turn.code, piece) for piece in fragments) or not fragments):
+        return True
+    return any(len(re.findall(r"\w+|[^\w\s]", piece)) > 2 and _has(prose, piece) for piece in fragments)
+
+
+def _block(text: str, tag: str) -> str:
+    mark = re.search(rf"<{tag}>(.*?)(?:</{tag}>|\Z)", text, re.S)
+    return mark[1].strip() if mark else ""
+
+
+def _turns(talk: str) -> list[RawTurn]:
+    marks = list(LABEL.finditer(talk))
+    ends = [mark.start() for mark in marks[1:]] + [len(talk)]
+    return [
+        _turn("student" if mark[1] == "User" else "teacher", talk[mark.end() : end])
+        for mark, end in zip(marks, ends, strict=True)
+    ]
+
+
+def _turn(role: str, text: str) -> RawTurn:
+    """The turn's words, then its code as a fenced block, line breaks intact; alternatives apart."""
+    blocks = [block.strip("\n").rstrip() for block in CODE.findall(text)]
+    said, *others = (part.strip() for part in CODE.sub("", text).split("<alt>"))
+    content = "\n".join([said, *(f"```\n{block}\n```" for block in blocks)]) if said or blocks else ""
+    return RawTurn(role, content, alternatives=[other for other in others if other], code="\n".join(blocks) or None)
+
+
+def _dense(code: str) -> str:
+    """Code without line numbers and white space: `high+1` is `high + 1`."""
+    return re.sub(r"\s+", "", NUMBERED.sub("", code))
+
+
+def _has(text: str, piece: str) -> bool:
+    """Whole words only, white space aside: `or` is not in `for`."""
+    pattern = r"\s*".join(re.escape(token) for token in re.findall(r"\w+|[^\w\s]", piece))
+    return re.search(rf"(?<!\w){pattern}(?!\w)", text) is not None

@@ -1,0 +1,65 @@
+"""Train and test rows without leaks: split by underlying problem, then cleared of what still overlaps."""
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from tqdm import tqdm
+
+from utils.seeds.near_duplicates import near_pairs, words
+
+MAX_TEST_SHARE = 0.25  # of a small source: most of it is for training
+
+
+@dataclass
+class Split:
+    train: list[dict[str, Any]]
+    test: list[dict[str, Any]]
+    moved_to_train: int  # rows that came too close to a training row
+    not_needed: int  # rows beyond the sizes asked for
+
+
+def split(rows: list[dict[str, Any]], train_size: int, test_size: int, seed: int) -> Split:
+    """At most `train_size` and `test_size` rows, the same for the same seed whatever the order of `rows`.
+
+    A group is in one split only. Test rows that nearly repeat a training row, or state its problem, go to train
+    together with their group; that is repeated until none is left.
+    """
+    rng = random.Random(f"{seed} split")
+    groups = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["id"]):
+        groups[row["group"]].append(row)
+    order = sorted(groups)
+    rng.shuffle(order)
+    room, test_groups = min(test_size, int(MAX_TEST_SHARE * len(rows))), []
+    for group in order:
+        if len(groups[group]) <= room:
+            test_groups.append(group)
+            room -= len(groups[group])
+
+    chosen = set(test_groups)
+    pool = newcomers = [row for group in order if group not in chosen for row in groups[group]]
+    moved, test = 0, []
+    while newcomers:
+        test = [row for group in test_groups for row in groups[group]]
+        close = {test[j]["group"] for j in _too_close(newcomers, test)}
+        newcomers = [row for row in test if row["group"] in close]
+        test_groups = [group for group in test_groups if group not in close]
+        pool = pool + newcomers
+        moved += len(newcomers)
+    rng.shuffle(pool)
+    return Split(pool[:train_size], test, moved, len(pool[train_size:]))
+
+
+def _too_close(rows: list[dict[str, Any]], test: list[dict[str, Any]]) -> set[int]:
+    """The indices of the test rows that have a near-duplicate, or their problem, among `rows`."""
+    problems = {" ".join(words(row["problem"])) for row in rows if row["problem"]}
+    same = {j for j, row in enumerate(test) if row["problem"] and " ".join(words(row["problem"])) in problems}
+    bar = tqdm(rows, desc="comparing with the test rows", unit="row", disable=len(rows) < 5000)
+    return same | {j for _, j in near_pairs(map(prompt_text, bar), map(prompt_text, test))}
+
+
+def prompt_text(row: dict[str, Any]) -> str:
+    """What of a row stands in a prompt, speakers aside."""
+    return "\n".join([row["context"] or "", *(turn["content"] for turn in row["turns"])])

@@ -1,0 +1,252 @@
+"""Does a judge agree with people, and better than a judge that only looks for a question mark?
+
+Whether an answer holds a `?` alone correlates about 0.75 with the human summary score, so no figure stands here
+without that rule's own beside it. `analyse_rows` takes the rows of a `human_vs_gpt.json`, also of the original's.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from utils.records import CRITERIA, Evaluation
+from utils.stats import raters as statistics
+from utils.stats.agreement_table import sentence
+from utils.stats.human_ratings import read_evaluation
+from utils.stats.raters import RESAMPLES, bootstrap, number
+
+PEOPLE, MARK_RULE = "people", "`?` rule"
+POINTS, YES_NO = (1, 2, 3, 4, 5), (0, 1)
+Rater = dict[str, np.ndarray]  # "score" and each criterion -> (n,); yes is 1; nan where there is no valid rating
+
+
+def rater(evaluations: Sequence[Evaluation | None], scores: Sequence[float | None] | None = None) -> Rater:
+    """One rater's ratings as columns. `scores` replaces the evaluations' own summary (for expected scores)."""
+    rows = []
+    for row, evaluation in enumerate(evaluations):
+        if evaluation is None:
+            rows.append([np.nan] * 5)
+            continue
+        score = scores[row] if scores and scores[row] is not None else evaluation.score
+        values = (getattr(evaluation, name) for name in CRITERIA)
+        rows.append([round(score, 9), *({"yes": 1, "no": 0}.get(value, value) for value in values)])
+    return dict(zip(("score", *CRITERIA), np.array(rows, float).reshape(-1, 5).T, strict=True))
+
+
+def question_mark_rule(human: Rater, marks: np.ndarray) -> Rater:
+    """The judge that only sees whether an answer holds a `?`: then it asks and does not reveal, else the reverse.
+
+    Its points are the median human points of the answers of the same kind: the best that such a rule can do.
+    """
+    kinds = {
+        kind: Evaluation(
+            questions="yes" if kind else "no", reveal_answer="no" if kind else "yes",
+            **{name: float(statistics.nearest_point(np.median(human[name][marks == kind]))) for name in CRITERIA[1:3]},
+        )
+        for kind in {bool(mark) for mark in marks}
+    }  # fmt: skip
+    return rater([kinds[bool(mark)] for mark in marks])
+
+
+def pick(ratings: Rater, rows: np.ndarray) -> Rater:
+    return {name: column[rows] for name, column in ratings.items()}
+
+
+def measure(human: Rater, judge: Rater, marks: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+    """All statistics of a judge against a human: {("score", "pearson"): value, ...}. Bias is judge - human."""
+    one, other = human["score"], judge["score"]
+    found = {
+        ("score", "pearson"): statistics.pearson(one, other),
+        ("score", "spearman"): statistics.spearman(one, other),
+        ("score", "partial_pearson"): statistics.partial_pearson(one, other, marks),
+        ("score", "pairwise"): statistics.pairwise_accuracy(one, other),
+        ("score", "pairwise_same_kind"): statistics.pairwise_accuracy(one, other, marks),
+        ("score", "alpha"): statistics.alpha(one, other),
+        ("score", "icc"): statistics.icc(one, other),
+    }
+    for name in CRITERIA:
+        points = name in ("on_topic", "helpful")
+        categories = POINTS if points else YES_NO
+        found[name, "kappa"] = statistics.kappa(human[name], judge[name], categories)
+        if points:  # of two categories it is the same as kappa
+            found[name, "quadratic_kappa"] = statistics.kappa(human[name], judge[name], categories, quadratic=True)
+    for name in ("score", *CRITERIA):
+        found[name, "bias"] = (judge[name] - human[name]).mean(-1)
+    return found
+
+
+def analyse(
+    human: Rater,
+    judges: Mapping[str, Sequence[Rater]],
+    answers: Sequence[str],
+    groups: Sequence[Hashable],
+    *,
+    people: Mapping[str, Rater] | None = None,
+    fitted_on: Mapping[str, int] | None = None,
+    times: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The agreement of each judge with `human`, of all raters with each other, and of each judge with itself.
+
+    `judges` has each judge's runs (several: test-retest; the first one is what is compared), `people` further
+    human raters, compared in the same way: they show what a judge could reach. All ratings are of the same n
+    `answers`; `groups` names each answer's conversation; `fitted_on` counts, by judge, the answers whose human
+    ratings the judge was made from. A rater's invalid ratings are left out and counted. ValueError if a rater has
+    fewer than two valid ones.
+    """
+    marks = np.array(["?" in answer for answer in answers])
+    rule = question_mark_rule(human, marks)
+    groups = np.array(groups, dtype=object)
+    raters = {**(people or {}), **{name: runs[0] for name, runs in judges.items()}}
+    found = {}
+    for name, ratings in raters.items():
+        valid = np.flatnonzero(np.isfinite(ratings["score"]))
+        if len(valid) < 2:
+            raise ValueError(
+                f"{name}: {len(valid)} valid verdicts on {len(marks)} answers; agreement needs two or more"
+            )
+        found[name] = {"rated": len(valid), "invalid": len(marks) - len(valid)}
+        found[name] |= _compare_with_rule(*(pick(r, valid) for r in (human, ratings, rule)), marks[valid],
+                                          groups[valid], times, seed)  # fmt: skip
+        if fitted := (fitted_on or {}).get(name):
+            found[name]["fitted_on"] = fitted
+        found[name]["sentence"] = sentence(name, found[name])
+        if len(judges.get(name, ())) > 1:
+            found[name]["retest"] = retest(judges[name], groups, times=times, seed=seed)
+    everyone = {PEOPLE: human, **raters, MARK_RULE: rule}
+    return {
+        "answers": len(marks), "conversations": len(set(groups)), "with_question_mark": int(marks.sum()),
+        "interval": "95 %, bootstrap over conversations", "resamples": times, "seed": seed,
+        "raters": found,
+        "matrix": matrix(everyone),
+        "comparisons": [
+            compare(human, (one, raters[one]), (other, everyone[other]), groups, times=times, seed=seed)
+            for one, other in combinations([*raters, MARK_RULE], 2)
+        ],
+    }  # fmt: skip
+
+
+def _compare_with_rule(
+    human: Rater, judge: Rater, rule: Rater, marks: np.ndarray, groups: np.ndarray, times: int, seed: int
+) -> dict[str, Any]:
+    """{"statistics": {"score": {"pearson": {value, low, high, mark_rule, gain: {value, low, high}}, ...}, ...}}"""
+
+    def all_three(rows: np.ndarray) -> dict[tuple[str, str, str], np.ndarray]:
+        ours = measure(pick(human, rows), pick(judge, rows), marks[rows])
+        theirs = measure(pick(human, rows), pick(rule, rows), marks[rows])
+        return (
+            {(*key, "judge"): value for key, value in ours.items()}
+            | {(*key, "rule"): value for key, value in theirs.items()}
+            | {(*key, "gain"): value - theirs[key] for key, value in ours.items() if key[1] != "bias"}
+        )
+
+    measured = bootstrap(all_three, groups, times=times, seed=seed)
+    nested: dict[str, Any] = {}
+    for (criterion, name, who), entry in measured.items():
+        if who == "judge":
+            gain = measured.get((criterion, name, "gain"))
+            nested.setdefault(criterion, {})[name] = {
+                **entry, "mark_rule": measured[criterion, name, "rule"]["value"], "gain": gain,
+            }  # fmt: skip
+    return {"statistics": nested}
+
+
+def matrix(raters: Mapping[str, Rater]) -> dict[str, Any]:
+    """Pearson and alpha of the summary between all raters, each pair on the answers that both rated."""
+    pearson, alpha = (
+        [[number(f(*_both(one["score"], other["score"]))) for other in raters.values()] for one in raters.values()]
+        for f in (statistics.pearson, statistics.alpha)
+    )
+    return {"raters": list(raters), "pearson": pearson, "alpha": alpha}
+
+
+def _both(*columns: np.ndarray) -> list[np.ndarray]:
+    valid = np.isfinite(columns).all(0)
+    if valid.sum() < 2:
+        raise ValueError("two raters have fewer than two validly rated answers in common: nothing to compare")
+    return [column[valid] for column in columns]
+
+
+def compare(
+    human: Rater, one: tuple[str, Rater], other: tuple[str, Rater], groups: np.ndarray, *, times: int, seed: int
+) -> dict[str, Any]:
+    """Which of two judges agrees better with the human, on the answers that both rated.
+
+    Mean |judge - human| of the summary with the p of a permutation test, and the difference of the Pearsons
+    with its bootstrap interval (both paired).
+    """
+    valid = np.flatnonzero(np.isfinite([one[1]["score"], other[1]["score"]]).all(0))
+    truth, first, second = (ratings["score"][valid] for ratings in (human, one[1], other[1]))
+    errors = np.abs(first - truth), np.abs(second - truth)
+
+    def gain(rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {"pearson": statistics.pearson(first[rows], truth[rows]) - statistics.pearson(second[rows], truth[rows])}
+
+    return {
+        "judges": [one[0], other[0]], "answers": len(valid), "errors": [number(e.mean()) for e in errors],
+        "p": statistics.paired_test(*errors, groups[valid], seed),
+        "pearson_gain": bootstrap(gain, groups[valid], times=times, seed=seed)["pearson"],
+    }  # fmt: skip
+
+
+def retest(runs: Sequence[Rater], groups: Sequence[Hashable], *, times: int = RESAMPLES, seed: int = 0) -> dict:
+    """Does a judge agree with itself? On the answers that it rated in every run.
+
+    alpha and ICC of the summary, `spread` (mean over the answers of the highest less the lowest summary), and for
+    each criterion the share of the answers with the same rating in every run.
+    """
+    valid = np.flatnonzero(np.isfinite([run["score"] for run in runs]).all(0))
+    if len(valid) < 2:
+        return {"runs": len(runs), "rated": len(valid)}
+
+    def within(rows: np.ndarray) -> dict[str, np.ndarray]:
+        picked = [pick(run, valid[rows]) for run in runs]
+        scores = [run["score"] for run in picked]
+        found = {"alpha": statistics.alpha(*scores), "icc": statistics.icc(*scores)}
+        found["spread"] = np.ptp(scores, axis=0).mean(-1)
+        return found | {name: (np.ptp([run[name] for run in picked], axis=0) == 0).mean(-1) for name in CRITERIA}
+
+    found = bootstrap(within, [groups[row] for row in valid], times=times, seed=seed)
+    return {"runs": len(runs), "rated": len(valid), "statistics": found}
+
+
+def analyse_rows(rows: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
+    """The agreement in the rows of a `human_vs_gpt.json` (`analyse`), also of the original's.
+
+    A row: {"prompt", "output", "human": evaluation, "gpt4o": evaluation or null}; ours also have the verdict's
+    other fields ("judge": its name, "score", "details" with the members of a panel, …), "group", "runs" (the verdicts
+    of several runs) and "people" (further human raters). ValueError names the row that is wrong.
+    """
+    human, people, runs, scores = [], defaultdict(list), defaultdict(list), defaultdict(list)
+    fitted_on = Counter()
+    for row_number, row in enumerate(rows, 1):
+        try:
+            human.append(read_evaluation(row["human"]))
+            for run, verdict in enumerate(row.get("runs") or [{"judge": "GPT-4o", **row, "evaluation": row["gpt4o"]}]):
+                names = Counter()
+                for member in [verdict, *(verdict.get("details") or {}).get("panel", [])]:
+                    name = member["judge"]
+                    names[name] += 1
+                    name += f" ({names[name]})" if names[name] > 1 else ""  # a panel may have one model twice
+                    runs[name, run].append(_verdict_evaluation(member["evaluation"]))
+                    scores[name, run].append(member.get("score"))
+                    fitted_on[name] += run == 0 and bool((member.get("details") or {}).get("fitted_on"))
+            for name, evaluation in (row.get("people") or {}).items():
+                people[name].append(_verdict_evaluation(evaluation))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"row {row_number}: not a row of human_vs_gpt.json ({error})") from error
+    if any(len(column) != len(rows) for column in [*runs.values(), *people.values()]):
+        raise ValueError("each row must have one verdict of every judge and run, and a rating of every person")
+    judges = defaultdict(list)
+    for (name, _), evaluations in runs.items():
+        judges[name].append(rater(evaluations, scores[name, len(judges[name])]))
+    return analyse(
+        rater(human), judges, [row["output"] for row in rows], [row.get("group") or row["prompt"] for row in rows],
+        people={name: rater(evaluations) for name, evaluations in people.items()}, fitted_on=fitted_on, **settings,
+    )  # fmt: skip
+
+
+def _verdict_evaluation(data: Any) -> Evaluation | None:
+    return None if data is None else read_evaluation(data)

@@ -1,0 +1,77 @@
+"""A model behind an OpenAI-compatible server (vLLM, SGLang, llama.cpp) answers seed dialogues.
+
+All samples of a prompt come by one request (`n`): the server forwards the prompt once for them. The request's seed
+depends on the prompt, and server after server gives sample k the seed + k, so that the fifth answer is the same one
+however many are asked for; whether it is the same in another run is up to the server.
+How long a prompt is in tokens only the server knows. So the oldest turns are left out when it says that a prompt is
+too long, one by one, as long as it says so. (llama.cpp counts the prompt alone: where the context ends before
+`--max-new-tokens`, so does the answer, with finish_reason "length".)
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from utils.clients.openai_chat import OpenAIChat
+from utils.dialogue import cut_at_new_turn
+from utils.journal import Journal, key_of
+from utils.judges.grading import run_all
+from utils.prompts import shorten, tutor_messages
+from utils.records import Sample, SeedDialogue
+
+IN_FLIGHT = 80  # answers asked for at once: enough to keep a GPU busy; what a small server cannot take, it queues
+DEADLINE, BUDGET = 1800.0, 3600.0  # seconds for a request, its time in the queue included; with all repeats
+
+
+def ask_server(
+    seeds: Sequence[SeedDialogue], model: str, sampling, *, template: str, journal_path: Path | str, server: str,
+    description: str,
+) -> tuple[list[list[Sample]], list[int]]:  # fmt: skip
+    """(every seed's samples, how many turns each prompt lacks). What the journal has is not asked for again.
+
+    Raises JudgeError if the server cannot be used, JudgeUnavailable when the run must stop for now, and ValueError
+    for a seed whose last student turn alone is too long.
+    """
+    key = "env:TUTOR_API_KEY" if os.environ.get("TUTOR_API_KEY") else "none"
+    chat = OpenAIChat(key, model, address=server, deadline=DEADLINE, budget=BUDGET)
+    settings = {"engine": "server", "model": model, **asdict(sampling)}
+    del settings["num_samples"]  # the fifth answer is the same one, however many are asked for
+    prompts = [key_of(settings, tutor_messages(template, seed.text)) for seed in seeds]
+    with Journal(journal_path) as journal:
+        if any(f"{prompt}-{k}" not in journal for prompt in prompts for k in range(sampling.num_samples)):
+            chat.check()
+        work = [
+            lambda seed=seed, prompt=prompt: _answers(chat, seed, template, prompt, sampling, journal)
+            for seed, prompt in zip(seeds, prompts, strict=True)
+        ]
+        at_once = max(1, IN_FLIGHT // sampling.num_samples)
+        answers = run_all(work, at_once, description, "prompt", lambda _: {})
+    return [samples for samples, _ in answers], [dropped for _, dropped in answers]
+
+
+def _answers(chat: OpenAIChat, seed: SeedDialogue, template: str, prompt: str, sampling, journal: Journal):
+    """(the seed's samples, dropped turns); `prompt` is what its entries in the journal begin with."""
+    keys = [f"{prompt}-{k}" for k in range(sampling.num_samples)]
+    replies = []
+
+    def fits(dialogue: str) -> bool:
+        replies[:] = chat.sample(
+            tutor_messages(template, dialogue), n=len(missing), temperature=sampling.temperature,
+            top_k=sampling.top_k, seed=int(prompt[:7], 16) + missing[0], max_tokens=sampling.max_new_tokens,
+        )  # fmt: skip
+        return replies[0].finish_reason != "context_length"
+
+    while missing := [k for k, key in enumerate(keys) if key not in journal]:  # again: a server may ignore `n`
+        try:
+            dropped = shorten(seed.text, fits)[1]
+        except ValueError as error:
+            raise ValueError(f"seed {seed.id}: {error}") from None
+        for k, reply in zip(missing, replies, strict=False):
+            text, cut = cut_at_new_turn(reply.text)
+            tokens = reply.tokens or None if len(replies) == 1 else None  # else it is the sum of all
+            sample = Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", tokens)
+            journal.add(keys[k], asdict(sample) | {"dropped_turns": dropped})
+    entries = [dict(journal[key]) for key in keys]
+    dropped = max(entry.pop("dropped_turns") for entry in entries)
+    return [Sample(**entry) for entry in entries], dropped
