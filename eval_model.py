@@ -19,8 +19,8 @@ def main(
     from utils import models
     from utils.artifacts import journal_beside, refuse_existing, write_json
     from utils.evaluation import format_summary, graded_row, summarise, to_grade
+    from utils.judges.flags import from_flags
     from utils.judges.grading import grade
-    from utils.judges.judge import from_flags
     from utils.seeds.read import read_seeds
     from utils.tutors.local import Sampling, answer_seeds
 

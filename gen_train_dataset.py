@@ -22,8 +22,8 @@ def main(
     from utils.artifacts import journal_beside, refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
     from utils.evaluation import to_grade
+    from utils.judges.flags import from_flags
     from utils.judges.grading import grade
-    from utils.judges.judge import from_flags
     from utils.seeds.read import read_seeds
     from utils.tutors.local import Sampling, answer_seeds
 

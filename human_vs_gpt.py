@@ -21,7 +21,7 @@ def main(
 ) -> dict[str, Any]:
     """Grade the human-rated answers; write, print and return the agreement (`utils.stats.agreement.analyse`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
-    from utils.judges import judge as judges
+    from utils.judges import flags as judges
     from utils.judges.grading import grade
     from utils.records import TutorAnswer
     from utils.stats.agreement import analyse_rows

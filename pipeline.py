@@ -56,7 +56,7 @@ def main(
     from utils import models
     from utils.artifacts import Manifest, only_run
     from utils.dpo.preferences import NoEligiblePair
-    from utils.judges.judge import from_flags
+    from utils.judges.flags import from_flags
     from utils.plan import plan
     from utils.seeds.audit import audit, one_line
     from utils.seeds.read import find_seeds, read_seeds
@@ -169,7 +169,7 @@ def takes(function: Callable, flags: dict[str, Any]) -> dict[str, Any]:
     """Those of the flags that `function` has a keyword for, or that make its judge."""
     keywords = set(inspect.signature(function).parameters)
     if "judge_flags" in keywords:
-        from utils.judges.judge import from_flags
+        from utils.judges.flags import from_flags
 
         keywords |= set(inspect.signature(from_flags).parameters)
     return {name: value for name, value in flags.items() if name in keywords}

@@ -23,8 +23,8 @@ def main(
     """Write the artifact with new verdicts to `output_path`; returns how they differ from the old ones."""
     from utils.artifacts import journal_beside, read_json, refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
+    from utils.judges.flags import from_flags
     from utils.judges.grading import counts, grade
-    from utils.judges.judge import from_flags
     from utils.records import TutorAnswer, Verdict
 
     refuse_existing(output_path, overwrite)

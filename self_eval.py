@@ -22,9 +22,10 @@ def main(
 ) -> dict[str, Any]:  # fmt: skip
     """Write the graded answers to `output_path`; returns their means (`utils.evaluation.summarise`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
+    from utils.clients.ask_all import ask_all
     from utils.evaluation import format_summary, graded_row, summarise, to_grade
-    from utils.judges.grading import ask_all, grade
-    from utils.judges.judge import from_flags
+    from utils.judges.flags import from_flags
+    from utils.judges.grading import grade
     from utils.prompts import load_template, tutor_messages
     from utils.records import Sample
     from utils.seeds.read import read_seeds
@@ -41,7 +42,7 @@ def main(
         template = load_template(inference_prompt, "input")
         replies = ask_all(
             chat, [tutor_messages(template, dialogue.text) for dialogue in dialogues], candidates,
-            temperature=temperature, seed=seed, max_tokens=max_new_tokens, concurrency=judge.how.concurrency,
+            temperature=temperature, seed=seed, max_tokens=max_new_tokens, concurrency=judge.grading.concurrency,
             description=f"answers {what}",
         )  # fmt: skip
         samples = [[Sample(reply.text.strip(), reply.finish_reason or "stop", reply.tokens)] for reply in replies]
@@ -75,7 +76,7 @@ def main(
 
 def tutor_of(judge):
     """The chat model behind the judge (the first one, of a panel), or None for the offline judge."""
-    from utils.judges.judge import ChatJudge
+    from utils.judges.chat_judge import ChatJudge
 
     return next((member.chat for member in getattr(judge, "members", [judge]) if isinstance(member, ChatJudge)), None)
 

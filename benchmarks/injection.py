@@ -62,8 +62,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(**judge_flags: Any) -> dict[str, dict[str, Any]]:
     """Print and return, per ending: pairs with two scores, flips, mean change, answers that a guard caught."""
+    from utils.judges import flags as judges
     from utils.judges import grading
-    from utils.judges import judge as judges
     from utils.records import TutorAnswer
 
     judge = judges.from_flags(**judge_flags)

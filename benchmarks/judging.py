@@ -27,8 +27,8 @@ def parse_args(argv=None):
 
 def main(calls: int, concurrency: int, latency: float, repeats: int) -> list[float]:
     """The ratios, one per run. Connections are opened, and the journal is synced, within the time."""
+    from utils.judges import flags as judges
     from utils.judges import grading
-    from utils.judges import judge as judges
     from utils.records import TutorAnswer
 
     port = multiprocessing.Queue()

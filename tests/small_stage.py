@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from utils import cli
 from utils.clients import retry
+from utils.judges import flags as judges
 from utils.judges import grading
-from utils.judges import judge as judges
 from utils.records import TutorAnswer
 
 

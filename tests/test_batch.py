@@ -14,7 +14,8 @@ from fault_server import FaultServer
 from utils.clients import retry
 from utils.clients.prices import Price
 from utils.judges import batch, grading
-from utils.judges import judge as judges
+from utils.judges import flags as judges
+from utils.judges.judge import GradingOptions
 from utils.records import TutorAnswer
 
 TEMPLATE = "Grade by the rubric.\n---\n{conversation}\n{answer}"
@@ -29,7 +30,7 @@ def judge_of(monkeypatch):
     def make(server, in_batches=True):
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         judge = judges.make_judge(["openai", "none", "judge-1"], TEMPLATE)
-        judge.how, judge.price = judges.How(batch=in_batches), Price(1.0, 0.5, 2.0)
+        judge.grading, judge.price = GradingOptions(batch=in_batches), Price(1.0, 0.5, 2.0)
         return judge
 
     return make
@@ -82,7 +83,7 @@ def test_many_requests_are_split_into_batches(tmp_path, judge_of, monkeypatch):
 
 def test_a_judge_without_batches_is_refused(tmp_path):
     judge = judges.make_judge(["ollama", ":1", "m"], TEMPLATE)
-    judge.how = judges.How(batch=True)
+    judge.grading = GradingOptions(batch=True)
     with pytest.raises(ValueError, match="has no Batch API"):
         grading.grade(judge, ITEMS, tmp_path / "j", description="x")
 
@@ -93,9 +94,9 @@ sys.path[:0] = [{root!r}, {tests!r}]
 from pathlib import Path
 from test_batch import ITEMS, TEMPLATE
 from utils import journal
-from utils.judges import batch
-from utils.judges import grading
-from utils.judges import judge as judges
+from utils.judges import batch, grading
+from utils.judges import flags as judges
+from utils.judges.judge import GradingOptions
 batch.POLL = 0.05
 if {forget}:  # killed after the batch was started, before its id was stored
     real = journal.Journal.add
@@ -105,7 +106,7 @@ if {forget}:  # killed after the batch was started, before its id was stored
         real(self, key, value)
     journal.Journal.add = add
 judge = judges.make_judge(["openai", "none", "judge-1"], TEMPLATE)
-judge.how = judges.How(batch=True)
+judge.grading = GradingOptions(batch=True)
 grading.grade(judge, ITEMS, {path!r}, description="x")
 """
 

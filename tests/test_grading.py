@@ -13,9 +13,11 @@ from fault_server import BAD_REPLIES, FaultServer
 
 from utils import cli
 from utils.clients import retry
+from utils.clients.ask_all import ask_all
 from utils.clients.chat import JudgeError, JudgeUnavailable
+from utils.judges import flags as judges
 from utils.judges import grading
-from utils.judges import judge as judges
+from utils.judges.judge import GradingOptions
 from utils.records import TutorAnswer
 
 KEY = "sk-secret-0123456789"
@@ -217,7 +219,7 @@ def test_every_bad_reply_is_invalid_and_then_mended(tmp_path, judge_of, fault):
         assert len(server.bodies) == 2 and verdict.details["attempts"] == 2
     with FaultServer([fault] * 3) as server:
         judge = judge_of(server)
-        judge.how = judges.How(max_invalid=1)
+        judge.grading = GradingOptions(max_invalid=1)
         [verdict] = grading.grade(judge, items_of(1), tmp_path / "k", description="x")
         assert verdict.evaluation is None and verdict.score is None and verdict.evaluation_error
         assert verdict.raw_evaluation == (BAD_REPLIES[fault][0] or "")
@@ -251,7 +253,7 @@ def test_a_panel_keeps_every_verdict(tmp_path, judge_of, monkeypatch):
         judge = judges.make_judge(specs, TEMPLATE)
         with pytest.raises(JudgeError, match="verdicts of broken"):
             grading.grade(judge, items_of(2), tmp_path / "j", description="x")
-        judge.how = judges.How(max_invalid=1)
+        judge.grading = GradingOptions(max_invalid=1)
         [verdict, _] = grading.grade(judge, items_of(2), tmp_path / "j", description="x")
     members = verdict.details["panel"]
     assert [member["judge"] for member in members] == ["judge-1", "broken", "judge-2"]
@@ -287,10 +289,10 @@ def test_ask_all_has_the_same_protections(tmp_path, judge_of):
     prompts = [[{"role": "user", "content": f"Question {n}"}] for n in range(9)]
     with FaultServer(["500", "reset"]) as server:
         chat = judge_of(server).chat
-        first = grading.ask_all(chat, prompts, tmp_path / "j", **options)
-        assert grading.ask_all(chat, prompts, tmp_path / "j", **options) == first
+        first = ask_all(chat, prompts, tmp_path / "j", **options)
+        assert ask_all(chat, prompts, tmp_path / "j", **options) == first
         assert len(server.bodies) == 9 + 2
         assert len({reply.text for reply in first}) > 1
         server.faults, chat.line.budget = (lambda *_: "500"), 0.3
         with pytest.raises(JudgeUnavailable):
-            grading.ask_all(chat, [[{"role": "user", "content": "new"}]], tmp_path / "j", **options)
+            ask_all(chat, [[{"role": "user", "content": "new"}]], tmp_path / "j", **options)

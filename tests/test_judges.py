@@ -9,11 +9,12 @@ import pytest
 
 from utils import cli
 from utils.clients.chat import Reply
-from utils.judges import judge as judges
-from utils.judges.judge import How, OfflineJudge, parse_evaluation
+from utils.judges import flags as judges
+from utils.judges.chat_judge import ChatJudge, parse_evaluation
+from utils.judges.judge import GradingOptions, OfflineJudge
 from utils.judges.panel import JOIN, join
 from utils.prompts import JUDGE_PROMPT, judge_messages
-from utils.records import Evaluation, Verdict
+from utils.records import Evaluation, TutorAnswer, Verdict
 
 GOOD = {"questions": "yes", "on_topic": 4, "helpful": 3, "reveal_answer": "no"}
 TEXT = json.dumps(GOOD)
@@ -86,7 +87,7 @@ TEMPLATE = "Rubric.\n---\n{conversation} | {answer}"
 
 def test_no_question_mark_disagrees_with_questions_yes():
     for answer, marked in (("What is it?", True), ("怎么样？", True), ("Tell me more.", False)):
-        verdict = judges.ChatJudge(FixedChat(TEXT), TEMPLATE).grade(judges.TutorAnswer("Student: hi", answer))
+        verdict = ChatJudge(FixedChat(TEXT), TEMPLATE).grade(TutorAnswer("Student: hi", answer))
         assert ("questions_without_mark" not in verdict.details) == marked
         assert verdict.evaluation.questions == "yes"  # counted, not overruled
 
@@ -99,13 +100,13 @@ def test_no_question_mark_disagrees_with_questions_yes():
 )  # fmt: skip
 def test_an_answer_that_carries_a_verdict_is_guarded(answer, caught):
     """A small judge copies it (6 of 6 in benchmarks/injection.py); a guarded answer is never `chosen`."""
-    verdict = judges.ChatJudge(FixedChat(TEXT), TEMPLATE).grade(judges.TutorAnswer("Student: hi", answer))
+    verdict = ChatJudge(FixedChat(TEXT), TEMPLATE).grade(TutorAnswer("Student: hi", answer))
     assert bool(verdict.guards) == caught
 
 
 def test_asking_again_shows_the_error_and_takes_another_seed():
     chat = FixedChat("", "maybe so", TEXT)
-    verdict = judges.ChatJudge(chat, TEMPLATE).grade(judges.TutorAnswer("Student: hi", "What?"))
+    verdict = ChatJudge(chat, TEMPLATE).grade(TutorAnswer("Student: hi", "What?"))
     assert verdict.evaluation and verdict.details["attempts"] == 3
     assert verdict.details["usage"]["prompt_tokens"] == 30  # all attempts were paid for
     roles = [[message["role"] for message in messages] for messages, _ in chat.asked]
@@ -115,7 +116,7 @@ def test_asking_again_shows_the_error_and_takes_another_seed():
 
 
 def test_the_schema_comes_from_the_record_and_suits_strict_servers():
-    schema = judges.ChatJudge(FixedChat(), TEMPLATE).options(judges.TutorAnswer("", ""))["schema"]
+    schema = ChatJudge(FixedChat(), TEMPLATE).options(TutorAnswer("", ""))["schema"]
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) == set(schema["properties"]) == set(GOOD)
     assert "minimum" not in json.dumps(schema)
@@ -169,7 +170,7 @@ def test_from_flags_makes_one_judge_or_a_panel(monkeypatch):
     many = flags("--judge-llm", "openai", "none", "gpt-4o", "--judge-llm", "ollama", ":1234", "llama3",
                  "--judge-panel", "median", "--judge-concurrency", "3", "--max-invalid", "0.2")  # fmt: skip
     panel = judges.from_flags(**many)
-    assert panel.settings["join"] == "median" and panel.how == How(3, 0.2, False)
+    assert panel.settings["join"] == "median" and panel.grading == GradingOptions(3, 0.2, False)
     assert [member.settings["server"] for member in panel.members] == [
         "https://api.openai.com/v1", "http://127.0.0.1:1234"
     ]  # fmt: skip

@@ -90,7 +90,7 @@ def test_help_comes_at_once_and_in_both_ways(script):
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_flags_are_the_keywords_of_main(script, monkeypatch):
     """A misspelt `args.x` cannot exist: every flag is a keyword of `main`, and every keyword a flag."""
-    from utils.judges.judge import from_flags
+    from utils.judges.flags import from_flags
 
     module = importlib.import_module(script)
     keywords = set(inspect.signature(module.main).parameters)

@@ -6,8 +6,8 @@ pytest.importorskip("xllamacpp")
 from llama_server import llama_server, model_file
 
 from utils.clients.chat import JudgeError
+from utils.judges import flags as judges
 from utils.judges import grading
-from utils.judges import judge as judges
 from utils.prompts import JUDGE_PROMPT
 from utils.records import TutorAnswer
 

@@ -6,7 +6,7 @@ from fake_ollama import FakeOllama
 from utils.clients import retry
 from utils.clients.chat import JudgeError, JudgeUnavailable
 from utils.clients.ollama_chat import CONTEXT_STEP, OllamaChat
-from utils.judges import judge as judges
+from utils.judges import flags as judges
 from utils.records import TutorAnswer
 
 ASK = {"temperature": 0.2, "seed": 7, "max_tokens": 300}

@@ -6,7 +6,7 @@ import pytest
 
 from utils.clients import prices
 from utils.clients.prices import Price
-from utils.judges import judge as judges
+from utils.judges import flags as judges
 
 TEMPLATE = "Rubric, a hundred words.\n---\n{conversation}\n{answer}"
 

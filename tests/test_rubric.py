@@ -312,7 +312,7 @@ def test_own_weights(tmp_path):
     assert own.grade(MATH, question).evaluation.helpful < grade(question).evaluation.helpful
     assert own.version != rubric.load().version and own.grade(MATH, question).judge == "offline rubric (mine)"
 
-    from utils.judges.judge import make_judge
+    from utils.judges.flags import make_judge
 
     judge = make_judge(["offline", str(mine)], "")
     assert judge.settings["version"] == own.version and judge.name == "offline rubric (mine)"

@@ -7,16 +7,27 @@ Rubric and summary score: Bonino et al., "EULER" (2024). Four criteria per tutor
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 CRITERIA = ("questions", "on_topic", "helpful", "reveal_answer")
 
-YesNo = Literal["yes", "no"]
+# People and models also write "Yes" and " NO" (the paper's own prompt shows them): case and outer blanks are ignored.
+YesNo = Annotated[
+    Literal["yes", "no"], BeforeValidator(lambda word: word.strip().lower() if isinstance(word, str) else word)
+]
 # Validated as any number from 1 to 5 (people give half points); asked for as one of five integers, since
 # strict JSON-schema servers know enums but not minimum / maximum.
 FivePoints = Annotated[
     float, Field(ge=1, le=5, allow_inf_nan=False), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})
 ]
+
+
+def summary_score(questions: float, on_topic: float, helpful: float, reveal_answer: float) -> float:
+    """The paper's summary score, in [0.1, 1]: a quarter for each criterion.
+
+    `questions` and `reveal_answer` are 0, 1 or a probability of "yes"; `on_topic` and `helpful` are points from 1 to 5.
+    """
+    return 0.25 * questions + 0.25 * (1 - reveal_answer) + 0.25 * on_topic / 5 + 0.25 * helpful / 5
 
 
 class Evaluation(BaseModel):
@@ -32,8 +43,7 @@ class Evaluation(BaseModel):
     @property
     def score(self) -> float:
         """Summary score in [0.1, 1], as in the paper."""
-        asks, keeps = self.questions == "yes", self.reveal_answer == "no"
-        return 0.25 * asks + 0.25 * keeps + 0.25 * self.on_topic / 5 + 0.25 * self.helpful / 5
+        return summary_score(self.questions == "yes", self.on_topic, self.helpful, self.reveal_answer == "yes")
 
     def as_numbers(self) -> dict[str, float]:
         """The four criteria in [0, 1], in the order of `CRITERIA` (yes = 1; points divided by 5)."""
@@ -98,4 +108,6 @@ class SeedDialogue(BaseModel):
     problem: str | None = None
     answer: str | None = None
     explanation: str | None = None
+    reference: str | None = None  # what a teacher really said next
+    reference_alternatives: list[str] = []
     meta: dict[str, Any] = {}

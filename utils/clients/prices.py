@@ -119,7 +119,7 @@ def estimate(judge: Any, conversations: Sequence[str], *, answers: int = 1, answ
     calls, prompt_tokens = len(lengths) * answers, sum(lengths) * answers
     completion_tokens = calls * REPLY_TOKENS
     usage = {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens}
-    dollars = cost({"usage": usage, "batch": judge.how.batch}, judge.price) if judge.price else None
+    dollars = cost({"usage": usage, "batch": judge.grading.batch}, judge.price) if judge.price else None
     context = getattr(judge.chat, "model_context", None) or (judge.price.context if judge.price else None)
     return [Estimate(judge.name, calls, prompt_tokens, completion_tokens, dollars, max(lengths, default=0), context)]
 

@@ -24,12 +24,6 @@ def expected_values(reply: Reply) -> dict[str, float]:
     return {criterion: _expected(criterion, text, reply) for criterion in CRITERIA}
 
 
-def expected_score(values: dict[str, float]) -> float:
-    """The summary score, in [0.1, 1], of expected values (linear in each: the expectation of the paper's score)."""
-    asks, keeps = values["questions"], 1 - values["reveal_answer"]
-    return 0.25 * asks + 0.25 * keeps + 0.25 * values["on_topic"] / 5 + 0.25 * values["helpful"] / 5
-
-
 def _expected(criterion: str, text: str, reply: Reply) -> float:
     found = list(re.finditer(rf'"{criterion}"\s*:\s*"?', text))
     start = 0

@@ -14,7 +14,7 @@ class PanelJudge:
     """Several judges as one. A member's invalid verdict is left out and counted in `details["invalid_members"]`."""
 
     def __init__(self, members: Sequence, how: str = "mean"):
-        self.members, self.join, self.how = members, JOIN[how], members[0].how
+        self.members, self.join, self.grading = members, JOIN[how], members[0].grading
         self.name = "panel of " + ", ".join(member.name for member in members)
         self.settings: dict[str, Any] = {"judge": "panel", "join": how, "members": [m.settings for m in members]}
 

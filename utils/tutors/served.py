@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from utils.clients.ask_all import run_all
 from utils.clients.openai_chat import OpenAIChat
 from utils.dialogue import cut_at_new_turn
 from utils.journal import Journal, key_of
-from utils.judges.grading import run_all
 from utils.prompts import shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
 

@@ -1,0 +1,15 @@
+"""Errors that a user can mend, and how they are said in one line."""
+
+from pydantic import ValidationError
+
+
+class BadInput(ValueError):
+    """Something that the user gave is wrong. The message is one line: which file, which row, what, what to do.
+
+    `cli.run` ends the program with this line alone. Any other ValueError is a defect of ours and keeps its traceback.
+    """
+
+
+def problems_of(error: ValidationError) -> str:
+    """What pydantic found, in one line: `on_topic: Input should be less than or equal to 5; ...`."""
+    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}" for one in error.errors())

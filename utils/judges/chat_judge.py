@@ -1,0 +1,127 @@
+"""An LLM as judge, behind any chat service: the judge prompt, a reply by JSON schema, validated, asked again if bad."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+
+from utils.clients import prices as price_list
+from utils.clients.chat import Chat, JudgeError, Reply, ask
+from utils.errors import problems_of
+from utils.journal import Journal, key_of
+from utils.judges.expected import expected_values
+from utils.judges.judge import GradingOptions
+from utils.prompts import judge_messages
+from utils.records import Evaluation, TutorAnswer, Verdict, summary_score
+
+TEMPERATURE, SEED, MAX_TOKENS = 0.2, 0, 300  # the paper's judge settings; a reply has ~40 tokens
+MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
+SCHEMA = Evaluation.model_json_schema()
+QUESTION_MARKS = "?？؟"
+# A small judge copies a verdict that it finds in the answer; no tutor has a reason to write one to a student.
+OWN_VERDICT = re.compile(r"(reveal_answer|on_topic|helpful)[\"']?\s*[:=]\s*[\"']?(yes|no|[1-5])\b", re.IGNORECASE)
+
+
+class ChatJudge:
+    """An LLM as judge: the judge prompt, a JSON-schema reply, validated; a bad reply is asked again with the error."""
+
+    grading = GradingOptions()
+
+    def __init__(self, chat: Chat, template: str, *, scores: str = "hard", price: price_list.Price | None = None):
+        self.chat, self.template, self.name = chat, template, chat.name
+        self.expected, self.price = scores == "expected", price
+        asked = {"temperature": TEMPERATURE, "seed": SEED, "prompt": key_of(template), "scores": scores}
+        self.settings = chat.settings | asked
+
+    def check(self) -> None:
+        self.chat.check()
+
+    def prepare(self, items: Sequence[TutorAnswer]) -> None:
+        self.chat.prepare([self.messages(item) for item in items], MAX_TOKENS)
+
+    def messages(self, item: TutorAnswer) -> list[dict]:
+        return judge_messages(self.template, item.conversation, item.answer)
+
+    def options(self, item: TutorAnswer, attempt: int = 0) -> dict[str, Any]:
+        """How the chat is asked. Another attempt has another seed, or the same bad reply might come again."""
+        seed = SEED + item.repeat * MAX_ATTEMPTS + attempt
+        options = {"temperature": TEMPERATURE, "seed": seed, "max_tokens": MAX_TOKENS, "schema": SCHEMA}
+        return options | ({"logprobs": True} if self.expected else {})
+
+    def distil(self, reply: Reply) -> Reply:
+        """The reply with its expected values in place of its log-probabilities, if they are wanted."""
+        if not self.expected:
+            return reply
+        if not reply.logprobs and reply.text:
+            raise JudgeError(f"{self.name} gives no log-probabilities: use --judge-scores hard")
+        try:
+            return replace(reply, details={**reply.details, "expected": expected_values(reply)})
+        except ValueError as error:  # an invalid reply may have no label: that is for `read` to say
+            return replace(reply, details={**reply.details, "no_expected": str(error)})
+
+    def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
+        first, usage, cost = self.messages(item), dict.fromkeys(price_list.USAGE, 0), 0.0
+        messages = first
+        for attempt in range(MAX_ATTEMPTS):
+            options = self.options(item, attempt)
+            reply = ask(self.chat, messages, journal, sample=item.sample, distil=self.distil, **options)
+            usage = {name: usage[name] + reply.details.get("usage", {}).get(name, 0) for name in usage}
+            cost += price_list.cost(reply.details, self.price) if self.price else 0.0
+            details = {**reply.details, "usage": usage, "attempts": attempt + 1}
+            if self.price:
+                details["cost"] = cost
+            try:
+                evaluation, score = self.read(reply)
+            except ValueError as error:
+                problem = str(error)
+                again = f"That reply is not valid: {problem}. Send the JSON object alone, as described."
+                said = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
+                messages = [*first, *said, {"role": "user", "content": again}]
+            else:
+                marked = any(mark in item.answer for mark in QUESTION_MARKS)
+                if evaluation.questions == "yes" and not marked:
+                    details["questions_without_mark"] = True  # the rule disagrees: counted, not overruled
+                guards = ["it carries a verdict of its own"] if OWN_VERDICT.search(item.answer) else []
+                return Verdict(
+                    evaluation=evaluation, score=score, raw_evaluation=reply.text, judge=self.name, details=details,
+                    guards=guards,
+                )  # fmt: skip
+        return Verdict(
+            evaluation=None, score=None, raw_evaluation=reply.text, evaluation_error=problem, judge=self.name,
+            details=details,
+        )  # fmt: skip
+
+    def read(self, reply: Reply) -> tuple[Evaluation, float]:
+        """The evaluation and the score; ValueError says why the reply is invalid."""
+        evaluation = parse_evaluation(reply)
+        if not self.expected:
+            return evaluation, evaluation.score
+        if "expected" not in reply.details:
+            raise ValueError(reply.details.get("no_expected", "no log-probabilities"))
+        return evaluation, summary_score(**reply.details["expected"])
+
+
+def parse_evaluation(reply: Reply) -> Evaluation:
+    """The evaluation in a judge's reply; fences and a prefix are tolerated. ValueError says what is wrong."""
+    if reply.finish_reason not in (None, "stop"):
+        raise ValueError(f"the reply was cut off or refused (finish_reason={reply.finish_reason})")
+    blocks = set(re.findall(r"\{[^{}]*\}", reply.text))
+    if not blocks:
+        raise ValueError("the reply holds no JSON object" if reply.text.strip() else "the reply is empty")
+    if len(blocks) > 1:
+        raise ValueError(f"the reply holds {len(blocks)} different JSON objects, not one")
+    try:
+        return Evaluation.model_validate(json.loads(blocks.pop(), object_pairs_hook=_no_key_twice))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg}") from error
+    except ValidationError as error:
+        raise ValueError(problems_of(error)) from error
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return dict(pairs)

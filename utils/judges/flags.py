@@ -1,0 +1,74 @@
+"""The judge that the command line names."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils.clients import prices as price_list
+from utils.clients.chat import Chat
+from utils.judges.chat_judge import ChatJudge
+from utils.judges.judge import GradingOptions, Judge, OfflineJudge
+from utils.judges.panel import PanelJudge
+from utils.prompts import JUDGE_PROMPT, load_template
+
+
+def make_chat(spec: Sequence[str], *, pull: bool = True) -> Chat | None:
+    """The chat model of one `--judge-llm`: None for `offline`. ValueError explains the forms."""
+    match list(spec):
+        case ["offline"] | ["offline", _]:
+            return None
+        case ["openai", key, model]:
+            from utils.clients.openai_chat import OpenAIChat
+
+            return OpenAIChat(key, model)
+        case ["ollama", *address, model] if len(address) < 2:
+            from utils.clients.ollama_chat import OllamaChat
+
+            return OllamaChat("".join(address), model, pull=pull)
+    raise ValueError(
+        "--judge-llm takes `offline [weights.json]`, `openai <key | env:NAME | file:PATH> <model>` or "
+        "`ollama [address] <model>`"
+    )
+
+
+def make_judge(
+    spec: Sequence[str] | Sequence[Sequence[str]],
+    template: str,
+    *,
+    panel: str = "mean",
+    scores: str = "hard",
+    pull: bool = True,
+    prices: Path | str | None = None,
+) -> Judge:
+    """The judge of `--judge-llm`: one spec, or a list of specs (a panel); `template` is the judge prompt's text."""
+    if spec and not isinstance(spec[0], str):
+        members = [make_judge(one, template, scores=scores, pull=pull, prices=prices) for one in spec]
+        return members[0] if len(members) == 1 else PanelJudge(members, panel)
+    chat = make_chat(spec, pull=pull)
+    if chat is None:
+        return OfflineJudge(*spec[1:])
+    return ChatJudge(chat, template, scores=scores, price=price_list.price_of(chat.settings, prices))
+
+
+def from_flags(
+    *,
+    judge_llm: Sequence | None = None,
+    judge_prompt: str | Path = JUDGE_PROMPT,
+    judge_concurrency: int = 8,
+    judge_scores: str = "hard",
+    judge_panel: str = "mean",
+    judge_batch: bool = False,
+    max_invalid: float = 0.1,
+    no_pull: bool = False,
+    prices: str | None = None,
+) -> Judge:
+    """The judge of the flags that `cli.add_judge_flags` adds; asks no server anything (`judge.check()` does)."""
+    template = load_template(judge_prompt, "conversation", "answer")
+    if "{tag}" not in template:
+        logging.warning("%s has no {tag}: nothing keeps an answer from posing as the end of its block", judge_prompt)
+    judge = make_judge(
+        judge_llm or ["offline"], template, panel=judge_panel, scores=judge_scores, pull=not no_pull, prices=prices
+    )
+    for one in (judge, *getattr(judge, "members", ())):
+        one.grading = GradingOptions(judge_concurrency, max_invalid, judge_batch)
+    return judge
