@@ -1,0 +1,121 @@
+"""What bars an answer from being `chosen` whatever language it is in and whoever judges it.
+
+`barred` needs no word list: it looks at numbers, code, repetition and marks. The offline rubric adds what only English
+words can tell (`rubric/guards.py`).
+"""
+
+import re
+from collections import Counter
+from functools import lru_cache
+
+# A small judge copies a verdict that it finds in the answer; no tutor has a reason to write one to a student.
+OWN_VERDICT = re.compile(r"(reveal_answer|on_topic|helpful)[\"']?\s*[:=]\s*[\"']?(yes|no|[1-5])\b", re.IGNORECASE)
+# A number in any notation: 1,200.50, 1.200,50, 1'200, 0,5, .5. A sign or a unit before it does not matter.
+NUMBER = re.compile(r"(?<![\dA-Za-z_.])(?:\d{1,3}(?:[,.'’\u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)?|\.\d+)")
+LIST_MARK = re.compile(r"^[ \t]*[*#>-]*[ \t]*\d+[.)](?=\s)", re.MULTILINE)
+INLINE_CODE = re.compile(r"`([^`\n]+)`")
+JOINED_CODE = re.compile(r"`([^`\n]+)` (before|after) `([^`\n]+)`")
+BUG_FIXES = re.compile(r"<bug_fixes>(.*?)</bug_fixes>", re.DOTALL)
+FOR_THE_TUTOR = re.compile(r"<bug_(desc|fixes)>.*?</bug_\1>", re.DOTALL)
+# Words; of scripts that put no space between words, the single characters.
+TOKEN = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")
+SENTENCE_END = re.compile(r"[.!?。！？؟।\n]+")
+
+
+def barred(answer: str, known_answer: str | None, conversation: str) -> list[str]:
+    """Name every reason why `answer` must not be preferred to another one; [] if there is none.
+
+    `known_answer` (one to a line, if there are several) is what the tutor must not give away. It counts wherever it
+    stands, also inside a question, unless the conversation has it already.
+    """
+    reasons = []
+    if not any(character.isalnum() for character in answer):
+        reasons.append("empty")
+    if loops(answer):
+        reasons.append("repeats")
+    if OWN_VERDICT.search(answer):
+        reasons.append("carries a verdict")
+    if gives_away(answer, known_answer, conversation):
+        reasons.append("gives the answer")
+    return reasons
+
+
+def gives_away(answer: str, known_answer: str | None, conversation: str) -> str | None:
+    """What of the known answer `answer` says that the conversation did not have, or None."""
+    known_fixes = "\n".join(BUG_FIXES.findall(conversation))  # a prompt of the paper's tells the tutor the fix
+    for known in f"{known_answer or ''}\n{known_fixes}".splitlines():
+        if found := _says(answer, known.strip(), FOR_THE_TUTOR.sub(" ", conversation)):
+            return found
+    return None
+
+
+def _says(answer: str, known: str, conversation: str) -> str | None:
+    """A number ("29", "$1,200", "29 apples", "3/4"), a piece of code in backticks, or the words of a sentence."""
+    said, before = squeeze(answer), squeeze(conversation)
+    if INLINE_CODE.search(known):
+        return next((piece for piece in code_in(known) if piece in said and piece not in before), None)
+    short = len(TOKEN.findall(NUMBER.sub(" ", known))) <= 2
+    numbers = NUMBER.findall(known)
+    if short and len(numbers) == 1:
+        final = canonical(numbers[0])
+        return final if final in numbers_in(LIST_MARK.sub(" ", answer)) - numbers_in(conversation) else None
+    if short and numbers:  # a fraction, a time, a pair
+        whole = re.compile(rf"(?<!\d){re.escape(squeeze(known))}(?!\d)")
+        return known if whole.search(said) and not whole.search(before) else None
+    new = long_words(known) - long_words(conversation)
+    told = new & long_words(answer)
+    enough = told == new if short else len(new) >= 4 and len(told) >= 0.75 * len(new)
+    return " ".join(sorted(told)) if told and enough else None
+
+
+def code_in(known: str) -> list[str]:
+    """The pieces of code in a fix, without white space: "Replace `i` by `i + 1`" has "i" and "i+1".
+
+    A single letter or digit is no piece: it is in every text.
+    """
+    joined = [one + other if order == "before" else other + one for one, order, other in JOINED_CODE.findall(known)]
+    return [piece for piece in map(squeeze, [*INLINE_CODE.findall(known), *joined]) if len(piece) > 1]
+
+
+@lru_cache(256)  # the candidates of one prompt come one after the other
+def numbers_in(text: str) -> frozenset[str]:
+    """The numbers in `text`, each in one notation: digits of every script, no grouping, no trailing zeros."""
+    return frozenset(canonical(number) for number in NUMBER.findall(text))
+
+
+def canonical(number: str) -> str:
+    """ "1,200.50", "1.200,50" and "1'200.5" are "1200.5"; "0,5" and ".5" are "0.5"; "٢٩" is "29"."""
+    number = "".join(str(int(sign)) if sign.isdigit() else sign for sign in number)
+    *front, last = re.split(r"\D", number)
+    marks = re.findall(r"\D", number)
+    # Three digits behind a mark are thousands, unless another kind of mark came before, or no digit but a zero.
+    thousands = len(last) == 3 and len(set(marks)) == 1 and front[0] not in ("", "0")
+    decimal = marks[-1:] in (["."], [","]) and not thousands
+    whole, rest = ("".join(front), last.rstrip("0")) if decimal else ("".join([*front, last]), "")
+    return (whole.lstrip("0") or "0") + (f".{rest}" if rest else "")
+
+
+def squeeze(code: str) -> str:
+    """Code without white space, quotes alike: for comparing."""
+    return "".join(code.split()).replace('"', "'")
+
+
+def long_words(text: str) -> frozenset[str]:
+    """Words of four letters or more: in most languages those that carry the subject."""
+    return frozenset(word for word in TOKEN.findall(text.casefold()) if len(word) >= 4)
+
+
+def loops(text: str) -> bool:
+    """Does it say the same over and over? Linear in the length.
+
+    One sentence three times; or of 12 to 60 words at most two in five are distinct; or of 27 runs of four words and
+    more less than half are.
+    """
+    sentences = Counter(" ".join(TOKEN.findall(one.casefold())) for one in SENTENCE_END.split(text))
+    if any(times >= 3 and len(sentence) > 8 for sentence, times in sentences.items()):
+        return True
+    words = TOKEN.findall(text.casefold())
+    if 12 <= len(words) <= 60 and 5 * len(set(words)) <= 2 * len(words):
+        return True
+    runs = list(zip(*(words[start:] for start in range(4)), strict=False))
+    return len(runs) >= 27 and 2 * len(set(runs)) < len(runs)
