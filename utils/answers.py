@@ -1,0 +1,67 @@
+"""What a set of answers looks like, whoever judges them: how many are distinct, which is the commonest, which loop.
+
+No judge of single answers sees that a tutor puts the same question to everyone. The commonest answer shows it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+# Scripts that put no space between words: Thai to Khmer, kana, Chinese characters. There each character is a token.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_SENTENCE_END = re.compile(r"[.!?\n。！？]+")
+
+
+def tokens(text: str) -> list[str]:
+    """The words and numbers of a text in lower case, without punctuation."""
+    return _TOKEN.findall(text.lower())
+
+
+def plain(text: str) -> str:
+    """A text by which two answers are compared: case, punctuation and spacing do not count."""
+    return " ".join(tokens(text))
+
+
+def loops(text: str) -> bool:
+    """Whether an answer says the same over and over, in any language.
+
+    It does so when one sentence (of three tokens or more) occurs three times, when a text of 12 to 60 tokens has
+    2 distinct ones in 5 or fewer, when fewer than half of the runs of four tokens are distinct (of 27 runs or more),
+    or when the text ends in one phrase said four times in a row (twice, for a phrase of twelve tokens or more).
+    """
+    words = tokens(text)
+    sentences = Counter(tuple(tokens(sentence)) for sentence in _SENTENCE_END.split(text))
+    if any(times >= 3 and len(sentence) >= 3 for sentence, times in sentences.items()):
+        return True
+    if 12 <= len(words) <= 60 and 5 * len(set(words)) <= 2 * len(words):
+        return True
+    runs = list(zip(*(words[i:] for i in range(4)), strict=False))
+    if len(runs) >= 27 and 2 * len(set(runs)) < len(runs):
+        return True
+    for length in range(3, len(words) // 2 + 1):
+        times = 2 if length >= 12 else 4
+        if len(words) >= times * length and words[-times * length :] == times * words[-length:]:
+            return len(set(words[-length:])) > 1
+    return False
+
+
+def variety(texts: Sequence[str]) -> dict[str, Any] | None:
+    """How alike the answers of one set are; None for no answer.
+
+    Returns {"distinct": distinct answers per answer, "commonest": the answer given most often, "commonest_share": its
+    share, "loops": the share that loops, "empty": the share without a word}. Case, punctuation and spacing are
+    ignored. One answer for everyone has `distinct` 1 / n and `commonest_share` 1.
+    """
+    if not texts:
+        return None
+    forms = [plain(text) for text in texts]
+    commonest, times = Counter(forms).most_common(1)[0]
+    return {
+        "distinct": len(set(forms)) / len(texts),
+        "commonest": texts[forms.index(commonest)].strip(),
+        "commonest_share": times / len(texts),
+        "loops": sum(map(loops, texts)) / len(texts),
+        "empty": sum(not form for form in forms) / len(texts),
+    }
