@@ -1,6 +1,6 @@
 """Checks a judge against people: it grades answers that people have rated, and the agreement is measured.
 
-    python -m human_vs_gpt --humans datasets/mathdial_human_eval.json --judge-llm offline
+    python -m human_vs_gpt --humans data/paper/mathdial_human_eval.json --judge-llm offline
 
 A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":
 {"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}. Rows may have a "group": answers that are
@@ -17,7 +17,13 @@ from utils import cli
 
 
 def main(
-    *, humans: Sequence[str] | str, output_path: str, repeats: int = 1, overwrite: bool = False, **judge_flags: Any
+    *,
+    humans: Sequence[str] | str,
+    output_path: str,
+    repeats: int = 1,
+    limit: int | None = None,
+    overwrite: bool = False,
+    **judge_flags: Any,
 ) -> dict[str, Any]:
     """Grade the human-rated answers; write, print and return the agreement (`utils.stats.agreement.analyse`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
@@ -29,6 +35,8 @@ def main(
 
     refuse_existing(output_path, overwrite)
     rated, people = read_people([humans] if isinstance(humans, (str, Path)) else humans)
+    if limit:
+        rated, people = rated[: max(limit, 2)], people[: max(limit, 2)]
     judge = judges.from_flags(**judge_flags)
     judge.check()
     items = [
@@ -87,6 +95,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--output-path", default="human_vs_gpt.json", help="the file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    parser.add_argument(
+        "--limit",
+        type=cli.positive_int,
+        help="use the first LIMIT answers only, for a cheap trial (agreement needs two, so two at least)",
+    )
     parser.add_argument(
         "--repeats", type=cli.positive_int, default=1,
         help="grade every answer so often, each time with another seed: does the judge agree with itself?",

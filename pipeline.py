@@ -41,6 +41,8 @@ NOT_INPUTS = {
     "judge_prompt",
     "judge_concurrency",
     "judge_batch",
+    "judge_panel",  # the panel's settings say how it joins; of one judge there is nothing to join
+    "max_invalid",
     "no_pull",
     "prices",
 }
@@ -79,7 +81,8 @@ def main(
         manifest = Manifest(root, overwrite)
         tutor = self_eval.tutor_name(self_eval.tutor_of(judge), instruct_model)
         names = {"judge": judge.name, "base": models.display_name(instruct_model), "self": tutor}
-        manifest.set(names=names, seeds_audit=audited)
+        if not manifest.data["names"]:  # a root that has them keeps them until all is made again under the new ones
+            manifest.set(names=names, seeds_audit=audited)
         run = Run(root, manifest, flags | {"limit": limit}, judge.settings)
         trained = []
         for name in datasets:
@@ -92,6 +95,8 @@ def main(
                 trained.append(name)
             except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen
                 log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, name)
+                stale = [f"evaluation/{other}/from_finetuned_with_{name}.json" for other in DATASETS]
+                manifest.outdate([f"dpo/{name}/weights", *stale], "no eligible pair")
         for name in datasets:
             test = {"seeds": seeds[name, "test"], "max_new_tokens": eval_max_new_tokens}
             tutors = {f"from_finetuned_with_{other}": root / "dpo" / other / "weights" for other in trained}
@@ -104,6 +109,7 @@ def main(
                 self_eval, f"evaluation/{name}/gpt4o.json", "output_path",
                 instruct_model=instruct_model, temperature=self_eval.TEMPERATURE, **test,
             )  # fmt: skip
+        manifest.set(names=names, seeds_audit=audited)
         if humans.is_file():
             run.make(human_vs_gpt, "evaluation/human_vs_gpt.json", "output_path", humans=[str(humans)], repeats=1)
         else:
@@ -115,7 +121,8 @@ def main(
         drawn = figures.main(**takes(figures.main, flags), training_root=str(root))
     if missing := [name for name in datasets if name not in trained]:
         print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")
-    print(f"\nThe weights of each tutor are in {root}/dpo/*/weights, the graded answers in {root}/evaluation.")
+    weights = f"The weights of each tutor are in {root}/dpo/*/weights, the" if trained else "The"
+    print(f"\n{weights} graded answers are in {root}/evaluation.")
     print("Next: read a few answers beside their verdicts, then run it with your own seeds, model and judge (README).")
     return drawn
 

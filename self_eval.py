@@ -22,13 +22,13 @@ def main(
 ) -> dict[str, Any]:  # fmt: skip
     """Write the graded answers to `output_path`; returns their means (`utils.evaluation.summarise`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
-    from utils.clients.ask_all import ask_all
     from utils.evaluation import format_summary, graded_row, summarise, to_grade
     from utils.judges.flags import from_flags
     from utils.judges.grading import grade
-    from utils.prompts import load_template, tutor_messages
-    from utils.records import Sample
+    from utils.prompts import load_template
+    from utils.records import Verdict
     from utils.seeds.read import read_seeds
+    from utils.tutors.chat_tutor import answer_by_chat, came
     from utils.tutors.local import Sampling, answer_seeds
 
     refuse_existing(output_path, overwrite)
@@ -40,13 +40,11 @@ def main(
     candidates = journal_beside(output_path, "candidates")
     if chat:
         template = load_template(inference_prompt, "input")
-        replies = ask_all(
-            chat, [tutor_messages(template, dialogue.text) for dialogue in dialogues], candidates,
-            temperature=temperature, seed=seed, max_tokens=max_new_tokens, concurrency=judge.grading.concurrency,
-            description=f"answers {what}",
+        replies, dropped = answer_by_chat(
+            chat, dialogues, template, candidates, temperature=temperature, seed=seed, max_tokens=max_new_tokens,
+            concurrency=judge.grading.concurrency, description=f"answers {what}",
         )  # fmt: skip
-        samples = [[Sample(reply.text.strip(), reply.finish_reason or "stop", reply.tokens)] for reply in replies]
-        dropped = [0] * len(dialogues)
+        samples = [[one] for one in replies]
     else:
         answers = answer_seeds(
             dialogues, instruct_model, Sampling(BEST_OF, temperature, top_k, max_new_tokens, seed),
@@ -54,9 +52,18 @@ def main(
             engine=engine, server=server, description=f"answers {what}",
         )  # fmt: skip
         samples, dropped = answers.samples, answers.dropped_turns
-    verdicts = grade(
-        judge, to_grade(dialogues, samples), journal_beside(output_path, "verdicts"), description=f"grades {what}"
-    )
+    flat = [sample for row in samples for sample in row]
+    items = to_grade(dialogues, samples)
+    answered = [item for item, sample in zip(items, flat, strict=True) if not chat or came(sample)]
+    graded = iter(grade(judge, answered, journal_beside(output_path, "verdicts"), description=f"grades {what}"))
+    verdicts = [
+        next(graded) if not chat or came(sample)
+        else Verdict(
+            evaluation=None, score=None, raw_evaluation="", judge=judge.name,
+            evaluation_error=f"no answer came to be graded (finish_reason={sample.finish_reason})",
+        )
+        for sample in flat
+    ]  # fmt: skip
     per_seed = len(samples[0])
     rows = []
     for i, dialogue in enumerate(dialogues):

@@ -139,7 +139,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
     parser.add_argument("--min-chosen-score", type=float, default=0.8, help="chosen must score above this")
     parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the pairs' order")
-    parser.add_argument("--device", default="auto", help="cpu, or auto: the best there is")
+    parser.add_argument("--device", type=cli.device, default="auto", help="cpu, or auto: the best there is")
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="arithmetic"
     )

@@ -1,5 +1,7 @@
 """Whole files, one run per folder, and a manifest that refuses to mix settings."""
 
+import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -91,3 +93,22 @@ def test_a_stage_that_broke_off_is_run_again(tmp_path):
         Manifest(tmp_path).make("a.json", "stage", {"x": 1}, crash)
     assert Manifest(tmp_path).make("a.json", "stage", {"x": 1}, stage)
     assert read_json(tmp_path / "a.json") == 1
+
+
+def test_what_former_versions_compared_needlessly_is_no_difference(tmp_path):
+    manifest = Manifest(tmp_path)
+    manifest.data["artifacts"]["a.json"] = {"state": "done", "inputs": {"x": 1, "max_invalid": 0.1}}
+    (tmp_path / "a.json").write_text("[]")
+    assert not manifest.make("a.json", "stage", {"x": 1}, lambda: pytest.fail("it was made before"))
+
+
+def test_a_file_is_read_once_for_its_hash_until_it_changes(tmp_path, monkeypatch):
+    """A run in which all is skipped hashed the same weights 21 times."""
+    path = tmp_path / "weights"
+    path.write_bytes(b"one")
+    reads = []
+    real = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda *given: reads.append(1) or real(*given))
+    assert sha256(path) == sha256(path) == real(io.BytesIO(b"one"), "sha256").hexdigest() and len(reads) == 1
+    path.write_bytes(b"other")
+    assert sha256(path) == real(io.BytesIO(b"other"), "sha256").hexdigest()

@@ -207,3 +207,17 @@ def test_the_constant_part_comes_first():
     template = JUDGE_PROMPT.read_text()
     one, other = judge_messages(template, "a", "b"), judge_messages(template, "c", "d")
     assert one[0] == other[0] and one[0]["role"] == "system"
+
+
+def test_yes_and_no_count_whatever_their_case():
+    """The paper's own judge prompt shows "Yes" and "No": such replies, and artifacts, were called invalid."""
+    evaluation = parse_evaluation(Reply(json.dumps(GOOD | {"questions": "Yes", "reveal_answer": " NO"})))
+    assert (evaluation.questions, evaluation.reveal_answer) == ("yes", "no")
+    with pytest.raises(ValueError, match="questions"):
+        parse_evaluation(Reply(json.dumps(GOOD | {"questions": "maybe"})))
+
+
+def test_what_changes_no_verdict_of_one_judge_is_no_setting():
+    """A run stopped by --max-invalid could not be resumed with another one; --judge-panel likewise."""
+    one, other = judges.from_flags(), judges.from_flags(max_invalid=0.3, judge_panel="median")
+    assert one.settings == other.settings

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from utils.dpo.pairs import choose_pair, format_report, set_report
-from utils.records import Evaluation, Verdict
+from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
+from utils.judges.judge import OfflineJudge
+from utils.records import Evaluation, TutorAnswer, Verdict
 
 TALK = (
     "Student: A baker sells 12 rolls for 3 euros. What does one roll cost? I divided 12 by 3, so 4 euros.\n"
@@ -57,13 +58,56 @@ def test_an_invalid_verdict_is_on_neither_side():
     ],
 )
 def test_what_a_guard_catches_is_never_chosen_whatever_the_judge_says(best, why):
-    """A guiding question behind a revealing text gets full marks of an LLM judge."""
+    """A guiding question behind a revealing text gets full marks of an LLM judge; the offline judge says why not."""
     known = "0.25" if why == "gives the answer" else None
+    guards = OfflineJudge().grade(TutorAnswer(TALK, best, known)).guards
     pair = choose_pair(
-        TALK, [best, GOOD, DULL], [verdict(), verdict(helpful=4.5), verdict(helpful=1.0)], known_answer=known
-    )
+        TALK, [best, GOOD, DULL], [verdict(guards=guards), verdict(helpful=4.5), verdict(helpful=1.0)],
+        known_answer=known,
+    )  # fmt: skip
     assert (pair.chosen, pair.rejected) == (1, 2)
     assert why in pair.caught[0] and not pair.caught[1]
+
+
+FOREIGN = {
+    "German": (
+        "Schüler: Ein Rad hat 24 Speichen. Vier Räder haben 28, oder?",
+        "Wie viele Speichen zählst du an zwei Rädern?",
+    ),
+    "Russian": (
+        "Ученик: На полке 9 книг, на трёх полках 12.",
+        "Сколько книг на двух таких полках?",
+    ),
+    "Chinese": ("学生：一盒有8支笔，五盒有13支。", "如果先只看两盒，你会怎么数？"),
+    "Japanese": ("生徒：1箱に6個入りで、4箱だと10個です。", "2箱のときは全部で何個になるか、どうやって考えますか？"),
+}
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_another_judges_verdict_on_another_language_stands(language):
+    """English-only guards called good answers off topic, or telling, so that no pair was made."""
+    talk, answer = FOREIGN[language]
+    pair = choose_pair(talk, [answer, "…"], [verdict(), verdict("no", 1.0, 1.0)])
+    assert pair.eligible and pair.chosen == 0 and pair.caught[0] == ()
+
+
+@pytest.mark.parametrize(
+    ("best", "known", "why"),
+    [("Ist es vielleicht 96?", "96", "gives the answer"), ("Gut! on_topic: 5", None, "carries a verdict"),
+     ("Was meinst du damit? " * 5, None, "repeats"), ("?!", None, "empty")],
+)  # fmt: skip
+def test_what_holds_in_any_language_holds_for_every_judge(best, known, why):
+    talk, answer = FOREIGN["German"]
+    pair = choose_pair(talk, [best, answer], [verdict(), verdict(helpful=4.0)], known_answer=known)
+    assert pair.chosen == 1 and why in pair.caught[0]
+
+
+def test_a_row_without_a_pair_still_has_evaluations_as_the_original_has_them():
+    """`chosen_eval: null` broke readers whose record class wants an object."""
+    pair = choose_pair(TALK, ["???"], [verdict()])
+    fields = pair_fields(pair, [{"output": "???", **verdict().model_dump()}])
+    assert fields["chosen_eval"]["evaluation"] is None and "caught" in fields["chosen_eval"]["evaluation_error"]
+    assert fields["chosen"] is None and not fields["eligible"]
 
 
 def test_guards_and_reveals_of_the_judge_count_too():
@@ -107,6 +151,9 @@ def test_lower_is_worse_than_asking():
     assert choose_pair(TALK, [GOOD, FLAT, DULL], graded).rejected == 1
 
 
+NO_FLAW = {"loops": 0.0, "empty": 0.0}
+
+
 def test_report_of_a_set():
     rows = [[GOOD, DULL], [GOOD + " ", FLAT], [FLAT, DULL]]
     verdicts = [
@@ -120,7 +167,7 @@ def test_report_of_a_set():
     assert report["both_ask"] == 1 / 2
     assert sum(report["not_eligible"].values()) == 1
     assert report["all_answers"]["distinct"] == 3 / 6 and report["all_answers"]["commonest_share"] == 2 / 6
-    assert report["chosen_answers"] == {"distinct": 1 / 2, "commonest_share": 1.0, "commonest": GOOD}
+    assert report["chosen_answers"] == {"distinct": 1 / 2, "commonest_share": 1.0, "commonest": GOOD} | NO_FLAW
     assert report["mean_score"] == pytest.approx((1.0 + 0.8 + 1.0 + 0.45 + 0.45) / 5)
     assert report["deciles"][0] == pytest.approx(0.45) and report["deciles"][-1] == 1.0 and len(report["deciles"]) == 11
     assert json.loads(json.dumps(report)) == report

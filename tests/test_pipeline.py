@@ -1,6 +1,7 @@
 """The whole pipeline at toy size, twice: everything is made, then nothing is made again."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -138,6 +139,29 @@ def test_a_dataset_without_an_eligible_pair_does_not_end_the_run(tmp_path):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "no pair is eligible" in done.stderr and "No tutor was trained on mathdial" in done.stdout
     assert (tmp_path / "evaluation/mathdial/base.json").exists() and not (tmp_path / "dpo/mathdial/weights").exists()
+    assert "/weights" not in done.stdout
+
+
+def test_what_a_run_did_not_make_is_not_shown_as_its_own(made, tmp_path):
+    """After --overwrite without an eligible pair, the former tutor's answers stood in the table as fresh ones."""
+    root, flags, _ = made
+    shutil.copytree(root, tmp_path / "root")
+    flags = [*flags, "--output-dir", tmp_path / "root", "--datasets", "mathdial", "--min-chosen-score", "1"]
+    done = run(*flags, "--overwrite")
+    assert done.returncode == 0, done.stderr[-3000:]
+    entries = read_json(tmp_path / "root/manifest.json")["artifacts"]
+    stale = "evaluation/mathdial/from_finetuned_with_mathdial.json"
+    assert entries["dpo/mathdial/weights"]["state"] == entries[stale]["state"] == "no eligible pair"
+    assert "left out, it is not of this run" in done.stdout and "trained on MathDial" not in done.stdout
+
+
+def test_a_refused_run_relabels_nothing(made):
+    """The names were changed before the inputs were compared: figures then named a judge that had graded nothing."""
+    root, flags, _ = made
+    before = read_json(root / "manifest.json")
+    refused = run(*flags, "--temperature", "0.7", "--instruct-model", root / "dpo/mathdial/weights")
+    assert refused.returncode == 2, refused.stderr[-2000:]
+    assert read_json(root / "manifest.json")["names"] == before["names"]
 
 
 def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):

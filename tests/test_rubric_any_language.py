@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from utils.answers import loops
 from utils.rubric import any_language
-from utils.rubric.any_language import barred, canonical, loops
+from utils.rubric.any_language import barred, canonical
 
 TULIPS = "Student: A gardener plants 6 rows of 14 tulips and loses 19 of them. How many are left? I get 1."
 TULPEN = "Student: Eine Gärtnerin pflanzt 6 Reihen mit je 14 Tulpen, 19 erfrieren. Wie viele bleiben? Ich denke 1."
@@ -77,4 +78,4 @@ def test_it_needs_no_words_of_english():
         for node in ast.walk(ast.parse(Path(any_language.__file__).read_text()))
         if isinstance(node, ast.ImportFrom)
     }
-    assert not any(name.startswith("utils.") for name in imported)
+    assert {name for name in imported if name.startswith("utils.")} == {"utils.answers"}  # which has no words either

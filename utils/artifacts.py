@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -9,7 +10,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ PACKAGES = (
     "pandas",
     "matplotlib",
 )
+
+# What manifests of earlier versions compared though it changes no artifact.
+FORMER_INPUTS = ("max_invalid", "judge_panel")
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -72,10 +76,16 @@ def sha256(path: Path | str) -> str:
     """Of a file, or of a folder: its files' names and contents."""
     path = Path(path)
     if path.is_file():
-        with path.open("rb") as f:
-            return hashlib.file_digest(f, "sha256").hexdigest()
+        state = path.stat()
+        return _sha256_of_file(path, state.st_ino, state.st_size, state.st_mtime_ns)
     digests = [f"{p.relative_to(path)} {sha256(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+@functools.cache  # a run compares the same weights again and again: they are read once
+def _sha256_of_file(path: Path, *state: int) -> str:
+    with path.open("rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
 
 
 @contextlib.contextmanager
@@ -112,6 +122,13 @@ class Manifest:
         self.data.update(values)
         write_json(self.path, self.data)
 
+    def outdate(self, artifacts: Iterable[str], state: str) -> None:
+        """Note that these artifacts, as far as they are listed, are not what this run would have made."""
+        for artifact in artifacts:
+            if artifact in self.data["artifacts"]:
+                self.data["artifacts"][artifact]["state"] = state
+        write_json(self.path, self.data)
+
     def make(self, artifact: str, stage: str, inputs: dict[str, Any], run: Callable[[], Any]) -> bool:
         """Run a stage unless its artifact was made from the same inputs; returns whether it ran.
 
@@ -126,7 +143,8 @@ class Manifest:
                 "take a new --output-dir, or --overwrite to make it again"
             )
         if exists and entry:
-            changed = _differences(entry["inputs"], inputs)
+            before = {name: value for name, value in entry["inputs"].items() if name not in FORMER_INPUTS}
+            changed = _differences(before, inputs)
             if changed and not self.overwrite:
                 raise ValueError(
                     f"{self.root / artifact} was made with other inputs: {'; '.join(changed)}. "

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -67,7 +68,7 @@ def add_model_flags(parser) -> None:
     parser.add_argument("--top-k", type=int, default=50, help="draw among the K likeliest tokens; 0: among all")
     parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
     parser.add_argument("--seed", type=int, default=0, help="the same seed samples the same answers")
-    parser.add_argument("--device", default="auto", help="cuda, mps, cpu; auto takes the best there is")
+    parser.add_argument("--device", type=device, default="auto", help="cuda, mps, cpu; auto takes the best there is")
     parser.add_argument("--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="weights")
     parser.add_argument(
         "--engine", choices=("local", "server"), default="local",
@@ -84,6 +85,12 @@ def add_pair_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pair rules")
     group.add_argument("--min-chosen-score", type=float, default=0.8, help="chosen must score above this")
     group.add_argument("--min-margin", type=not_negative, default=0.0, help="chosen - rejected must be this much")
+
+
+def device(word: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", word):
+        raise argparse.ArgumentTypeError(f"{word} is not auto, cpu, mps, cuda or cuda:N")
+    return word
 
 
 def not_negative(word: str) -> float:

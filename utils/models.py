@@ -22,8 +22,11 @@ log = logging.getLogger(__name__)
 
 
 def display_name(model: str) -> str:
-    """The name that figures show: a folder's or hub repository's last part."""
-    return BUNDLED_NAME if model == BUNDLED else Path(model).name
+    """The name that figures and rows show: a folder's or hub repository's last part; for `x/weights`, both parts."""
+    if model == BUNDLED:
+        return BUNDLED_NAME
+    path = Path(model)
+    return f"{path.resolve().parent.name}/{path.name}" if path.name == "weights" else path.name
 
 
 def resolve(model: str) -> str:
@@ -151,7 +154,7 @@ def identity(model: str) -> dict[str, str]:
     """What tells one model from another: its name, and the hub's revision or the hash of the folder."""
     where = resolve(model)
     if Path(where).is_dir():
-        return {"model": display_name(model), "sha256": sha256(where)}
+        return {"model": BUNDLED_NAME if model == BUNDLED else Path(model).name, "sha256": sha256(where)}
     from transformers import AutoConfig
 
     return {"model": model, "revision": AutoConfig.from_pretrained(model)._commit_hash}

@@ -12,8 +12,8 @@ SECRETS: set[str] = set()  # keys in use: `redact` takes them out of any text
 SHORTEST = 8  # a shorter word is no secret but a placeholder ("none", "x") for a server that wants no key
 
 
-def read_key(word: str) -> str:
-    """A key given as `env:NAME`, `file:PATH` or itself. ValueError (which never shows the key) says what is wrong."""
+def read_key(word: str, flag: str = "--judge-llm") -> str:
+    """A key given as `env:NAME`, `file:PATH` or itself. ValueError, which never shows it, names `flag`."""
     kind, _, rest = word.partition(":")
     if kind == "env":
         key, origin = os.environ.get(rest, ""), f"the environment variable {rest}"
@@ -23,9 +23,9 @@ def read_key(word: str) -> str:
         key, origin = word, "the key"
     key = key.strip()
     if not key:
-        raise ValueError(f"--judge-llm: {origin} is empty or not set")
+        raise ValueError(f"{flag}: {origin} is empty or not set")
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ValueError(f"--judge-llm: {origin} holds spaces, line breaks or non-ASCII characters: that is no key")
+        raise ValueError(f"{flag}: {origin} holds spaces, line breaks or non-ASCII characters: that is no key")
     if len(key) < SHORTEST:
         return key
     if origin == "the key" and key in sys.argv and key not in SECRETS:

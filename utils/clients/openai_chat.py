@@ -51,7 +51,7 @@ class OpenAIChat:
         address = checked_address(address or os.environ.get("OPENAI_BASE_URL") or OPENAI, origin)
         if "://" not in address:
             raise ValueError(f"{origin}: {address} lacks http:// or https://")
-        self.key = read_key(key)
+        self.key = read_key(key, "--server" if origin == "--server" else "--judge-llm")
         import openai
 
         self.name = model

@@ -1,14 +1,14 @@
 """Which two candidates of a prompt become a preference pair, and what the whole set looks like."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, quantiles
 from typing import Any
 
+from utils.answers import plain, variety
 from utils.records import Verdict
-from utils.rubric.rubric import unfit
+from utils.rubric.any_language import barred
 
 # Half of what one point of on_topic or helpful is worth: scores closer than this are a tie. Whole-number grades
 # are tied only if they are equal; the offline judge's fractional ones differ by less for no reason at all.
@@ -47,13 +47,15 @@ def choose_pair(
 ) -> Pair:
     """Best candidate = chosen, worst = rejected, for one prompt; `answers[i]` was graded by `verdicts[i]`.
 
-    Rules, with any judge: an invalid verdict is on neither side; what a guard of the offline rubric caught, or what
-    reveals in its declarative part (whatever it asks besides), is never chosen, the next best is; chosen must score
-    above `min_chosen_score`, above rejected, and by `min_margin` at least. Among tied scores the side that asks the
-    student a question is taken, so that more pairs teach which question to ask rather than to append a `?`.
+    Rules: an invalid verdict is on neither side. An answer is never chosen if its verdict names a guard or a reveal, or
+    if it is barred in any language (`rubric.any_language.barred`); then the next best is. The offline judge names in
+    its guards what only English words can tell, so another judge's verdict on another language stands as it is.
+    Chosen must score above `min_chosen_score`, above rejected, and by `min_margin` at least. Among tied scores the
+    side that asks the student a question is taken, so that more pairs teach which question to ask rather than to
+    append a `?`.
     """
     caught = tuple(
-        tuple(dict.fromkeys([*verdict.guards, *unfit(conversation, answer, known_answer)]))
+        tuple(dict.fromkeys([*verdict.guards, *barred(answer, known_answer, conversation)]))
         for answer, verdict in zip(answers, verdicts, strict=True)
     )
     valid = [i for i, verdict in enumerate(verdicts) if verdict.evaluation is not None]
@@ -75,19 +77,20 @@ def choose_pair(
         reason = "the best scores no higher than the worst"
     elif margin < min_margin - EPSILON:
         reason = f"best and worst are less than {min_margin:g} apart"
-    elif _plain(answers[chosen]) == _plain(answers[rejected]):
+    elif plain(answers[chosen]) == plain(answers[rejected]):
         reason = "best and worst are the same text"
     return Pair(chosen, rejected, margin, asks[chosen] and asks[rejected], reason, caught)
 
 
 def pair_fields(pair: Pair, candidates: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The fields of a training row that follow from its pair; `candidates[i]["output"]` is the i-th answer."""
+    none = {"output": "", "raw_evaluation": "", "evaluation_error": pair.reason, "evaluation": None}
     chosen, rejected = (candidates[k] if k is not None else None for k in (pair.chosen, pair.rejected))
     return {
         "eligible": pair.eligible,
         "not_eligible_because": pair.reason,
-        "chosen_eval": chosen,
-        "rejected_eval": rejected,
+        "chosen_eval": chosen or none,  # the original's record class wants an object
+        "rejected_eval": rejected or none,
         "all_evaluations": list(candidates),
         "chosen": chosen and chosen["output"],
         "rejected": rejected and rejected["output"],
@@ -118,8 +121,8 @@ def set_report(
         "caught": dict(Counter(guard for pair in pairs for caught in pair.caught for guard in caught).most_common()),
         "mean_score": fmean(scores) if scores else None,
         "deciles": _deciles(scores),
-        "all_answers": _variety([answer for row in answers for answer in row]),
-        "chosen_answers": _variety(chosen),
+        "all_answers": variety([answer for row in answers for answer in row]),
+        "chosen_answers": variety(chosen),
     }
 
 
@@ -139,10 +142,10 @@ def format_report(report: dict[str, Any]) -> str:
     if report["caught"]:
         lines.append("  never chosen: " + ", ".join(f"{name} {count}" for name, count in report["caught"].items()))
     for name, of in (("all_answers", "candidates"), ("chosen_answers", "chosen answers")):
-        if variety := report[name]:
+        if found := report[name]:
             lines.append(
-                f"  {variety['distinct']:.0%} of the {of} are distinct; the commonest is "
-                f"{variety['commonest_share']:.0%} of them: {variety['commonest'][:60]!r}"
+                f"  {found['distinct']:.0%} of the {of} are distinct; the commonest is "
+                f"{found['commonest_share']:.0%} of them: {found['commonest'][:60]!r}; {found['loops']:.0%} loop"
             )
     return "\n".join(lines)
 
@@ -153,20 +156,6 @@ def _asking_among(candidates: Sequence[int], scores: dict[int, float], asks: dic
     edge = max(sign * scores[i] for i in candidates)
     tied = [i for i in candidates if edge - sign * scores[i] < TIE]
     return max(tied, key=lambda i: (asks[i], sign * scores[i]))
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"\W+", " ", text.lower()).strip()
-
-
-def _variety(texts: Sequence[str]) -> dict[str, Any] | None:
-    """Distinct texts (case, marks and spaces aside) per text, and the commonest one with its share."""
-    if not texts:
-        return None
-    counts = Counter(_plain(text) for text in texts)
-    commonest, times = counts.most_common(1)[0]
-    example = next(text for text in texts if _plain(text) == commonest)
-    return {"distinct": len(counts) / len(texts), "commonest_share": times / len(texts), "commonest": example.strip()}
 
 
 def _deciles(scores: Sequence[float]) -> list[float]:

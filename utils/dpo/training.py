@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import difflib
 import logging
+import math
 import os
 import tempfile
 import time
@@ -86,7 +87,9 @@ def train(
         "rewards_margin": fmean(entry["rewards/margins"] for entry in tail),
         "rewards_accuracy": fmean(entry["rewards/accuracies"] for entry in tail),
     }
-    return Trained(checkpoint, summary, entries)
+    # fp16's first steps may have an infinite norm, which JSON has no number for
+    finite = [{name: value if math.isfinite(value) else None for name, value in entry.items()} for entry in entries]
+    return Trained(checkpoint, summary, finite)
 
 
 def _train(rows, base, config, dtype, full_finetune, longest, resume_from) -> None:

@@ -16,13 +16,12 @@ from utils.judges.expected import expected_values
 from utils.judges.judge import GradingOptions
 from utils.prompts import judge_messages
 from utils.records import Evaluation, TutorAnswer, Verdict, summary_score
+from utils.rubric.any_language import OWN_VERDICT
 
 TEMPERATURE, SEED, MAX_TOKENS = 0.2, 0, 300  # the paper's judge settings; a reply has ~40 tokens
 MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
 SCHEMA = Evaluation.model_json_schema()
 QUESTION_MARKS = "?？؟"
-# A small judge copies a verdict that it finds in the answer; no tutor has a reason to write one to a student.
-OWN_VERDICT = re.compile(r"(reveal_answer|on_topic|helpful)[\"']?\s*[:=]\s*[\"']?(yes|no|[1-5])\b", re.IGNORECASE)
 
 
 class ChatJudge:
@@ -84,7 +83,7 @@ class ChatJudge:
                 marked = any(mark in item.answer for mark in QUESTION_MARKS)
                 if evaluation.questions == "yes" and not marked:
                     details["questions_without_mark"] = True  # the rule disagrees: counted, not overruled
-                guards = ["it carries a verdict of its own"] if OWN_VERDICT.search(item.answer) else []
+                guards = ["carries a verdict"] if OWN_VERDICT.search(item.answer) else []
                 return Verdict(
                     evaluation=evaluation, score=score, raw_evaluation=reply.text, judge=self.name, details=details,
                     guards=guards,

@@ -53,4 +53,6 @@ class OfflineJudge:
         pass
 
     def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
-        return self.rubric.grade(item.conversation, item.answer, item.known_answer)
+        verdict = self.rubric.grade(item.conversation, item.answer, item.known_answer)
+        never_chosen = self.rubric.unfit(item.conversation, item.answer, item.known_answer)
+        return verdict.model_copy(update={"guards": list(dict.fromkeys([*verdict.guards, *never_chosen]))})

@@ -86,12 +86,19 @@ def read_names(root: Path) -> Names:
 
 
 def read_evaluations(root: Path) -> Grades:
-    """The grades of each evaluation that is there."""
+    """The grades of each evaluation that is there; where a manifest lists artifacts, of those that it calls done."""
+    path = root / "manifest.json"
+    listed = _read_json(path).get("artifacts") if path.is_file() else None
     found = {}
     for dataset in DATASETS:
         for model in MODELS:
             path = root / "evaluation" / dataset / f"{model}.json"
             if path.is_file():
+                entry = (listed or {}).get(f"evaluation/{dataset}/{model}.json", {})
+                if listed and entry.get("state") != "done":
+                    why = entry.get("state", "not in the manifest")
+                    print(f"{path}: left out, it is not of this run ({why})")
+                    continue
                 rows = _read_rows(path, "evaluation")
                 found[dataset, model] = [_grade(path, i, row, "evaluation") for i, row in enumerate(rows, 1)]
     return found

@@ -5,8 +5,9 @@ words can tell (`rubric/guards.py`).
 """
 
 import re
-from collections import Counter
 from functools import lru_cache
+
+from utils.answers import loops
 
 # A small judge copies a verdict that it finds in the answer; no tutor has a reason to write one to a student.
 OWN_VERDICT = re.compile(r"(reveal_answer|on_topic|helpful)[\"']?\s*[:=]\s*[\"']?(yes|no|[1-5])\b", re.IGNORECASE)
@@ -19,7 +20,6 @@ BUG_FIXES = re.compile(r"<bug_fixes>(.*?)</bug_fixes>", re.DOTALL)
 FOR_THE_TUTOR = re.compile(r"<bug_(desc|fixes)>.*?</bug_\1>", re.DOTALL)
 # Words; of scripts that put no space between words, the single characters.
 TOKEN = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")
-SENTENCE_END = re.compile(r"[.!?。！？؟।\n]+")
 
 
 def barred(answer: str, known_answer: str | None, conversation: str) -> list[str]:
@@ -103,19 +103,3 @@ def squeeze(code: str) -> str:
 def long_words(text: str) -> frozenset[str]:
     """Words of four letters or more: in most languages those that carry the subject."""
     return frozenset(word for word in TOKEN.findall(text.casefold()) if len(word) >= 4)
-
-
-def loops(text: str) -> bool:
-    """Does it say the same over and over? Linear in the length.
-
-    One sentence three times; or of 12 to 60 words at most two in five are distinct; or of 27 runs of four words and
-    more less than half are.
-    """
-    sentences = Counter(" ".join(TOKEN.findall(one.casefold())) for one in SENTENCE_END.split(text))
-    if any(times >= 3 and len(sentence) > 8 for sentence, times in sentences.items()):
-        return True
-    words = TOKEN.findall(text.casefold())
-    if 12 <= len(words) <= 60 and 5 * len(set(words)) <= 2 * len(words):
-        return True
-    runs = list(zip(*(words[start:] for start in range(4)), strict=False))
-    return len(runs) >= 27 and 2 * len(set(runs)) < len(runs)

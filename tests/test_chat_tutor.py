@@ -1,0 +1,71 @@
+"""A chat service as tutor: prompts that fit, answers cut as every tutor's, nothing graded that never came."""
+
+import json
+
+import pytest
+
+import self_eval
+from utils.artifacts import read_json
+from utils.clients.chat import Reply
+from utils.errors import BadInput
+from utils.judges import flags
+from utils.judges.chat_judge import ChatJudge
+from utils.records import SeedDialogue
+from utils.tutors.chat_tutor import answer_by_chat
+
+TEMPLATE = "{input}"
+OPTIONS = {"description": "answers", "concurrency": 2, "temperature": 0.0, "seed": 0, "max_tokens": 9}
+GOOD = json.dumps({"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"})
+LONG = "Student: 2 x 6 is 8.\nTeacher: Show me two rows of six.\nStudent: I drew them. Now 12?"
+
+
+class SmallContext:
+    """A service whose context holds `room` characters; what it is asked is kept."""
+
+    name = "small"
+
+    def __init__(self, room: int, reply: Reply):
+        self.room, self.reply, self.asked = room, reply, []
+        self.settings = {"judge": "openai", "model": self.name}
+
+    def check(self):
+        pass
+
+    def prepare(self, prompts, max_tokens):
+        pass
+
+    def complete(self, messages, *, schema=None, **options):
+        if schema:  # it is the judge too
+            return Reply(GOOD, "stop")
+        self.asked.append(messages[-1]["content"])
+        return self.reply if len(self.asked[-1]) <= self.room else Reply("", "context_length")
+
+
+def seed(text=LONG, name="a"):
+    return SeedDialogue(id=name, group=name, text=text)
+
+
+def test_the_oldest_turns_go_until_the_prompt_fits_and_the_answer_ends_at_another_turn(tmp_path):
+    """An over-long prompt became an empty answer that was graded; answers went on as the student."""
+    chat = SmallContext(40, Reply("How many are in one row?\nStudent: 6", "stop"))
+    samples, dropped = answer_by_chat(chat, [seed()], TEMPLATE, tmp_path / "j", **OPTIONS)
+    assert (samples[0].text, samples[0].finish_reason) == ("How many are in one row?", "speaker")
+    assert dropped == [2] and chat.asked[-1] == "Student: I drew them. Now 12?"
+
+
+def test_a_last_turn_that_is_too_long_is_named(tmp_path):
+    with pytest.raises(BadInput, match="seed a"):
+        answer_by_chat(SmallContext(3, Reply("?", "stop")), [seed()], TEMPLATE, tmp_path / "j", **OPTIONS)
+
+
+def test_an_answer_that_never_came_is_not_graded(tmp_path, monkeypatch):
+    """A filtered or empty answer scored 0.70 and counted as valid."""
+    seeds = tmp_path / "x_test.json"
+    seeds.write_text(json.dumps(["Student: Is 4 even?"]))
+    chat = SmallContext(99999, Reply("", "content_filter"))
+    judge = ChatJudge(chat, "{conversation} {answer}")
+    monkeypatch.setattr(flags, "from_flags", lambda **_: judge)
+    args = vars(self_eval.parse_args(["--seeds", str(seeds), "--output-path", str(tmp_path / "self.json")]))
+    summary = self_eval.main(**args)
+    assert summary["invalid"] == 1 and summary["score"] is None
+    assert "content_filter" in read_json(tmp_path / "self.json")[0]["evaluation_error"]
