@@ -7,6 +7,7 @@ import pytest
 
 from utils.seeds.audit import audit, one_line, table
 from utils.seeds.near_duplicates import near_pairs
+from utils.seeds.read import DATASETS_DIR, read_seeds
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 DATASETS = Path(__file__).resolve().parents[1] / "datasets"
@@ -140,3 +141,13 @@ def test_clean_seeds_are_found_clean(folder):
         pytest.skip(f"no seeds in {folder.name}")
     result = audit(folder)
     assert result["leaks"] == result["defects"] == []
+
+
+def test_the_dialogues_in_more_are_new_to_the_demo():
+    """A tutor of the demo is tried on them: no problem of theirs may stand in what it was trained on."""
+    assert audit(DATASETS_DIR / "more")["leaks"] == []
+    for path in (DATASETS_DIR / "more").glob("*_test.jsonl"):
+        train = read_seeds(DATASETS_DIR / path.name.replace("_test", "_train"))
+        more = read_seeds(path)
+        assert not {seed.group for seed in more} & {seed.group for seed in train}
+        assert len({seed.group for seed in more}) >= 15

@@ -65,9 +65,10 @@ def _seed(path: Path, number: int, row) -> SeedDialogue:
         turns = row["turns"]
         roles = [turn["role"] for turn in turns]
         lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
-        fields = {name: row.get(name) for name in ("source", "problem", "answer", "explanation")}
+        fields = {name: row.get(name) for name in ("source", "problem", "answer", "explanation", "reference")}
         seed = SeedDialogue(
             id=row["id"], group=row["group"], meta=row.get("meta") or {},
+            reference_alternatives=row.get("reference_alternatives") or [],
             text="\n".join(lines if not row.get("context") else [row["context"] + "\n", *lines]), **fields,
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
