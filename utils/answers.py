@@ -11,6 +11,7 @@ from typing import Any
 # Scripts that put no space between words: Thai to Khmer, kana, Chinese characters. There each character is a token.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+LONGEST_PHRASE = 200  # tokens: comparing longer ones would take time by the square of the text's length
 _SENTENCE_END = re.compile(r"[.!?\n。！？]+")
 
 
@@ -40,7 +41,7 @@ def loops(text: str) -> bool:
     runs = list(zip(*(words[i:] for i in range(4)), strict=False))
     if len(runs) >= 27 and 2 * len(set(runs)) < len(runs):
         return True
-    for length in range(3, len(words) // 2 + 1):
+    for length in range(3, min(len(words) // 2, LONGEST_PHRASE) + 1):
         times = 2 if length >= 12 else 4
         if len(words) >= times * length and words[-times * length :] == times * words[-length:]:
             return len(set(words[-length:])) > 1
