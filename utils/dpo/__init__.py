@@ -1,0 +1,5 @@
+"""Preference pairs, and DPO on them.
+
+Read pairs.py (which candidates pair up), preferences.py (which pairs are trained on), training.py (one training),
+trainer.py and shared_prompts.py (a pair's prompt forwarded once), checkpoints.py.
+"""
