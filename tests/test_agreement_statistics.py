@@ -8,6 +8,7 @@ from scipy.stats import somersd
 from sklearn.metrics import cohen_kappa_score
 
 from utils.stats import raters as stats
+from utils.stats.bootstrap import bootstrap, resamples
 
 
 def near(value):
@@ -79,14 +80,6 @@ def test_pairwise_accuracy():
     assert stats.pairwise_accuracy([1, 2, 3], [1, 1, 3]) == near((0.5 + 1 + 1) / 3)
     # of one kind is only the pair 2-3
     assert stats.pairwise_accuracy([1, 2, 3], [1, 9, 3], [False, True, True]) == near(0)
-
-
-def test_paired_test():
-    # three conversations, one judge always right, the other never: 2 of the 2^3 swaps are as extreme
-    assert stats.paired_test([0, 0, 0], [1, 1, 1], "abc") == near(2 / 8)
-    assert stats.paired_test([1, 2, 3], [1, 2, 3], "abc") == near(1)
-    # Guards: answers of one conversation counted as if independent. Six answers, but three conversations.
-    assert stats.paired_test([0] * 6, [1] * 6, "aabbcc") == near(2 / 8)
 
 
 # --- any ratings
@@ -207,7 +200,7 @@ def test_partial_correlation_without_any_mark_is_plain_pearson():
 
 def test_resamples_draw_whole_conversations():
     groups = ["a", "b", "a", "c", "c", "c"]
-    blocks = stats.resamples(groups, 200, seed=1)
+    blocks = resamples(groups, 200, seed=1)
     assert sum(len(block) for block in blocks) == 200
     for sample in (sample for block in blocks for sample in block):
         counts = np.bincount(sample, minlength=6)
@@ -216,13 +209,13 @@ def test_resamples_draw_whole_conversations():
 
 
 def test_resamples_of_many_rows_come_in_blocks():
-    blocks = stats.resamples(range(1000), 10, seed=0)
+    blocks = resamples(range(1000), 10, seed=0)
     assert [block.shape for block in blocks] == [(4, 1000), (3, 1000), (3, 1000)]
 
 
 def test_bootstrap_gives_value_and_percentile_interval():
     values = np.arange(100.0)
-    found = stats.bootstrap(lambda rows: {"mean": values[rows].mean(-1)}, range(100), times=2000, seed=0)["mean"]
+    found = bootstrap(lambda rows: {"mean": values[rows].mean(-1)}, range(100), times=2000, seed=0)["mean"]
     assert found["value"] == 49.5
     error = values.std() / np.sqrt(100)  # the interval of a mean: 1.96 standard errors to either side
     assert found["low"] == pytest.approx(49.5 - 1.96 * error, abs=0.5)
@@ -235,7 +228,7 @@ def test_conversations_with_many_answers_widen_the_interval():
     values = np.repeat(np.arange(10.0), 10)
     width = {}
     for groups in (tuple(range(100)), tuple(np.repeat(range(10), 10))):
-        found = stats.bootstrap(lambda rows: {"mean": values[rows].mean(-1)}, groups, times=500, seed=0)["mean"]
+        found = bootstrap(lambda rows: {"mean": values[rows].mean(-1)}, groups, times=500, seed=0)["mean"]
         width[len(set(groups))] = found["high"] - found["low"]
     assert width[10] > 2.5 * width[100]  # sqrt(10) = 3.2
 
@@ -243,9 +236,8 @@ def test_conversations_with_many_answers_widen_the_interval():
 def test_one_conversation_has_no_interval():
     """Guards: every sample is the same then, and the interval seemed to be of no width."""
     values = np.arange(4.0)
-    found = stats.bootstrap(lambda rows: {"mean": values[rows].mean(-1)}, "aaaa", times=50, seed=0)["mean"]
+    found = bootstrap(lambda rows: {"mean": values[rows].mean(-1)}, "aaaa", times=50, seed=0)["mean"]
     assert found == {"value": 1.5, "low": None, "high": None}
-    assert stats.paired_test([1, 2], [3, 4], "aa") is None
 
 
 def test_undefined_resamples_are_counted_and_an_undefined_value_is_none():
@@ -253,7 +245,7 @@ def test_undefined_resamples_are_counted_and_an_undefined_value_is_none():
         one = np.array([0.0, 0.0, 1.0])[rows]
         return {"pearson": stats.pearson(one, [0.2, 0.1, 0.9][0] + one), "never": stats.pearson(one, one * 0)}
 
-    found = stats.bootstrap(measure, range(3), times=300, seed=0)
+    found = bootstrap(measure, range(3), times=300, seed=0)
     # all three draws from the two zeros, or all from the one: (2/3)^3 + (1/3)^3 = 1/3 of the samples are constant
     assert found["pearson"]["undefined"] == pytest.approx(100, abs=35)
     assert found["never"] == {"value": None, "low": None, "high": None}

@@ -14,8 +14,10 @@ import numpy as np
 from utils.records import CRITERIA, Evaluation
 from utils.stats import raters as statistics
 from utils.stats.agreement_table import sentence
+from utils.stats.bootstrap import RESAMPLES, bootstrap, number
+from utils.stats.comparisons import sign_flips
+from utils.stats.groups import group_of
 from utils.stats.human_ratings import read_evaluation
-from utils.stats.raters import RESAMPLES, bootstrap, number
 
 PEOPLE, MARK_RULE = "people", "`?` rule"
 POINTS, YES_NO = (1, 2, 3, 4, 5), (0, 1)
@@ -23,7 +25,10 @@ Rater = dict[str, np.ndarray]  # "score" and each criterion -> (n,); yes is 1; n
 
 
 def rater(evaluations: Sequence[Evaluation | None], scores: Sequence[float | None] | None = None) -> Rater:
-    """One rater's ratings as columns. `scores` replaces the evaluations' own summary (for expected scores)."""
+    """One rater's ratings as columns. `scores` replaces the evaluations' own summary (a judge's expected scores).
+
+    None in `evaluations` is no valid rating, None in `scores` the evaluation's own summary.
+    """
     rows = []
     for row, evaluation in enumerate(evaluations):
         if evaluation is None:
@@ -75,6 +80,24 @@ def measure(human: Rater, judge: Rater, marks: np.ndarray) -> dict[tuple[str, st
     for name in ("score", *CRITERIA):
         found[name, "bias"] = (judge[name] - human[name]).mean(-1)
     return found
+
+
+def correlations(
+    human: Rater, judge: Rater, marks: np.ndarray, groups: Sequence[Hashable], *, times: int = RESAMPLES, seed: int = 0
+) -> dict[str, dict[str, float | None]]:
+    """Pearson of the human's summary with the judge's and with the mere `?`, as `analyse` has them, for a figure.
+
+    All rows must have both ratings. Returns {"judge": {value, low, high}, "marks": {value, low, high}}.
+    """
+
+    def both(rows: np.ndarray) -> dict[str, np.ndarray]:
+        people = human["score"][rows]
+        return {
+            "judge": statistics.pearson(people, judge["score"][rows]),
+            "marks": statistics.pearson(people, marks[rows]),
+        }
+
+    return bootstrap(both, groups, times=times, seed=seed)
 
 
 def analyse(
@@ -186,7 +209,7 @@ def compare(
 
     return {
         "judges": [one[0], other[0]], "answers": len(valid), "errors": [number(e.mean()) for e in errors],
-        "p": statistics.paired_test(*errors, groups[valid], seed),
+        "p": sign_flips(errors[0] - errors[1], groups[valid], seed),
         "pearson_gain": bootstrap(gain, groups[valid], times=times, seed=seed)["pearson"],
     }  # fmt: skip
 
@@ -243,7 +266,7 @@ def analyse_rows(rows: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str
     for (name, _), evaluations in runs.items():
         judges[name].append(rater(evaluations, scores[name, len(judges[name])]))
     return analyse(
-        rater(human), judges, [row["output"] for row in rows], [row.get("group") or row["prompt"] for row in rows],
+        rater(human), judges, [row["output"] for row in rows], [group_of(row) for row in rows],
         people={name: rater(evaluations) for name, evaluations in people.items()}, fitted_on=fitted_on, **settings,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""How well two raters agree: the statistics, and their intervals by bootstrap over conversations.
+"""How well two raters agree: the statistics.
 
 Every statistic takes ratings of shape (n,), or (resamples, n) for many resamples at once, and returns one number,
 or (resamples,). A statistic that is not defined is nan. What a constant rater gets: nan for the correlations,
@@ -7,17 +7,11 @@ one and the same rating throughout get nan for everything but the bias, since no
 """
 
 import warnings
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from tqdm import tqdm
-
-RESAMPLES = 2000
-CELLS = 4_000_000  # the largest temporary array of a bootstrap step, in elements
 
 
 def pearson(one: ArrayLike, other: ArrayLike) -> np.ndarray:
@@ -114,72 +108,3 @@ def _ratio(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
     """part / whole, nan where the whole is nothing (but for rounding noise)."""
     defined = np.abs(whole) > 1e-12
     return np.where(defined, part / np.where(defined, whole, 1), np.nan)
-
-
-def resamples(groups: Sequence[Hashable], times: int, seed: int) -> list[np.ndarray]:
-    """Row numbers of `times` bootstrap samples that draw whole groups; samples of one length are stacked.
-
-    A group is a conversation: its answers are not independent. Returns arrays (samples, length).
-    """
-    group_of = _numbered(groups)
-    members = [np.flatnonzero(group_of == group) for group in range(group_of.max() + 1)]
-    by_length = defaultdict(list)
-    for draw in np.random.default_rng(seed).integers(len(members), size=(times, len(members))):
-        sample = np.concatenate([members[group] for group in draw])
-        by_length[len(sample)].append(sample)
-    stacks = [np.array(samples) for samples in by_length.values()]
-    return [
-        block
-        for stack in stacks
-        for block in np.array_split(stack, min(len(stack), 1 + stack.shape[0] * stack.shape[1] ** 2 // CELLS))
-    ]
-
-
-def _numbered(groups: Sequence[Hashable]) -> np.ndarray:
-    """The groups as 0, 1, …, in the order in which they come."""
-    numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
-    return np.array([numbers[group] for group in groups])
-
-
-def bootstrap(
-    measure: Callable[[np.ndarray], dict[Any, np.ndarray]], groups: Sequence[Hashable], *, times: int, seed: int
-) -> dict[Any, dict[str, float | int | None]]:
-    """Value and 95 % percentile interval of all that `measure` gives for row numbers (n,) and (samples, n).
-
-    `undefined` counts the samples in which a statistic had no value (left out of its interval); None is no value,
-    and no interval where all answers are of one conversation.
-    """
-    values = measure(np.arange(len(groups)))
-    blocks = resamples(groups, times, seed)
-    drawn = [measure(rows) for rows in tqdm(blocks, desc="bootstrap", unit="block", delay=2, leave=False)]
-    found = {}
-    for key, value in values.items():
-        sample = np.concatenate([block[key] for block in drawn])
-        sample = sample[np.isfinite(sample)]
-        spread = len(sample) and np.isfinite(value) and len(set(groups)) > 1  # one conversation tells of no other
-        low, high = np.percentile(sample, [2.5, 97.5]) if spread else (np.nan, np.nan)
-        found[key] = {"value": number(value), "low": number(low), "high": number(high)}
-        if np.isfinite(value) and len(sample) < times:
-            found[key]["undefined"] = times - len(sample)
-    return found
-
-
-def number(value: float) -> float | None:
-    """A value for JSON, which knows no nan."""
-    return float(value) if np.isfinite(value) else None
-
-
-def paired_test(errors: ArrayLike, other_errors: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> float | None:
-    """p of the hypothesis that two judges err alike: a permutation test that swaps them within a conversation.
-
-    `errors` and `other_errors` are |judge - human| of the same n answers; None if they are of one conversation.
-    """
-    group_of = _numbered(groups)
-    one, other = (np.bincount(group_of, rows) / np.bincount(group_of) for rows in (errors, other_errors))
-    if len(one) < 2:
-        return None
-    test = stats.permutation_test(
-        (one, other), lambda a, b, axis: np.mean(a - b, axis=axis), permutation_type="samples", vectorized=True,
-        n_resamples=9999, rng=seed,
-    )  # fmt: skip
-    return float(test.pvalue)
