@@ -27,6 +27,7 @@ def main(*, humans: Sequence[str], output_path: str, overwrite: bool = False) ->
     """Fit, cross-validate and write the weights; returns what was written."""
     from utils.artifacts import refuse_existing, write_json
     from utils.rubric.rubric import digest
+    from utils.stats.groups import group_of
     from utils.stats.human_ratings import read_humans
 
     refuse_existing(output_path, overwrite)
@@ -117,11 +118,6 @@ def _logistic(signed, rated):
     return found[0], found[1:]
 
 
-def group_of(row: dict[str, Any]) -> str:
-    """Answers to one conversation, or to conversations that open alike (the same problem), are one group."""
-    return row.get("group") or row["prompt"][:120]
-
-
 def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Agreement with the ratings on answers that the weights were not fitted on, guards and all.
 
@@ -133,6 +129,7 @@ def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     from utils.rubric.rubric import Rubric
     from utils.stats import raters as statistics
     from utils.stats.agreement import rater
+    from utils.stats.groups import group_of
 
     people = rater([Evaluation.model_validate(row["evaluation"]) for row in rows])
     marks = np.array(["?" in row["output"] for row in rows])
