@@ -36,7 +36,7 @@ def test_rows_are_joined_by_id_wherever_they_stand():
 
 
 def test_rows_of_the_original_are_joined_by_prompt_each_once():
-    """56 of the original's 60 debugging prompts are distinct: the second one of a kind has the second as its partner."""
+    """56 of the original's 60 debugging prompts are distinct: a second one has a second as its partner."""
     ones = [{"prompt": p, "score": s} for p, s in (("a", 0.1), ("a", 0.2), ("b", 0.3))]
     others = [{"prompt": p, "score": s} for p, s in (("a", 0.5), ("b", 0.6), ("a", 0.7))]
     assert [(a["score"], b["score"]) for a, b in join(ones, others)] == [(0.1, 0.5), (0.2, 0.7), (0.3, 0.6)]
@@ -141,8 +141,8 @@ def test_a_better_tutor_in_words():
     (found,) = compare([pairs(shift)])
     low, high = found["corrected_low"], found["corrected_high"]
     assert sentence(found, "the tutor", "base", "MathDial") == (
-        f"On MathDial, the tutor is better than base: +{np.mean(shift):.2f} [+{low:.2f}, +{high:.2f}] on 12 dialogues on "
-        "12 problems, p < 0.001."
+        f"On MathDial, the tutor is better than base: +{np.mean(shift):.2f} [+{low:.2f}, +{high:.2f}] on 12 dialogues "
+        "on 12 problems, p < 0.001."
     )
     assert found["p_corrected"] == pytest.approx(2 / 2**12) and p_text(found) == "p < 0.001"
 

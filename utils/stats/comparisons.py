@@ -26,17 +26,18 @@ def join(rows: Rows, others: Rows) -> Pairs:
 
     A prompt that occurs several times is joined first to first, second to second. Rows without a partner are left out.
     """
-    partners = dict(zip(_keys(others), others, strict=True))
-    return [(row, partners[key]) for key, row in zip(_keys(rows), rows, strict=True) if key in partners]
+    partners = dict(zip(keys(others), others, strict=True))
+    return [(row, partners[key]) for key, row in zip(keys(rows), rows, strict=True) if key in partners]
 
 
-def _keys(rows: Rows) -> list[tuple[str, int]]:
-    seen, keys = Counter(), []
+def keys(rows: Rows) -> list[tuple[str, int]]:
+    """What tells the dialogues of one file apart: `id` or prompt, and how often it has occurred before."""
+    seen, found = Counter(), []
     for row in rows:
         key = str(row.get("id") or row["prompt"])
-        keys.append((key, seen[key]))
+        found.append((key, seen[key]))
         seen[key] += 1
-    return keys
+    return found
 
 
 def compare(family: Sequence[Pairs]) -> list[dict[str, Any]]:
@@ -119,8 +120,8 @@ def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> st
         return f"On {where}, {tutor} and {against} have no dialogue on which both have a valid verdict."
     if one["corrected_low"] is None:
         return (
-            f"On {where}, {tutor} scores {one['difference']:+.2f} against {against}, but all dialogues are on one problem, "
-            "which tells of no other."
+            f"On {where}, {tutor} scores {one['difference']:+.2f} against {against}, but all dialogues are on one "
+            "problem, which tells of no other."
         )
     interval = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]"
     sizes = f"{one['rows']} dialogues on {one['groups']} problems"
