@@ -38,10 +38,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(training_root: str, output_dir: str | None = None, trained_on: str = "tutorchat") -> dict[str, Any]:
-    """Draw what can be drawn. Returns the `files` written, Table 1's rows as `table`, and a line on each `missing`.
+    """Draw what can be drawn. Returns `files`, Table 1's rows as `table`, `claims`, and a line on each `missing`.
 
     Raises FileNotFoundError if there is nothing to draw, ValueError if a file of the tree cannot be read.
     """
+    from utils.results.claims import claims
+
     root = Path(training_root)
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; --training-root is what `pipeline` got as --output-dir")
@@ -85,6 +87,14 @@ def main(training_root: str, output_dir: str | None = None, trained_on: str = "t
             charts.save(out / "table_1.md", Path.write_text, data=text, encoding="utf-8"),
         ]
         print(f"\n{text}")
+    said = claims(root, grades, names)
+    if said:
+        intro = (
+            "Each tutor against its base on its own kind of dialogue; intervals and p corrected for all shown (Holm):"
+        )
+        text = "\n".join([intro, "", *(f"- {one}" for one in said), ""])
+        files += [charts.save(out / "claims.md", Path.write_text, data=text, encoding="utf-8")]
+        print(f"\n{text}")
 
     missing = []
     for name, (drawn, without) in {**figures, "table_1": (rows, results.lacking(grades, DATASETS, MODELS))}.items():
@@ -92,7 +102,7 @@ def main(training_root: str, output_dir: str | None = None, trained_on: str = "t
             line = f"without {without}" if without else "no answer has a valid verdict"
             missing.append(f"{name}: {line if drawn else 'not drawn, ' + line}")
     print("\n".join([*missing, f"{len(files)} files in {out}"]))
-    return {"files": files, "table": rows, "missing": missing}
+    return {"files": files, "table": rows, "claims": said, "missing": missing}
 
 
 def figure_2(graded: Sequence[Pair], judge: str, left_out: str):

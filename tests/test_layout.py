@@ -19,7 +19,8 @@ UTILS = sorted((ROOT / "utils").rglob("*.py"))
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "ollama", "matplotlib", "scipy", "pandas"}
 IMPORTED_LAZILY = {
     "tutors.generation", "tutors.step_attention", "dpo.training", "dpo.checkpoints", "dpo.trainer",
-    "dpo.shared_prompts", "stats.agreement", "stats.raters",
+    "dpo.shared_prompts", "stats.agreement", "stats.raters", "stats.bootstrap", "stats.comparisons", "stats.means",
+    "stats.groups",     "results.claims",
 }  # fmt: skip
 # Which rooms a room may import from; the ground is the files that lie in utils/ itself. Arrows run downward only.
 ARROWS = {
@@ -31,7 +32,7 @@ ARROWS = {
     "judges": {"clients", "rubric"},
     "dpo": {"rubric"},
     "sources": {"seeds"},
-    "results": {"seeds"},
+    "results": {"seeds", "stats"},
 }
 SHARED_BY_STAGES = {"utils.cli", "utils.plan"}  # they stand above the rooms: flags, and what a run would take
 
