@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import eval_model
+from utils import cli
 from utils.clients import keys
+from utils.clients.openai_chat import OpenAIChat
 
 ROOT = Path(__file__).parents[1]
 
@@ -72,3 +75,18 @@ def test_addresses_that_are_refused(address):
 @pytest.mark.parametrize("address", ["", "host", ":11434", "host:80", "http://host", "https://host:1/v1", "[::1]:80"])
 def test_addresses_that_are_taken(address):
     assert keys.checked_address(address, "flag") == address
+
+
+def test_an_error_names_the_flag_that_the_key_is_of(monkeypatch):
+    """A bad TUTOR_API_KEY was blamed on --judge-llm."""
+    monkeypatch.setenv("TUTOR_API_KEY", "two words")
+    with pytest.raises(ValueError, match=r"^--server: the environment variable TUTOR_API_KEY holds spaces"):
+        OpenAIChat("env:TUTOR_API_KEY", "m", address="http://127.0.0.1:9/v1")
+
+
+def test_a_device_that_is_none_is_a_usage_error(capsys):
+    """`--device gpu` was a traceback of torch's."""
+    with pytest.raises(SystemExit, match="2"):
+        eval_model.parse_args(["--seeds", "s", "--output-path", "o", "--device", "gpu"])
+    assert "gpu is not auto, cpu, mps, cuda or cuda:N" in capsys.readouterr().err
+    assert cli.device("cuda:1") == "cuda:1"

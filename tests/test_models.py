@@ -54,3 +54,9 @@ def test_bfloat16_that_a_gpu_only_emulates_is_not_taken(monkeypatch):
     assert models.pick_dtype(torch.device("cuda")) == torch.float16
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
     assert models.pick_dtype(torch.device("cuda")) == torch.bfloat16
+
+
+def test_a_tutor_is_named_by_its_folder_and_not_weights():
+    """Every fine-tuned row said "tutor": "weights"."""
+    assert models.display_name("runs/demo/dpo/mathdial/weights") == "mathdial/weights"
+    assert models.display_name("Qwen/Qwen3-4B") == "Qwen3-4B"
