@@ -353,7 +353,7 @@ def test_the_same_tree_gives_the_same_bytes(tmp_path):
     first = figures.main(str(root), output_dir=str(tmp_path / "a"))["files"]
     second = figures.main(str(root), output_dir=str(tmp_path / "b"))["files"]
     names = [f"figure_{n}.{kind}" for n in range(2, 7) for kind in ("png", "svg")]
-    names += ["training.png", "training.svg", "table_1.csv", "table_1.md"]
+    names += ["training.png", "training.svg", "table_1.csv", "table_1.md", "claims.md"]
     assert [path.name for path in first] == names
     assert sorted(names) == sorted(path.name for path in (tmp_path / "a").iterdir())
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
