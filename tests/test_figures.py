@@ -419,7 +419,7 @@ def test_it_runs_as_a_script(tmp_path, how):
     done = subprocess.run(
         [sys.executable, *how, "--training-root", str(root)], cwd=checkout, capture_output=True, text=True, timeout=120
     )
-    assert done.returncode == 0 and done.stderr == "" and f"14 files in {root / 'figures'}" in done.stdout
+    assert done.returncode == 0 and done.stderr == "" and f"15 files in {root / 'figures'}" in done.stdout
     assert (root / "figures" / "figure_5.png").read_bytes().startswith(b"\x89PNG")
     done = subprocess.run(
         [sys.executable, *how, "--training-root", str(tmp_path / "no")], cwd=checkout, capture_output=True, text=True
