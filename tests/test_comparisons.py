@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.power import TTestPower
 
 from utils.stats.comparisons import compare, join, p_text, sentence, sign_flips, smallest
 from utils.stats.means import DIFFERENCES, mean_of
@@ -85,6 +86,18 @@ def test_the_smallest_difference_is_found_in_80_of_100_trials():
     # by the normal approximation for many groups: (1.96 + 0.84) standard errors
     assert smallest(0.01, 10_000) == pytest.approx((1.95996 + 0.84162) * 0.01, rel=1e-3)
     assert smallest(None, 1) is None
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 3])
+def test_the_smallest_difference_is_found_for_any_number_of_problems(comparisons):
+    """statsmodels' solver returned an array for 73 or 87 problems, and `figures` ended in a traceback."""
+    alpha = 0.05 / comparisons
+    for groups in (2, 3):  # where statsmodels' power may be NaN: by trials
+        trials = np.random.default_rng(0).normal(smallest(1 / np.sqrt(groups), groups, alpha), 1, (200_000, groups))
+        assert (stats.ttest_1samp(trials, 0, axis=1).pvalue < alpha).mean() == pytest.approx(0.8, abs=0.005)
+    for groups in [*range(4, 130), 500, 5000]:
+        effect = smallest(1 / np.sqrt(groups), groups, alpha)  # in standard deviations
+        assert TTestPower().power(effect, groups, alpha) == pytest.approx(0.8, abs=1e-3)
 
 
 def test_holm_by_hand():

@@ -108,10 +108,12 @@ def smallest(error: float | None, groups: int, alpha: float = ALPHA) -> float | 
     """
     if not error:
         return None
-    from statsmodels.stats.power import TTestPower
+    from scipy.optimize import brentq
+    from scipy.stats import nct, t
 
-    effect = TTestPower().solve_power(nobs=groups, alpha=alpha, power=POWER, alternative="two-sided")
-    return float(effect * error * np.sqrt(groups))
+    # The noncentral t distribution says how many standard errors off 0 the truth must be (the other tail is nothing).
+    edge = t.isf(alpha / 2, groups - 1)
+    return error * float(brentq(lambda shift: nct.sf(edge, groups - 1, shift) - POWER, 0, 2 * edge + 10))
 
 
 def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> str:
