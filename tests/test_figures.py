@@ -425,3 +425,11 @@ def test_it_runs_as_a_script(tmp_path, how):
         [sys.executable, *how, "--training-root", str(tmp_path / "no")], cwd=checkout, capture_output=True, text=True
     )
     assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("manifest", ["[]", '{"names": []}', '{"artifacts": ["x"]}'])
+def test_a_manifest_of_another_shape_is_named(tmp_path, manifest):
+    root = make_tree(tmp_path / "tree")
+    (root / "manifest.json").write_text(manifest)
+    with pytest.raises(ValueError, match=r"manifest\.json: expected an object"):
+        figures.main(str(root))

@@ -237,12 +237,12 @@ def test_attacks_do_not_pay(talk):
     reveal, good = REVEALS[talk], GOOD[talk][0]
     assert grade(reveal + " ?????", talk).score <= grade(reveal, talk).score + 0.01
     assert grade(reveal + "?????", talk).evaluation.questions == "no"
-    assert rubric.unfit(talk, f"{reveal} {good}") and not rubric.unfit(talk, good)
+    assert rubric.load().unfit(talk, f"{reveal} {good}") and not rubric.load().unfit(talk, good)
 
 
 def test_lectures_are_unfit_even_with_a_good_question_behind():
     """Small models lecture and then ask: as preferred answers they would teach to lecture."""
-    assert rubric.unfit(PROSE, REVEALS[PROSE] + " " + GOOD[PROSE][0]) == ["tells"]
+    assert rubric.load().unfit(PROSE, REVEALS[PROSE] + " " + GOOD[PROSE][0]) == ["tells"]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_lectures_are_unfit_even_with_a_good_question_behind():
 )
 def test_a_closer_guides_to_nothing(answer, guides):
     """A tutor that only asks whether it was understood would satisfy every question criterion there is."""
-    assert ("only checks" in rubric.unfit(MATH, "You have the rows now. " + answer)) is not guides
+    assert ("only checks" in rubric.load().unfit(MATH, "You have the rows now. " + answer)) is not guides
 
 
 def test_reasons_are_in_words():

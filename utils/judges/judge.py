@@ -10,7 +10,7 @@ from utils.records import TutorAnswer, Verdict
 
 @dataclass(frozen=True)
 class GradingOptions:
-    """GradingOptions a judge is to be used: what the flags say beside who it is."""
+    """How a judge's calls are made: calls in flight, share of invalid verdicts that is allowed, by Batch API or not."""
 
     concurrency: int = 8
     max_invalid: float = 0.1

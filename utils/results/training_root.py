@@ -78,27 +78,17 @@ class Mean:
 
 def read_names(root: Path) -> Names:
     """The names in `manifest.json`; without one, those of the original's trees."""
-    path = root / "manifest.json"
-    manifest = _read_json(path) if path.is_file() else {}
-    if not isinstance(manifest, dict) or not isinstance(names := manifest.get("names", {}), dict):
-        raise ValueError(f'{path}: expected an object with an object "names", as `pipeline` writes it')
+    names = _read_manifest(root, "names")
     return Names(names.get("judge", "GPT-4o"), names.get("base"), names.get("self", "GPT-4o"))
 
 
 def read_evaluations(root: Path) -> Grades:
     """The grades of each evaluation that is there; where a manifest lists artifacts, of those that it calls done."""
-    path = root / "manifest.json"
-    listed = _read_json(path).get("artifacts") if path.is_file() else None
     found = {}
     for dataset in DATASETS:
         for model in MODELS:
             path = root / "evaluation" / dataset / f"{model}.json"
-            if path.is_file():
-                entry = (listed or {}).get(f"evaluation/{dataset}/{model}.json", {})
-                if listed and entry.get("state") != "done":
-                    why = entry.get("state", "not in the manifest")
-                    print(f"{path}: left out, it is not of this run ({why})")
-                    continue
+            if path.is_file() and _is_of_this_run(root, path, f"evaluation/{dataset}/{model}.json"):
                 rows = _read_rows(path, "evaluation")
                 found[dataset, model] = [_grade(path, i, row, "evaluation") for i, row in enumerate(rows, 1)]
     return found
@@ -107,7 +97,7 @@ def read_evaluations(root: Path) -> Grades:
 def read_pairs(root: Path) -> list[Pair]:
     """The rows of `evaluation/human_vs_gpt.json`, in the file's order; none where there is no such file."""
     path = root / "evaluation" / "human_vs_gpt.json"
-    if not path.is_file():
+    if not path.is_file() or not _is_of_this_run(root, path, "evaluation/human_vs_gpt.json"):
         return []
     rows = _read_rows(path, "output", "human", "gpt4o")
     return [
@@ -126,7 +116,7 @@ def read_trainings(root: Path) -> dict[str, list[dict[str, float]]]:
     found = {}
     for dataset in DATASETS:
         path = root / training_log(dataset)
-        if path.is_file():
+        if path.is_file() and _is_of_this_run(root, path, f"dpo/{dataset}/weights"):
             content = _read_json(path)
             if not isinstance(content, dict) or not isinstance(log := content.get("log"), list) or not log:
                 raise ValueError(f'{path}: expected an object with a list "log", as `train` writes it')
@@ -189,6 +179,24 @@ def pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     norm = np.sqrt((dx**2).sum(-1) * (dy**2).sum(-1))
     # a constant column leaves rounding dust of about 1e-16 instead of 0
     return np.divide((dx * dy).sum(-1), norm, out=np.full_like(norm, np.nan), where=norm > 1e-12)
+
+
+def _read_manifest(root: Path, entry: str) -> dict[str, Any]:
+    """An entry of `manifest.json`; empty where there is none."""
+    path = root / "manifest.json"
+    manifest = _read_json(path) if path.is_file() else {}
+    if not isinstance(manifest, dict) or not isinstance(found := manifest.get(entry, {}), dict):
+        raise ValueError(f'{path}: expected an object with an object "{entry}", as `pipeline` writes it')
+    return found
+
+
+def _is_of_this_run(root: Path, path: Path, artifact: str) -> bool:
+    """Whether the manifest calls the artifact that `path` belongs to done; true where no artifacts are listed."""
+    listed = _read_manifest(root, "artifacts")
+    state = listed.get(artifact, {}).get("state", "not in the manifest")
+    if listed and state != "done":
+        print(f"{path}: left out, it is not of this run ({state})")
+    return not listed or state == "done"
 
 
 def _read_json(path: Path) -> Any:
