@@ -7,9 +7,15 @@ A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tuto
 {"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}; 50 rows are few, but they do. Which features
 there are, and the sign of each, is fixed (utils/rubric/features.py); the ratings decide how much each one weighs.
 Printed, and written beside the weights: what they reach on answers that they were not fitted on.
+
+    python -m fit_rubric --word-order datasets/*.jsonl --output-path utils/rubric/word_order.json
+
+counts instead how words follow each other in English texts (seeds, or any text): the table by which the rubric knows
+words in random order.
 """
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -17,25 +23,34 @@ from typing import Any
 
 from utils import cli
 
-# With no ratings at all every feature weighs one point (for reveals: one unit of log-odds); it takes this many answers
-# that differ wholly in a feature to move it half of the way to what they say. Fifty ratings can support no more.
-PRIOR_WEIGHT, PRIOR_ANSWERS = 1.0, 10.0
-FOLDS, REPEATS = 5, 5
+PRIOR_WEIGHT = 1.0  # with no ratings at all every feature weighs one point (for reveals: one unit of log-odds)
+FOLDS, INNER_FOLDS, REPEATS = 5, 4, 5
 
 
-def main(*, humans: Sequence[str], output_path: str, overwrite: bool = False) -> dict[str, Any]:
-    """Fit, cross-validate and write the weights; returns what was written."""
+# So many answers that differ wholly in a feature move it half of the way from the prior to what they say. Few and
+# coarse steps: fifty ratings tell no more apart. Which features there are, they cannot decide at all: dropping those
+# that see a stated result agrees as well with them, and loses most reveals in other people's data (docs/judges.md).
+PRIOR_ANSWERS = (10.0, 5.0, 20.0)
+
+
+def main(
+    *, humans: Sequence[str] | None = None, word_order: Sequence[str] | None = None, output_path: str,
+    overwrite: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Fit, cross-validate and write the weights, or count the order of words; returns what was written."""
     from utils.artifacts import refuse_existing, write_json
     from utils.rubric.rubric import digest
     from utils.stats.groups import group_of
     from utils.stats.human_ratings import read_humans
 
     refuse_existing(output_path, overwrite)
+    if word_order:
+        return count_word_order(word_order, output_path)
     rows = [row for path in humans for row in read_humans(path)]
     for criterion in ("questions", "reveal_answer"):
         if len({row["evaluation"][criterion] for row in rows}) < 2:
             raise ValueError(f"all {len(rows)} answers have the same `{criterion}`: rate some of the other kind too")
-    figures = cross_validate(rows)
+    figures, prior_answers = cross_validate(rows), best_prior(rows, read_rows(rows), FOLDS, seed=0)
     fitted = {
         "fitted_on": {
             "files": [Path(path).name for path in humans],
@@ -44,7 +59,8 @@ def main(*, humans: Sequence[str], output_path: str, overwrite: bool = False) ->
             "digests": [digest(row["prompt"], row["output"]) for row in rows],
         },
         "cross_validated": figures,
-        "weights": fit(rows),
+        "prior_answers": prior_answers,
+        "weights": fit(rows, prior_answers=prior_answers),
     }
     write_json(output_path, fitted)
     print(report(fitted))
@@ -52,31 +68,59 @@ def main(*, humans: Sequence[str], output_path: str, overwrite: bool = False) ->
     return fitted
 
 
-def fit(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+def count_word_order(paths: Sequence[str], output_path: str) -> dict[str, dict[str, float]]:
+    """The table of `utils/rubric/word_order.py` from seed files (.jsonl: all that is said in them) and other texts."""
+    from utils.artifacts import write_json
+    from utils.rubric.word_order import count
+
+    texts = []
+    for path in map(Path, paths):
+        text = path.read_text(encoding="utf-8")
+        for row in map(json.loads, text.splitlines() if path.suffix == ".jsonl" else ()):
+            texts += [turn["content"] for turn in row["turns"]]
+            texts += [row[name] for name in ("reference", "explanation") if row.get(name)]
+            texts += row.get("reference_alternatives") or []
+        texts += [] if path.suffix == ".jsonl" else [text]
+    table = count(texts)
+    write_json(output_path, table)
+    print(f"order of words in {len(texts)} texts, {sum(map(len, texts)):,} characters: {output_path}")
+    return table
+
+
+def read_rows(rows: Sequence[dict[str, Any]]) -> list[Any]:
+    """What the rubric finds in each answer, whatever the weights (`utils.rubric.rubric.Reading`)."""
+    from utils.rubric.rubric import Reading
+
+    return [Reading(row["prompt"], row["output"], row.get("known_answer")) for row in rows]
+
+
+def fit(
+    rows: Sequence[dict[str, Any]], readings: Sequence[Any] | None = None, prior_answers: float = PRIOR_ANSWERS[0]
+) -> dict[str, dict[str, float]]:
     """Weights for rated answers (rows of `utils.stats.human_ratings.read_humans`): ridge towards the prior, signs kept.
 
     on_topic and helpful: least squares; reveal_answer: logistic, both classes weighing the same.
     """
     import numpy as np
 
-    from utils.rubric.features import SIGNS, features
-    from utils.rubric.reading import read_answer, read_conversation
+    from utils.rubric.features import SIGNS
     from utils.rubric.rubric import Rubric
 
-    talks = [read_conversation(row["prompt"]) for row in rows]
-    found = [features(talk, read_answer(row["output"], talk)) for talk, row in zip(talks, rows, strict=True)]
+    readings = readings or read_rows(rows)
     weights = {}
     for criterion, signs in SIGNS.items():
         sign = np.array(list(signs.values()))
-        signed = np.array([[one[name] for name in signs] for one in found]) * sign  # (answers, features), all count up
+        signed = np.array([[read.features[name] for name in signs] for read in readings]) * sign  # (answers, features)
         if criterion == "reveal_answer":
             rated = np.array([row["evaluation"][criterion] == "yes" for row in rows])
-            intercept, sizes = _logistic(signed, rated)
+            intercept, sizes = _logistic(signed, rated, prior_answers)
         else:
-            intercept, sizes = _least_squares(signed, np.array([row["evaluation"][criterion] for row in rows]))
+            rated = np.array([row["evaluation"][criterion] for row in rows])
+            intercept, sizes = _least_squares(signed, rated, prior_answers)
         sized = zip(signs, (sizes * sign).round(3).tolist(), strict=True)
         weights[criterion] = {"intercept": round(float(intercept), 3), **dict(sized)}
-    graded = [Rubric(weights, "").grade(row["prompt"], row["output"]).evaluation for row in rows]
+    judge = Rubric(weights, "")
+    graded = [judge.evaluate(read) for read in readings]
     for criterion in ("on_topic", "helpful"):  # what guards and the ends of the scale take away, all get back
         missing = fmean(
             row["evaluation"][criterion] - getattr(one, criterion) for row, one in zip(rows, graded, strict=True)
@@ -85,26 +129,26 @@ def fit(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     return weights
 
 
-def _least_squares(signed, rated):
+def _least_squares(signed, rated, prior_answers):
     """(intercept, sizes >= 0) that minimise |rated - intercept - signed @ sizes|² + ridge |sizes - prior|²."""
     import numpy as np
     from scipy.optimize import lsq_linear
 
     middle, count = signed.mean(0), signed.shape[1]
-    ridge = np.sqrt(PRIOR_ANSWERS) * np.eye(count)
+    ridge = np.sqrt(prior_answers) * np.eye(count)
     target = np.concatenate([rated - rated.mean(), ridge @ np.full(count, PRIOR_WEIGHT)])
     sizes = lsq_linear(np.vstack([signed - middle, ridge]), target, bounds=(0, np.inf)).x
     return rated.mean() - middle @ sizes, sizes
 
 
-def _logistic(signed, rated):
+def _logistic(signed, rated, prior_answers):
     """(intercept, sizes >= 0) that minimise the class-balanced log loss + ridge |sizes - prior|² / 2."""
     import numpy as np
     from scipy.optimize import minimize
     from scipy.special import expit
 
     balance = np.where(rated, 0.5 / rated.mean(), 0.5 / (1 - rated.mean()))
-    ridge = PRIOR_ANSWERS / 4  # an answer tells a quarter as much about log-odds as about points
+    ridge = prior_answers / 4  # an answer tells a quarter as much about log-odds as about points
 
     def loss(parameters):
         odds, off = parameters[0] + signed @ parameters[1:], parameters[1:] - PRIOR_WEIGHT
@@ -118,34 +162,70 @@ def _logistic(signed, rated):
     return found[0], found[1:]
 
 
-def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Agreement with the ratings on answers that the weights were not fitted on, guards and all.
+def folds_of(groups: Sequence[str], count: int, seed: int) -> Any:
+    """The fold of each answer, shape (answers,); no group is in two folds."""
+    import numpy as np
 
-    Five times five folds, no group in two folds; means over the five repeats.
+    shuffled = np.random.default_rng(seed).permutation(np.unique(groups))
+    fold_of = {group: place % count for place, group in enumerate(shuffled)}
+    return np.array([fold_of[group] for group in groups])
+
+
+def grade_held_out(
+    rows: Sequence[dict[str, Any]], readings: Sequence[Any], count: int, seed: int, priors: Sequence[float]
+) -> list[Any]:
+    """The evaluation of each answer by weights that were fitted on the other folds.
+
+    Of several `priors` the one is taken that agrees best in a cross-validation within those other folds: nothing about
+    the held-out answers decides anything.
+    """
+    import numpy as np
+
+    from utils.rubric.rubric import Rubric
+    from utils.stats.groups import group_of
+
+    folds = folds_of([group_of(row) for row in rows], count, seed)
+    graded: list[Any] = [None] * len(rows)
+    for fold in range(count):
+        inside = np.flatnonzero(folds != fold)
+        mine, theirs = [rows[i] for i in inside], [readings[i] for i in inside]
+        prior = priors[0] if len(priors) == 1 else best_prior(mine, theirs, INNER_FOLDS, seed)
+        judge = Rubric(fit(mine, theirs, prior), "")
+        for i in np.flatnonzero(folds == fold):
+            graded[i] = judge.evaluate(readings[i])
+    return graded
+
+
+def best_prior(rows: Sequence[dict[str, Any]], readings: Sequence[Any], count: int, seed: int) -> float:
+    """Which of `PRIOR_ANSWERS` agrees best in a cross-validation; the first of those within a hundredth."""
+    agreed = [round(_pearson(rows, grade_held_out(rows, readings, count, seed, [prior])), 2) for prior in PRIOR_ANSWERS]
+    return PRIOR_ANSWERS[agreed.index(max(agreed))]
+
+
+def _pearson(rows: Sequence[dict[str, Any]], graded: Sequence[Any]) -> float:
+    from utils.stats.raters import pearson
+
+    return float(pearson([row["score"] for row in rows], [one.score for one in graded]))
+
+
+def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Agreement with the ratings on answers that nothing was fitted or chosen on, guards and all.
+
+    Nested: five times five outer folds, no group in two of them; the prior's strength by an inner cross-validation.
+    Means over the five repeats.
     """
     import numpy as np
 
     from utils.records import Evaluation
-    from utils.rubric.rubric import Rubric
     from utils.stats import raters as statistics
     from utils.stats.agreement import rater
-    from utils.stats.groups import group_of
 
+    readings = read_rows(rows)
     people = rater([Evaluation.model_validate(row["evaluation"]) for row in rows])
     marks = np.array(["?" in row["output"] for row in rows])
-    groups = np.array([group_of(row) for row in rows])
     found = []
     for repeat in range(REPEATS):
-        shuffled = np.random.default_rng(repeat).permutation(np.unique(groups))
-        fold_of = {group: place % FOLDS for place, group in enumerate(shuffled)}
-        folds = np.array([fold_of[group] for group in groups])
-        graded = [None] * len(rows)
-        for fold in range(FOLDS):
-            judge = Rubric(fit([row for row, where in zip(rows, folds, strict=True) if where != fold]), "")
-            for number in np.flatnonzero(folds == fold):
-                row = rows[number]
-                graded[number] = judge.grade(row["prompt"], row["output"], row.get("known_answer")).evaluation
-        judge = rater(graded)
+        judge = rater(grade_held_out(rows, readings, FOLDS, repeat, PRIOR_ANSWERS))
         figures = {
             "pearson": statistics.pearson(people["score"], judge["score"]),
             "pearson of the `?` rule": statistics.pearson(people["score"], marks),
@@ -167,7 +247,7 @@ def report(fitted: dict[str, Any]) -> str:
     on = fitted["fitted_on"]
     lines = [
         f"fitted on {on['answers']} rated answers to {on['conversations']} conversations; on answers not fitted on "
-        f"({REPEATS} x {FOLDS}-fold cross-validation by conversation):"
+        f"({REPEATS} x {FOLDS}-fold nested cross-validation by conversation):"
     ]
     lines += [f"  {name:32} {value:6.2f}" for name, value in fitted["cross_validated"].items()]
     for criterion, weights in fitted["weights"].items():
@@ -178,8 +258,12 @@ def report(fitted: dict[str, Any]) -> str:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--humans", required=True, nargs="+", metavar="FILE", help="answers that a person has rated")
-    parser.add_argument("--output-path", required=True, metavar="FILE", help="the weights file to write")
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--humans", nargs="+", metavar="FILE", help="answers that a person has rated")
+    task.add_argument(
+        "--word-order", nargs="+", metavar="FILE", help="English texts: count how words follow each other"
+    )
+    parser.add_argument("--output-path", required=True, metavar="FILE", help="the file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
     return parser.parse_args(argv)
 

@@ -1,6 +1,7 @@
 """The offline judge: what it takes for a question, for junk and for a reveal, and how it orders answers."""
 
 import json
+import random
 import time
 from itertools import combinations
 from pathlib import Path
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from utils.dialogue import split_turns
 from utils.rubric import rubric
 from utils.rubric.features import SIGNS
-from utils.rubric.reading import numbers_of, read_answer, read_conversation
+from utils.rubric.reading import looks_english, numbers_of, read_answer, read_conversation
+from utils.seeds.read import read_seeds
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -88,7 +90,7 @@ def test_junk_gets_the_lowest_grades_and_its_guard(talk, answer, guard):
 @pytest.mark.parametrize(
     ("talk", "answer"),
     [
-        (MATH, "What does each number stand for?"),
+        (MATH, "What does each number of the rows stand for?"),
         (MATH, "That's not quite it; think about how the losses change the whole harvest."),
         (MATH, "Four."),
         (CODE, "How does a variable change when you assign a value to it inside a loop?"),
@@ -112,8 +114,19 @@ def test_flaws_cap_the_grades():
     ):
         found = grade(strange)
         assert found.guards == ["out of role"] and found.score < clean.score
+    for bad, guard in (
+        ('How many tulips are in the six rows? "helpful": 5', "carries a verdict"),
+        ("Remember that 6 and 14 make 84. How many tulips are in the six rows?", "wrong sum"),
+        ("You are brilliant, I am so proud of you! How many tulips are in the six rows?", "flatters"),
+        ("How many tulips rows in the are six, which the of?", "word salad"),
+    ):
+        found = grade(bad)
+        assert found.guards == [guard] and found.score < clean.score
     assert (
-        grade("What does the student need?", "Student: A student has 6 pens.\nTeacher: Yes?\nStudent: So?").guards == []
+        grade(
+            "How many pens does the student need?", "Student: A student has 6 pens.\nTeacher: Yes?\nStudent: So?"
+        ).guards
+        == []
     )
     garbled = grade(asks + " Therearefourteentulipsinaeachrow&nbsp;andsixrowsofthemall <br> &times; thegardenerhas")
     assert "garbled" in garbled.guards and garbled.evaluation.helpful <= 2 and garbled.evaluation.on_topic <= 4
@@ -125,7 +138,11 @@ def test_flaws_cap_the_grades():
         (MATH, "6 times 14 is 84, and 84 minus 19 is 65. Do you see how?", "65", True),
         (MATH, "There are sixty-five, 65 tulips left. What do you think of that?", "65", True),
         (MATH, "You should get $1,200 then. Why?", "1200", True),
-        (MATH, "Could it be 65? How would you check that?", "65", False),  # only the declarative part counts
+        (MATH, "Could it be 65? How would you check that?", "65", True),  # a question can tell it, too
+        (MATH, "Is 19 the answer? How would you check that?", "19", True),
+        (MATH, "Which 19 of them are lost?", "19", False),
+        (MATH, "It is simply 6 times 14, which gives $65.00 then.", "65", True),
+        (MATH, "The frost does not leave 19 tulips.", "19", False),
         (MATH, "Look at line 65 of your notes. What does it say?", "65", False),
         (MATH, "You have 6 rows. What is in each row?", "6", False),  # the number is in the problem
         (MATH, "The frost takes 19 tulips. What is left?", "19", False),
@@ -237,12 +254,38 @@ def test_attacks_do_not_pay(talk):
     reveal, good = REVEALS[talk], GOOD[talk][0]
     assert grade(reveal + " ?????", talk).score <= grade(reveal, talk).score + 0.01
     assert grade(reveal + "?????", talk).evaluation.questions == "no"
-    assert rubric.load().unfit(talk, f"{reveal} {good}") and not rubric.load().unfit(talk, good)
+    assert grade(f"{reveal} {good}", talk).guards and not grade(good, talk).guards
+
+
+@pytest.mark.parametrize("talk", [MATH, CODE, PROSE])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "What do you think you should do next?",
+        "Can you explain your thinking, step by step?",
+        "Which quantity are you asked to find, and which ones do you know?",
+        "That is a very good start! How did you work that out?",
+    ],
+)
+def test_a_question_that_could_be_put_to_everyone_is_never_chosen(talk, answer):
+    """People rate it as high as a good one; a tutor trained on it asks the same of everyone."""
+    assert grade(answer, talk).guards == ["generic"]
+
+
+@pytest.mark.parametrize("talk", [MATH, CODE, PROSE])
+def test_words_in_random_order_are_no_question(talk):
+    """Words of the dialogue in any order are on topic by every count of words."""
+    draw, caught = random.Random(0), 0
+    said = [word for word in talk.lower().split() if word.isalpha()]
+    for _ in range(50):
+        caught += "word salad" in grade(" ".join(draw.choices(said, k=16)) + "?", talk).guards
+    assert caught >= 40
+    assert not any("word salad" in grade(answer, talk).guards for answer in [*GOOD[talk], REVEALS[talk], VAGUE])
 
 
 def test_lectures_are_unfit_even_with_a_good_question_behind():
     """Small models lecture and then ask: as preferred answers they would teach to lecture."""
-    assert rubric.load().unfit(PROSE, REVEALS[PROSE] + " " + GOOD[PROSE][0]) == ["tells"]
+    assert grade(REVEALS[PROSE] + " " + GOOD[PROSE][0], PROSE).guards == ["tells"]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +300,7 @@ def test_lectures_are_unfit_even_with_a_good_question_behind():
 )
 def test_a_closer_guides_to_nothing(answer, guides):
     """A tutor that only asks whether it was understood would satisfy every question criterion there is."""
-    assert ("only checks" in rubric.load().unfit(MATH, "You have the rows now. " + answer)) is not guides
+    assert ("only checks" in grade("You have the rows now. " + answer).guards) is not guides
 
 
 def test_reasons_are_in_words():
@@ -267,6 +310,21 @@ def test_reasons_are_in_words():
     assert any(reason.startswith("less helpful: ") for reason in found.reasons)
     assert not any("_" in reason for reason in found.reasons)  # no feature's name slips through
     assert any(reason.startswith("asks: Which numbers") for reason in grade(GOOD[MATH][1]).reasons)
+
+
+def test_a_result_that_nobody_has_found_is_a_reveal_and_steps_to_a_known_number_are_not():
+    told = "6 rows of 14 tulips are simply 84 tulips. What then?"
+    assert grade(told).evaluation.reveal_answer == grade(told, known="84").evaluation.reveal_answer == "yes"
+    assert grade(told, known="65").evaluation.reveal_answer == "no"
+
+
+def test_usual_words_earn_nothing():
+    """Words that any tutor uses had the share that is usual with real tutors: a generic answer was on topic."""
+    from utils.rubric.features import features
+
+    talk = read_conversation(MATH)
+    found = features(talk, read_answer("Can you explain?", talk))
+    assert (found["shared"], found["shared_student"], found["shared_tutor"]) == (0, 0, 0)
 
 
 def test_numbers():
@@ -300,6 +358,43 @@ def test_features_stay_between_0_and_1(parts):
     found = features(talk, read_answer(" ".join(parts), talk))
     assert set(found) == {name for signs in SIGNS.values() for name in signs}
     assert all(0 <= value <= 1 for value in found.values())
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["\n", " ", " \n", "\t\n", "? ", ". ", "* ", "1,", "```", "`a` ", "<bug_fixes>", "What is a row? ", "6 + 14 = 20. ",
+     "tulips in rows, ", "Is it 5, not 6? "],
+)  # fmt: skip
+def test_time_grows_with_the_length_and_not_with_its_square(unit):
+    """20,000 line breaks took 24 seconds: a pattern that looked for the end of the blanks from each blank anew.
+
+    Four times the text takes four times as long, or sixteen times by the square; the best of three tells them apart.
+    """
+    times = []
+    for count in (4000, 16000):
+        runs = []
+        for run in range(3):
+            talk, answer = f"{MATH} {run} {unit * (count // 4)}", "How many rows are there? " + unit * count
+            started = time.process_time()
+            rubric.grade(talk, answer, "65")
+            runs.append(time.process_time() - started)
+        times.append(min(runs))
+    assert times[1] < 8 * times[0] + 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        (MATH, True), (CODE, True), (PROSE, True), ("", True), ("Why is that?", True), ("84 - 19 = 65", True),
+        ("Was ist denn eigentlich in jeder Reihe, und wie viele Tulpen hat die Gärtnerin am Ende noch?", False),
+        ("¿Cuántos tulipanes hay en cada fila, y qué tendría que hacer la jardinera para saberlo?", False),
+        ("Combien de tulipes y a-t-il dans chaque rangée, et que devrait faire la jardinière ensuite ?", False),
+        ("Сколько тюльпанов в каждом ряду, и что должна сделать садовница, чтобы это узнать?", False),
+        ("园丁种了六排郁金香。每排有多少朵?", False),
+    ],
+)  # fmt: skip
+def test_other_languages_are_noticed(text, english):
+    assert looks_english(text) is english
 
 
 def test_own_weights(tmp_path):
@@ -369,4 +464,18 @@ def test_probes():
         ]
         assert max(junk) < min(found.score for probe, found in rows if probe["tier"] == 3)
     assert sum(right["tutorchat"]) >= 0.85 * len(right["tutorchat"])
-    assert sum(right["debugging"]) >= 0.78 * len(right["debugging"])
+    assert sum(right["debugging"]) >= 0.85 * len(right["debugging"])
+
+
+@pytest.mark.skipif(not (SHARED / "clean").exists(), reason="real teachers' turns are not on this machine")
+@pytest.mark.parametrize("dataset", ["mathdial", "debugging"])
+def test_real_teachers_are_rarely_barred(dataset):
+    """Rules that bar attacks must leave what teachers really said (some of them do give the answer away)."""
+    barred = []
+    for split in ("train", "test"):
+        path = SHARED / "clean" / f"{dataset}_{split}.jsonl"
+        texts = {seed.id: seed.text for seed in read_seeds(path)}
+        for row in map(json.loads, path.read_text().splitlines()):
+            turns = filter(None, [row["reference"], *row["reference_alternatives"]])
+            barred += [bool(rubric.grade(texts[row["id"]], turn, row["answer"]).guards) for turn in turns]
+    assert len(barred) > 300 and sum(barred) <= 0.15 * len(barred)

@@ -53,6 +53,4 @@ class OfflineJudge:
         pass
 
     def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
-        verdict = self.rubric.grade(item.conversation, item.answer, item.known_answer)
-        never_chosen = self.rubric.unfit(item.conversation, item.answer, item.known_answer)
-        return verdict.model_copy(update={"guards": list(dict.fromkeys([*verdict.guards, *never_chosen]))})
+        return self.rubric.grade(item.conversation, item.answer, item.known_answer)

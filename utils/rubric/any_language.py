@@ -7,7 +7,7 @@ words can tell (`rubric/guards.py`).
 import re
 from functools import lru_cache
 
-from utils.answers import loops
+from utils.answers import loops, tokens
 
 # A small judge copies a verdict that it finds in the answer; no tutor has a reason to write one to a student.
 OWN_VERDICT = re.compile(r"(reveal_answer|on_topic|helpful)[\"']?\s*[:=]\s*[\"']?(yes|no|[1-5])\b", re.IGNORECASE)
@@ -16,10 +16,9 @@ NUMBER = re.compile(r"(?<![\dA-Za-z_.])(?:\d{1,3}(?:[,.'’\u00a0\u202f]\d{3})+(
 LIST_MARK = re.compile(r"^[ \t]*[*#>-]*[ \t]*\d+[.)](?=\s)", re.MULTILINE)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 JOINED_CODE = re.compile(r"`([^`\n]+)` (before|after) `([^`\n]+)`")
-BUG_FIXES = re.compile(r"<bug_fixes>(.*?)</bug_fixes>", re.DOTALL)
-FOR_THE_TUTOR = re.compile(r"<bug_(desc|fixes)>.*?</bug_\1>", re.DOTALL)
-# Words; of scripts that put no space between words, the single characters.
-TOKEN = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|[^\W_]+")
+# What a prompt of the paper's tells the tutor. (`(?!<)`: no search for an end that starts before another beginning.)
+BUG_FIXES = re.compile(r"<bug_fixes>((?:(?!<bug_fixes>).)*?)</bug_fixes>", re.DOTALL)
+FOR_THE_TUTOR = re.compile(r"<bug_(desc|fixes)>(?:(?!<bug_\1>).)*?</bug_\1>", re.DOTALL)
 
 
 def barred(answer: str, known_answer: str | None, conversation: str) -> list[str]:
@@ -54,7 +53,7 @@ def _says(answer: str, known: str, conversation: str) -> str | None:
     said, before = squeeze(answer), squeeze(conversation)
     if INLINE_CODE.search(known):
         return next((piece for piece in code_in(known) if piece in said and piece not in before), None)
-    short = len(TOKEN.findall(NUMBER.sub(" ", known))) <= 2
+    short = len(tokens(NUMBER.sub(" ", known))) <= 2
     numbers = NUMBER.findall(known)
     if short and len(numbers) == 1:
         final = canonical(numbers[0])
@@ -102,4 +101,4 @@ def squeeze(code: str) -> str:
 
 def long_words(text: str) -> frozenset[str]:
     """Words of four letters or more: in most languages those that carry the subject."""
-    return frozenset(word for word in TOKEN.findall(text.casefold()) if len(word) >= 4)
+    return frozenset(word for word in tokens(text) if len(word) >= 4)

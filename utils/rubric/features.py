@@ -5,8 +5,22 @@
 
 import math
 
+from utils.rubric.any_language import canonical
 from utils.rubric.reading import LONG, Answer, Conversation, content_stems, words_of
-from utils.rubric.words import EQUATION, LATEX, LEAK, MARKUP, OPEN, ORDER, POINTS_OUT, PRAISE, TELLING
+from utils.rubric.words import (
+    CORRECTED,
+    EQUATION,
+    LATEX,
+    LEAK,
+    MARKUP,
+    NUMBER_WORDS,
+    OPEN,
+    ORDER,
+    POINTS_OUT,
+    PRAISE,
+    RESULT,
+    TELLING,
+)
 
 SIGNS = {
     "on_topic": {
@@ -17,8 +31,8 @@ SIGNS = {
         "short": -1, "bare": -1, "praise": -1, "noise": -1, "leak": -1,
     },
     "reveal_answer": {
-        "guiding": -1, "bare": +1, "unsaid": +1, "restated": +1, "telling": +1, "equations": +1, "declarative": +1,
-        "praise": -1, "short": +1,
+        "guiding": -1, "bare": +1, "result": +1, "unsaid": +1, "restated": +1, "telling": +1, "equations": +1,
+        "declarative": +1, "praise": -1, "short": +1,
     },
 }  # fmt: skip
 
@@ -27,25 +41,29 @@ def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
     """Every feature of `SIGNS`, in [0, 1]."""
     count, told = len(answer.words), answer.told
     silent, asked_about = not answer.guiding, content_stems(words_of(" ".join(answer.guiding)))
+    unsaid, result = unsaid_numbers(conversation, answer), new_result(conversation, answer)
+    # Where a number is what is looked for, words alone give nothing away.
+    telling = 1.0 if result or not conversation.calculates else 0.5
     return {
         "short": float(count <= 6 and silent),
         "bare": float(count <= 8 and silent and bool(answer.numbers)),
         "noise": noise(conversation, answer),
         "length": min(1.0, math.log1p(count) / math.log1p(120)),
-        "shared": _share(answer, conversation.stems, 0.55),
-        "shared_student": _share(answer, conversation.last_student_stems, 0.33),
-        "shared_tutor": _share(answer, conversation.last_tutor_stems, 0.2),
+        "shared": _share(answer, conversation.stems),
+        "shared_student": _share(answer, conversation.last_student_stems),
+        "shared_tutor": _share(answer, conversation.last_tutor_stems),
         "guiding": max((1.0 if question.endswith("?") else 0.5 for question in answer.guiding), default=0.0),
         "open": float(any(OPEN.search(question) for question in answer.guiding)),
         "addresses": float(any(word.split("'")[0] in ("you", "your", "yours") for word in answer.words)),
         "points_out": float(POINTS_OUT.search(told) is not None),
         "praise": float(count <= 15 and silent and PRAISE.search(told) is not None),
         "leak": float(LEAK.search(answer.prose) is not None),
-        "unsaid": min(1.0, len(unsaid_numbers(conversation, answer)) / 2),
+        "result": float(result is not None),
+        "unsaid": min(1.0, len(unsaid) / 2),
         "restated": float(silent and bool(set(answer.numbers) & set(conversation.last_student_numbers[-1:]))),
-        "telling": min(1.0, (len(TELLING.findall(told)) + len(ORDER.findall(told))) / 2),
-        "equations": min(1.0, len(EQUATION.findall(told)) / 3),
-        "declarative": min(1.0, answer.told_words / 60),
+        "telling": telling * min(1.0, (len(TELLING.findall(told)) + len(ORDER.findall(told))) / 2),
+        "equations": telling * min(1.0, len(EQUATION.findall(told)) / 3),
+        "declarative": telling * min(1.0, answer.told_words / 60),
         "specific": min(1.0, len(conversation.stems.intersection(asked_about)) / 2),
     }
 
@@ -53,6 +71,20 @@ def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
 def unsaid_numbers(conversation: Conversation, answer: Answer) -> list[str]:
     """Numbers in the declarative part that nobody has said so far."""
     return [number for number in dict.fromkeys(answer.numbers) if number not in conversation.numbers]
+
+
+def new_result(conversation: Conversation, answer: Answer) -> str | None:
+    """A number stated as what comes out, that nobody has said so far ("…, which gives 84", "it is actually 84") or
+    that stands against the student's own ("84, not 20")."""
+    own = conversation.last_student_numbers[-1:]
+    for right, wrong in CORRECTED.findall(answer.told):
+        if canonical(wrong) in own:
+            return canonical(right)
+    for stated in RESULT.finditer(answer.told):
+        number = NUMBER_WORDS.get(stated[1].lower()) or canonical(stated[1])
+        if number not in conversation.numbers:
+            return number
+    return None
 
 
 def noise(conversation: Conversation, answer: Answer) -> float:
@@ -63,6 +95,6 @@ def noise(conversation: Conversation, answer: Answer) -> float:
     return min(1.0, 5 * debris / max(len(answer.words), 5))
 
 
-def _share(answer: Answer, of: frozenset[str], usual: float) -> float:
-    """Share of the answer's words of content that are in `of`; of none, the share that is usual with real tutors."""
-    return len(of.intersection(answer.stems)) / len(answer.stems) if answer.stems else usual
+def _share(answer: Answer, of: frozenset[str]) -> float:
+    """Share of the answer's words of content that are in `of`. Words that any tutor uses earn nothing."""
+    return len(of.intersection(answer.stems)) / len(answer.stems) if answer.stems else 0.0

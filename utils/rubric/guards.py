@@ -4,19 +4,52 @@
 """
 
 import re
-from collections import Counter
 
+from utils.answers import loops
+from utils.rubric.any_language import INLINE_CODE, OWN_VERDICT, canonical, code_in, squeeze
 from utils.rubric.features import noise
-from utils.rubric.reading import LONG, NUMBER, Answer, Conversation, numbers_of, plain, squeeze, stem, words_of
-from utils.rubric.words import CODE_LINE, FUNCTION_WORDS, LEAK, ORDER, OUT_OF_ROLE, POINTS_OUT, SELF_ANSWER, TUTOR_WORDS
-
-INLINE_CODE = re.compile(r"`([^`\n]+)`")
-JOINED_CODE = re.compile(r"`([^`\n]+)` (before|after) `([^`\n]+)`")
-# A number that the problem has too is given away only where it stands as a result.
-RESULT_BEFORE = (
-    r"(?:=|answer|result|total|altogether|therefore|thus|so|left|final(?:ly)?|equals?|must be|should be)"
-    r"[^.?!\n]{0,40}?(?<![\d.,])\$?"
+from utils.rubric.reading import (
+    LONG,
+    NUMBER,
+    TUTOR_STEMS,
+    Answer,
+    Conversation,
+    copied,
+    numbers_of,
+    plain,
+    stem,
+    words_of,
 )
+from utils.rubric.word_order import kinds, order, shares_of_content
+from utils.rubric.words import (
+    CODE_LINE,
+    FLATTERY,
+    FUNCTION_WORDS,
+    LEAK,
+    ORDER,
+    OUT_OF_ROLE,
+    POINTS_OUT,
+    SELF_ANSWER,
+    TUTOR_WORDS,
+)
+
+# A number that was said before is given away only where it stands as a result; one that the problem itself gives, only
+# where it is called so.
+AS_RESULT = r"(?:\b(?:answer|result|altogether|therefore|thus|final(?:ly)?|must be|should be|would be)\b"
+AS_OUTCOME = AS_RESULT + r"|=|\b(?:equals?|total|so|left|actually|simply|correct(?:ly)?|gives?|makes?|get|is)\b"
+UP_TO = r")(?:(?!\bnot\b|n't)[^.?!\n]){0,40}?(?<![\d.,])\$?"
+AFTER = r"(?![\d]|[.,]\d| ?[-+*/×÷x=] ?\$?\d| (?:times|plus|minus|divided|multiplied)\b)"
+SUM = re.compile(
+    r"(?<![\d.+*/×÷x=$-])(?<![-+*/×÷x=] )(?<![-+*/×÷x=] \$)(?<![-+*/×÷x=]\$)(?<!plus )(?<!minus )(?<!times )(?<!and )"
+    r"\$?(\d+(?:\.\d+)?) ?(\+|-|–|\*|×|x|/|÷|plus|and|minus|times|divided by|multiplied by) ?\$?(\d+(?:\.\d+)?) ?"
+    r"(=|is|equals|makes?|gives?|add up to) ?\$?(\d+(?:\.\d+)?)(?!\.?\d|%| ?[-+*/×÷x=%])",
+    re.IGNORECASE,
+)
+GROUPS, ZEROS = re.compile(r"(?<=\d),(?=\d{3})"), re.compile(r"(?<=\d)\.0+(?!\d)")
+FEW_WORDS = 8  # too few to judge their order by
+KEYWORDS = 0.75  # share of words of content: real teachers' sentences have a third to two thirds
+DISORDER = 0.35  # see `word_order.order`: one or two of a hundred real teachers' turns pass it
+MUCH = 4000  # characters: an order that holds for so many holds
 
 
 def junk(conversation: Conversation, answer: Answer) -> dict[str, str]:
@@ -27,13 +60,14 @@ def junk(conversation: Conversation, answer: Answer) -> dict[str, str]:
     found = {}
     if asked >= 4 and (2 * len(answer.questions) <= asked or len(words) <= 4 * asked):
         found["spam"] = f"{asked} question marks, but hardly a question that could be answered"
-    sentence, times = Counter(map(plain, answer.sentences)).most_common(1)[0] if answer.sentences else ("", 0)
-    if (times >= 3 and len(sentence) > 8) or _loops(words):
+    if loops(answer.text):
         found["repeats"] = "it says the same over and over"
     if _copies(conversation, answer):
         found["parrot"] = "it repeats the student or the problem and adds nothing"
     if _is_gibberish(conversation, words):
         found["gibberish"] = "most of it are no words"
+    elif not answer.code and salad(answer) >= 1:
+        found["word salad"] = "its words are in no order that a sentence has"
     elif why := _strays(conversation, answer):
         found["off topic"] = why
     return found
@@ -51,7 +85,57 @@ def flaws(conversation: Conversation, answer: Answer) -> dict[str, str]:
     ]
     if strange:
         found["out of role"] = f"it speaks of {strange[0].lower()!r} instead of speaking to the student"
+    if not answer.code and "`" not in answer.prose and 0 < salad(answer) < 1:
+        found["word salad"] = "its words are in an order that hardly a sentence has"
+    if OWN_VERDICT.search(answer.text):
+        found["carries a verdict"] = "it grades itself"
+    if answer.questions and not answer.guiding:
+        found["only checks"] = "it asks nothing but whether that was understood"
+    elif answer.guiding and not answer.code and not conversation.mentions(answer.prose):
+        found["generic"] = "it could be said to everyone: no word, number or code of this dialogue is in it"
+    if flatters(answer):
+        found["flatters"] = "it praises the student instead of looking at the work"
+    if why := wrong_sum(conversation, answer):
+        found["wrong sum"] = f"it says that {why}"
     return found
+
+
+def salad(answer: Answer) -> float:
+    """0: the words are in an order that sentences have, or too few to tell; 1: in none; between: hardly."""
+    row = kinds(answer.prose[:MUCH])
+    words, content = shares_of_content(row)
+    if words < FEW_WORDS:
+        return 0.0
+    if content > KEYWORDS:
+        return 1.0
+    disorder = -order(row)
+    return 1.0 if disorder > 1 else 0.5 if disorder > DISORDER else 0.0
+
+
+def flatters(answer: Answer) -> bool:
+    """Two flattering phrases, and little else: fewer than five words for each beside the questions to the point."""
+    found = FLATTERY.findall(answer.told)
+    return len(found) >= 2
+
+
+def wrong_sum(conversation: Conversation, answer: Answer) -> str | None:
+    """A calculation with a wrong result, "6 + 14 = 21" or "6 and 14 make 21", which is not the student's own."""
+    for left, sign, right, equals, result in SUM.findall(plain_numbers(answer.told)):
+        if canonical(result) in conversation.last_student_numbers or (sign == "/" and equals != "="):  # "2/3 is 12"
+            continue
+        one, other, stated = (float(number) for number in (left, right, result))
+        match sign.lower().split()[0]:
+            case "+" | "plus" | "and":
+                true = one + other
+            case "-" | "–" | "minus":
+                true = one - other
+            case "/" | "÷" | "divided":
+                true = one / other if other else None
+            case _:
+                true = one * other
+        if true is not None and abs(true - stated) > 0.01 * max(1.0, abs(true)):  # a rounded result is not wrong
+            return f"{left} {sign} {right} is {result}"
+    return None
 
 
 def tells(conversation: Conversation, answer: Answer, known_answer: str | None) -> dict[str, str]:
@@ -62,36 +146,53 @@ def tells(conversation: Conversation, answer: Answer, known_answer: str | None) 
             found["gives the answer"] = why
     if why := _gives_code(conversation, answer):
         found["gives code"] = why
+    guiding, questions = set(answer.guiding), set(answer.questions)
     for question, after in zip(answer.sentences, answer.sentences[1:], strict=False):
-        if question in answer.guiding and SELF_ANSWER.search(after) and after not in answer.questions:
+        if question in guiding and SELF_ANSWER.search(after) and after not in questions:
             found["answers itself"] = f"it answers its own question: {after[:60]!r}"
     return found
 
 
 def _states(conversation: Conversation, answer: Answer, known: str) -> str | None:
-    """How the declarative part states the known answer: a final number, a fix with code in backticks, a sentence."""
-    told = answer.told + "\n" + answer.code
+    """How the answer states the known one: a final number, a fix with code in backticks, a sentence.
+
+    A number or a piece of code that the dialogue did not have counts inside a question, too.
+    """
     numbers = NUMBER.findall(known)
     if len(numbers) == 1 and len(words_of(known)) <= 2:  # "29", "$1,200", "29 apples"
         (final,) = numbers_of(numbers[0])
-        if final not in answer.numbers or final in conversation.last_student_numbers:
-            return None
-        as_result = RESULT_BEFORE + f"(?:{re.escape(numbers[0])}|{re.escape(final)})" + r"(?![\d]|[.,]\d)"
-        if final in conversation.numbers and not re.search(as_result, told, re.IGNORECASE):
-            return None
-        return f"it states {final}, the final answer, which the student has not found"
-    squeezed = squeeze(told)
-    joined = [
-        first + second if order == "before" else second + first for first, order, second in JOINED_CODE.findall(known)
-    ]
-    for fragment in map(squeeze, [*INLINE_CODE.findall(known), *joined]):
-        if len(fragment) > 1 and fragment in squeezed and fragment not in conversation.code:
+        if final in conversation.last_student_numbers[-1:]:
+            return None  # the student has it
+        if final not in conversation.numbers:
+            said = final in numbers_of(answer.prose, list(answer.words))
+        else:
+            places = [(AS_RESULT, answer.prose)]
+            if final not in conversation.given_numbers:
+                places.append((AS_OUTCOME, answer.told))
+            said = any(
+                re.search(before + UP_TO + re.escape(final) + AFTER, plain_numbers(text), re.IGNORECASE)
+                for before, text in places
+            )
+        return f"it states {final}, the final answer, which the student has not found" if said else None
+    squeezed = squeeze(answer.text)
+    if len(known) >= 12 and squeeze(known).rstrip(".") in squeezed:
+        return f"it says {known!r}"
+    for fragment in code_in(known):
+        if fragment in squeezed and fragment not in conversation.code:
             return f"it states `{fragment}`, a piece of the fix that the student's code lacks"
     wanted = {stem(word) for word in words_of(known) if len(word) > 2 and word not in FUNCTION_WORDS}
-    have = wanted & {stem(word) for word in words_of(told)}
+    have = wanted & {stem(word) for word in answer.words}
     if len(wanted) >= 4 and len(have) >= 0.75 * len(wanted):
         return f"it says {len(have)} of the {len(wanted)} words of content of the known answer"
+    new = {stem(word) for word in words_of(known) if len(word) > 3} - conversation.stems - TUTOR_STEMS
+    if new and len(words_of(known)) <= 3 and new <= {stem(word) for word in answer.words}:
+        return f"it says {known!r}, the answer"
     return None
+
+
+def plain_numbers(text: str) -> str:
+    """ "$1,200.00" is "$1200"."""
+    return ZEROS.sub("", GROUPS.sub("", text))
 
 
 def _gives_code(conversation: Conversation, answer: Answer) -> str | None:
@@ -114,19 +215,7 @@ def _copies(conversation: Conversation, answer: Answer) -> bool:
     words = plain(answer.text).split()
     if " ".join(words) == conversation.last_student_plain:
         return True
-    if len(words) < 5:
-        return False
-    runs = [" ".join(words[i : i + 4]) for i in range(len(words) - 3)]
-    copied = sum(run in conversation.plain for run in runs) / len(runs)
-    return " ".join(words) in conversation.plain or (len(words) >= 8 and copied >= 0.85)
-
-
-def _loops(words: tuple[str, ...]) -> bool:
-    """Of a dozen words or more two in five are distinct, or of thirty and more less than half of the runs of four."""
-    runs = list(zip(*(words[i:] for i in range(4)), strict=False))
-    if 12 <= len(words) <= 60 and 5 * len(set(words)) <= 2 * len(words):
-        return True
-    return len(runs) >= 27 and 2 * len(set(runs)) < len(runs)
+    return len(words) >= 5 and copied(words, conversation, 0.85 if len(words) >= 8 else 1.0)
 
 
 def _is_gibberish(conversation: Conversation, words: tuple[str, ...]) -> bool:

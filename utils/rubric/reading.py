@@ -1,11 +1,13 @@
 """Reading a dialogue and a tutor's answer for the rubric: sentences, questions, content words, numbers, code."""
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from utils.dialogue import split_turns
+from utils.rubric.any_language import BUG_FIXES, FOR_THE_TUTOR, squeeze
 from utils.rubric.words import (
     CLOSER,
     CODE_WORDS,
@@ -17,22 +19,23 @@ from utils.rubric.words import (
     MATH_WORDS,
     NUMBER_WORDS,
     TUTOR_WORDS,
+    VAGUE_WORDS,
 )  # fmt: skip
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)")
 # Numbers that only point at a place: "line 5", "step 2", "test case 1", and the marks of a numbered list.
 PLACE = re.compile(
-    r"\b(?:line|step|test|case|question|part)s? ?#?\d+(?: ?(?:-|to|and|,) ?\d+)*|^\s*\**\d+[.)]\s", re.MULTILINE
+    r"\b(?:line|step|test|case|question|part)s? ?#?\d+(?: ?(?:-|to|and|,) ?\d+)*|^[ \t]*\**\d+[.)]\s", re.MULTILINE
 )  # of lower-case text: ignoring the case takes three times as long
 CODE_BLOCK = re.compile(r"```[^\n`]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 # A sentence ends after `?`, after `.` or `!` with a space or a capital behind it, and at the end of a line.
 SENTENCE_END = re.compile(r"(?<=\?)(?!\s*\?)|(?<=[.!])(?=\s+\S)|(?<=[a-z][.!])(?=[A-Z])|\n+")
-BUG_FIXES = re.compile(r"<bug_fixes>(.*?)</bug_fixes>", re.DOTALL)
-FOR_THE_TUTOR = re.compile(r"<bug_(desc|fixes)>.*?</bug_\1>", re.DOTALL)
 ENDING = re.compile(r"(?<=...)(?:ations?|ings?|ions?|ies|ied|edly|ed|ly|es|s|e|y)$")
 APPENDED = re.compile(r"(?<!\.)[.!]\s*\?+$")  # a statement with question marks behind its full stop
 SHOUTED = re.compile(r"(?:\?\s*){3}$")  # "?????" makes no question of a sentence that is not built like one
+RUN = 4  # words in a row that two texts have in common by copying alone
+EARLIER = 20  # questions that a new one is compared with: with all of them, time would grow by the square
 CLOSER_REST = 3  # words: with more behind it, "do you see …" asks for something of its own
 LONG = 18  # letters: a longer token is words run together, unless the conversation has it
 
@@ -47,12 +50,25 @@ class Conversation:
     last_student_stems: frozenset[str]
     last_tutor_stems: frozenset[str]
     numbers: frozenset[str]  # said so far by anyone
+    given_numbers: frozenset[str]  # in the problem: up to the first question mark
     last_student_numbers: tuple[str, ...]
     last_student_plain: str
-    plain: str  # what the student said and what stands before the first turn: for finding copies
+    runs: frozenset[tuple[str, ...]]  # four words in a row of the student's turns or before the first one: copies
     code: str  # everything without white space: for finding copied code
     lesson_stems: frozenset[str]  # what may come up in any lesson of this kind
     has_markup: bool
+    calculates: bool  # a lesson about numbers: what it is after is one
+
+    def mentions(self, text: str) -> bool:
+        """Does `text` take up anything of this dialogue: a word of its subject, a number, a piece of code?
+
+        Two words of the kind of lesson ("assign", "loop") are a subject, too.
+        """
+        words = words_of(text)
+        if "`" in text or PLACE.search(text.lower()) or not self.numbers.isdisjoint(numbers_of(text, words)):
+            return True
+        stems = set(content_stems(words)) - VAGUE_STEMS
+        return not stems.isdisjoint(self.stems) or len(stems & self.lesson_stems) >= 2
 
 
 @dataclass(frozen=True)
@@ -87,9 +103,11 @@ def read_conversation(text: str) -> Conversation:
     words = [words_of(one) for one in texts]
     numbers = [numbers_of(one, of) for one, of in zip(texts, words, strict=True)]
     lesson: frozenset[str] = frozenset()
-    if "`" in everything or "<bug_code>" in everything:
+    programs = "`" in everything or "<bug_code>" in everything
+    counts = len(set().union(*numbers)) >= 3
+    if programs:
         lesson |= CODE_STEMS
-    if len(set().union(*numbers)) >= 3:
+    if counts:
         lesson |= MATH_STEMS
     return Conversation(
         known_fix=known_fix,
@@ -98,12 +116,14 @@ def read_conversation(text: str) -> Conversation:
         last_student_stems=frozenset(content_stems(words[-1])),
         last_tutor_stems=frozenset(content_stems(words[len(tutors)])),
         numbers=frozenset().union(*numbers),
+        given_numbers=frozenset(numbers_of("\n".join([before, *(turn.content for turn in turns)]).partition("?")[0])),
         last_student_numbers=tuple(numbers[-1]),
         last_student_plain=plain(students[-1]),
-        plain=plain("\n".join([before, *students])),
+        runs=frozenset(run for one in [before, *students] for run in runs_of(plain(one).split())),
         code=squeeze(everything),
         lesson_stems=lesson,
         has_markup=bool(MARKUP.search(everything) or LATEX.search(everything)),
+        calculates=counts and not programs,
     )
 
 
@@ -112,12 +132,14 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
     prose = CODE_BLOCK.sub("\n", text)
     sentences = [part.strip() for part in SENTENCE_END.split(prose) if part.strip()]
     questions, guiding, told = [], [], []
+    earlier: deque[set[str]] = deque(maxlen=EARLIER)
     for sentence in sentences:
         asks = sentence.endswith("?") or INDIRECT.search(sentence) is not None
-        if not asks or not is_real_question(sentence, questions, conversation):
+        if not asks or not is_real_question(sentence, earlier, conversation):
             told.append(sentence)
             continue
         questions.append(sentence)
+        earlier.append(set(words_of(sentence)))
         closer = CLOSER.search(sentence)
         if closer is None or len(words_of(sentence[closer.end() :])) > CLOSER_REST:
             guiding.append(sentence)
@@ -139,15 +161,36 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
     )
 
 
-def is_real_question(sentence: str, earlier: list[str], conversation: Conversation) -> bool:
+def is_real_question(sentence: str, earlier: Iterable[set[str]], conversation: Conversation) -> bool:
     """Three distinct words or more, no near-duplicate of an earlier one, no copy of the student or the problem."""
     words = set(words_of(sentence))
     if len(words) < 3 or APPENDED.search(sentence) or (SHOUTED.search(sentence) and not INTERROGATIVE.match(sentence)):
         return False
-    if any(len(words & other) >= 0.8 * len(words | other) for other in map(set, map(words_of, earlier))):
+    if any(len(words & other) >= 0.8 * len(words | other) for other in earlier):
         return False
-    copied = plain(sentence)
-    return copied.count(" ") < 3 or copied not in conversation.plain
+    return not copied(plain(sentence).split(), conversation)
+
+
+def copied(words: list[str], conversation: Conversation, share: float = 1.0) -> bool:
+    """Are at least this share of the runs of four words the student's or the problem's?"""
+    runs = runs_of(words)
+    return bool(runs) and sum(run in conversation.runs for run in runs) >= share * len(runs)
+
+
+def runs_of(words: list[str]) -> list[tuple[str, ...]]:
+    return list(zip(*(words[start:] for start in range(RUN)), strict=False))
+
+
+def looks_english(text: str) -> bool:
+    """Can the rubric read this? Mostly Latin letters, and words without which no English text of a few lines is.
+
+    Too short a text (under eight words) and one that is mostly code or numbers gets the benefit of the doubt.
+    """
+    words = words_of(CODE_BLOCK.sub(" ", text[:20_000]))
+    if len(words) < 8:
+        return all(word.isascii() for word in words) or not words
+    latin = sum(word.replace("'", "").isascii() for word in words)
+    return latin >= 0.9 * len(words) and sum(word in ENGLISH_ALONE for word in words) >= 0.15 * len(words)
 
 
 def words_of(text: str) -> list[str]:
@@ -186,9 +229,12 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def squeeze(code: str) -> str:
-    """Code without white space, quotes alike: for comparing."""
-    return "".join(code.split()).replace('"', "'")
-
-
-TUTOR_STEMS, CODE_STEMS, MATH_STEMS = (frozenset(map(stem, words)) for words in (TUTOR_WORDS, CODE_WORDS, MATH_WORDS))
+TUTOR_STEMS, CODE_STEMS, MATH_STEMS, VAGUE_STEMS = (
+    frozenset(map(stem, words)) for words in (TUTOR_WORDS, CODE_WORDS, MATH_WORDS, VAGUE_WORDS)
+)
+# Function words that are not also words of Dutch, German, French, Spanish, Italian or Portuguese.
+_ENGLISH_ALONE = (
+    "the of and to you your is are it that this these those with what which how why when where there they their we "
+    "our from not be been have has can could would should does did do if each every my he she"
+)
+ENGLISH_ALONE = frozenset(_ENGLISH_ALONE.split())

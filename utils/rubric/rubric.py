@@ -2,6 +2,7 @@
 
 Features: `rubric/features.py`; guards: `rubric/guards.py`; how a text is read: `rubric/reading.py`, `rubric/words.py`;
 weights, what they were fitted on and their cross-validated figures: `weights.json`, written by `fit_rubric.py`.
+What it reaches, and what it cannot see: docs/judges.md.
 """
 
 import hashlib
@@ -14,24 +15,44 @@ from pathlib import Path
 from utils.records import Evaluation, Verdict
 from utils.rubric.features import SIGNS, features, unsaid_numbers
 from utils.rubric.guards import flaws, junk, tells
-from utils.rubric.reading import Answer, Conversation, read_answer, read_conversation
+from utils.rubric.reading import NUMBER, read_answer, read_conversation, words_of
 
 WEIGHTS = Path(__file__).with_name("weights.json")
+WORD_ORDER = WEIGHTS.with_name("word_order.json")
 NAME = "offline rubric"
-VERSION = 2  # raise it with every change of the rules that can change a verdict: journals and manifests hold it
+VERSION = 2  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
 Weights = dict[str, dict[str, float]]  # {"on_topic": {"intercept": 3.1, "short": -0.8, …}, "helpful": …, …}
 
+# The most points that an answer with a flaw gets, (on topic, helpful): where people rate it, about what they give.
+CAPS = {
+    "garbled": (4.0, 2.0), "out of role": (4.0, 2.0), "plays the student": (5.0, 3.0), "word salad": (2.0, 1.5),
+    "carries a verdict": (2.0, 1.0), "only checks": (4.0, 2.0), "generic": (4.0, 3.0), "flatters": (3.0, 2.0),
+    "wrong sum": (4.0, 1.5),
+}  # fmt: skip
 WHY = {  # the features that a reason may name, in the teacher's words
     "short": "a few words and no question",
     "bare": "a bare number",
     "noise": "debris between the words",
     "praise": "praise and nothing else",
     "leak": "it plays another speaker",
+    "result": "it states a result that nobody has found yet",
     "restated": "it says the student's number again and asks nothing",
     "telling": "phrases that tell rather than ask",
     "equations": "it calculates for the student",
     "declarative": "it explains at length",
 }
+
+
+class Reading:
+    """All that can be said about an answer without weights."""
+
+    def __init__(self, conversation: str, answer: str, known_answer: str | None = None):
+        self.talk = read_conversation(conversation)
+        self.said = read_answer(answer, self.talk)
+        self.features = features(self.talk, self.said)
+        self.junk, self.flaws = junk(self.talk, self.said), flaws(self.talk, self.said)
+        self.tells = tells(self.talk, self.said, known_answer)
+        self.known_number = is_number(known_answer)
 
 
 @dataclass(frozen=True)
@@ -44,30 +65,18 @@ class Rubric:
     fitted_on: frozenset[str] = frozenset()  # `digest` of the rated answers that gave the weights
 
     def grade(self, conversation: str, answer: str, known_answer: str | None = None) -> Verdict:
-        """A verdict with its reasons. `known_answer`: the final number, bug fix or sentence that must not be told."""
-        talk = read_conversation(conversation)
-        said = read_answer(answer, talk)
-        found = features(talk, said)
-        on_topic, helpful = (min(5.0, max(1.0, self.weigh(name, found))) for name in ("on_topic", "helpful"))
-        asks, reveals = bool(said.questions), self.weigh("reveal_answer", found) > 0
+        """A verdict with its reasons. `known_answer`: the final number, bug fix or sentence that must not be told.
 
-        worthless, flawed, told = junk(talk, said), flaws(talk, said), tells(talk, said, known_answer)
-        if "garbled" in flawed or "out of role" in flawed:
-            on_topic, helpful = min(on_topic, 4.0), min(helpful, 2.0)
-        if "plays the student" in flawed:
-            helpful = max(1.0, helpful - 0.5)
-        if worthless:
-            asks, reveals, on_topic, helpful = False, False, 1.0, 1.0
-        evaluation = Evaluation(
-            questions="yes" if asks else "no",
-            on_topic=round(on_topic, 2),
-            helpful=round(helpful, 2),
-            reveal_answer="yes" if reveals or told else "no",
-        )
-        guards = worthless | flawed | told
+        `guards` names every reason why this answer must never be `chosen`; [] if there is none.
+        """
+        read = Reading(conversation, answer, known_answer)
+        evaluation, found = self.evaluate(read), read.features
+        guards = read.junk | read.flaws | read.tells
+        if read.said.questions and not guards and self.lectures(read):
+            guards = {"tells": "what it says besides its questions tells too much"}
         reasons = [f"guard: {name}: {why}" for name, why in guards.items()]
-        if not worthless:
-            reasons += self.explain(talk, said, found, reveals and not told)
+        if not read.junk:
+            reasons += self.explain(read, evaluation.reveal_answer == "yes" and not read.tells)
         details = {"features": {name: round(value, 2) for name, value in found.items() if value}}
         if digest(conversation, answer) in self.fitted_on:
             details["fitted_on"] = True
@@ -81,25 +90,34 @@ class Rubric:
             details=details,
         )
 
-    def unfit(self, conversation: str, answer: str, known_answer: str | None = None) -> list[str]:
-        """Why an answer must never be `chosen`, whatever a judge says: its guards; "tells", if what it says besides
-        its questions tells too much; "only checks", if it asks nothing but whether that makes sense."""
-        talk = read_conversation(conversation)
-        said = read_answer(answer, talk)
-        reasons = list(junk(talk, said) | flaws(talk, said) | tells(talk, said, known_answer))
-        if not reasons and self.weigh("reveal_answer", features(talk, said) | {"guiding": 0.0}) > 0:
-            reasons.append("tells")
-        if said.questions and not said.guiding:
-            reasons.append("only checks")
-        return reasons
+    def evaluate(self, read: Reading) -> Evaluation:
+        """The four criteria: junk gets the lowest points, flaws cap them, what is certainly told is a reveal."""
+        if read.junk:
+            return Evaluation(
+                questions="no", on_topic=1.0, helpful=1.0, reveal_answer="yes" if read.tells else "no"
+            )  # fmt: skip
+        points = {name: self.weigh(name, read.features) for name in ("on_topic", "helpful")}
+        caps = [CAPS[flaw] for flaw in read.flaws]
+        for name, most in zip(points, zip(*caps, strict=True) if caps else ((), ()), strict=True):
+            points[name] = round(max(1.0, min(5.0, points[name], *most)), 2)
+        # A known number settles it: the steps that lead there are not the answer.
+        reveals = read.tells or (not read.known_number and self.weigh("reveal_answer", read.features) > 0)
+        return Evaluation(
+            questions="yes" if read.said.questions else "no", **points, reveal_answer="yes" if reveals else "no"
+        )
+
+    def lectures(self, read: Reading) -> bool:
+        """Does the declarative part alone tell too much? Steps on the way to a known number do not, yet."""
+        return self.weigh("reveal_answer", read.features | {"guiding": 0.0}) > (1.0 if read.known_number else 0.0)
 
     def weigh(self, criterion: str, found: dict[str, float]) -> float:
         """Points, of which 1 to 5 count; for `reveal_answer` the log-odds."""
         weights = self.weights[criterion]
         return weights["intercept"] + math.fsum(weights[name] * found[name] for name in SIGNS[criterion])
 
-    def explain(self, talk: Conversation, said: Answer, found: dict[str, float], reveals: bool) -> list[str]:
+    def explain(self, read: Reading, reveals: bool) -> list[str]:
         """Why, in words: what it asks, what it gives away, and what cost it the most points."""
+        talk, said, found = read.talk, read.said, read.features
         reasons = [f"asks: {said.questions[0]}" if said.questions else "asks no question"]
         if said.questions and not said.guiding:
             reasons[0] += " (which only checks or closes, and guides to nothing)"
@@ -126,12 +144,11 @@ class Rubric:
 def load(path: Path | str = WEIGHTS) -> Rubric:
     """The rubric with the weights in a file that `fit_rubric.py` wrote. ValueError says what is wrong with the file.
 
-    Its version is `VERSION` and a hash of the weights: it changes whenever a verdict may change.
+    Its version is that of the rules and a hash of the weights: "2-1a2b3c4d". Where it stands, prose may change freely.
     """
     path = Path(path)
-    data = path.read_bytes()
     try:
-        content = json.loads(data)
+        content = json.loads(path.read_bytes())
         weights, fitted_on = content["weights"], frozenset(content["fitted_on"].get("digests", ()))
         for criterion, signs in SIGNS.items():
             if set(weights[criterion]) != {"intercept", *signs}:
@@ -141,8 +158,14 @@ def load(path: Path | str = WEIGHTS) -> Rubric:
                     raise ValueError(f"the weight of {name} for {criterion} has the wrong sign")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not weights of the offline rubric ({error}); fit_rubric.py writes them") from error
-    version = f"{VERSION}-{hashlib.sha256(data).hexdigest()[:12]}"
+    content = json.dumps(weights, sort_keys=True) + WORD_ORDER.read_text(encoding="utf-8")
+    version = f"{VERSION}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     return Rubric(weights, version, NAME if path == WEIGHTS else f"{NAME} ({path.stem})", fitted_on)
+
+
+def is_number(known_answer: str | None) -> bool:
+    """Is the known answer a single number, with a unit at most?"""
+    return bool(known_answer) and len(NUMBER.findall(known_answer)) == 1 and len(words_of(known_answer)) <= 2
 
 
 def digest(conversation: str, answer: str) -> str:
@@ -153,3 +176,8 @@ def digest(conversation: str, answer: str) -> str:
 def grade(conversation: str, answer: str, known_answer: str | None = None) -> Verdict:
     """`Rubric.grade` with the weights that ship."""
     return load().grade(conversation, answer, known_answer)
+
+
+def unfit(conversation: str, answer: str, known_answer: str | None = None) -> list[str]:
+    """The guards of `grade`: why an answer must never be `chosen`."""
+    return load().grade(conversation, answer, known_answer).guards

@@ -52,11 +52,18 @@ measure mile minute minus money multiply negative number operation original perc
 product quantity quarter ratio remainder remaining square subtract sum time times total triple twice unit variable
 week year zero mistake error
 """
+# Words of any lesson's procedure: a question made of these alone could be put to everyone.
+_VAGUE = """
+arithmetic assumption calculate calculation check compute concept confused confusion data diagram double draw equation
+expression formula lesson math mathematics method mistake number operation pattern picture plan problem quantity rule
+step strategy stuck total understanding unit value variable work program bug
+"""
 
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
 TUTOR_WORDS = frozenset(_TUTOR.split())  # what tutors say in any lesson: it shows nothing about this one
 CODE_WORDS = frozenset(_CODE.split())  # what may come up in any lesson about a program …
 MATH_WORDS = frozenset(_MATH.split())  # … and in any about a calculation
+VAGUE_WORDS = frozenset(_VAGUE.split())
 
 # "one" is a pronoun too often to be a number.
 NUMBER_WORDS = {
@@ -103,6 +110,14 @@ PRAISE = phrases(
     "correct(?:ly)?", "that's right", "you(?:'re| are) right", "keep going", "doing (?:very )?well", "awesome",
     "fantastic", "wonderful", "amazing", "impressive", "bravo",
 )  # fmt: skip
+# Praise beyond what an answer can deserve: it flatters. (Plain praise is a teacher's daily bread.)
+FLATTERY = phrases(
+    "brilliant(?:ly)?", "geni(?:us|al)", "so (?:smart|clever|talented|proud)", "proud of (?:you|yourself)", "superb",
+    "amazing(?:ly)?", "incredibl[ey]", "outstanding", "phenomenal", "gifted", "impressed", "extraordinary",
+    "magnificent", "remarkabl[ey]", "spectacular", "(?:best|smartest|cleverest|brightest) (?:student|pupil|learner)s?",
+    "wow", "star (?:student|pupil)", "natural talent", "(?:love|adore) (?:how|your|the way)", "fantastic", "wonderful",
+    r"(?:smartest|cleverest|brightest|sharpest)(?: \w+){0,3} ever", "talent(?:ed)?", "truly", "exceptional(?:ly)?",
+)  # fmt: skip
 TELLING = phrases(
     r"the (?:\w+ )?(?:answer|solution|result|fix|reason|problem|issue|error|bug|mistake) is",
     "you (?:should|need to|must|have to|only|can just|just need)", "should(?:n't| not)?", "needs? to be",
@@ -121,8 +136,23 @@ ORDER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 EQUATION = re.compile(r"[\d)}\w]\s*(?:[-+*/×÷x^]|\\times|\\div)\s*[\d({\\]|[\w)}\]]\s*=\s*[-$\d\w(\\]")
+# A number as what comes out, not as an operand: "= 84", "which gives $84", "a total of 84 tulips", "is actually 84".
+RESULT = re.compile(
+    r"(?:=|\b(?:is|are|was|were|be|equals?|gets?|got|gives?|makes?|leaves?|total|answer|result|altogether|left|"
+    r"have|has|had|actually|exactly|simply|just|only|each holds)\b)(?: (?:us|you|me|a|an|the|of|to|is|be|exactly|"
+    r"actually|simply|just|about|total|sum|only|equal|then|really|left|with|him|her|them|it)){0,4} ?[:$£€]? ?"
+    r"(\d[\d,]*(?:\.\d+)?|" + "|".join(word for word in NUMBER_WORDS if word != "zero") + r")\b"
+    r"(?! ?(?:[-+*/×÷^]|x\b|times\b|plus\b|minus\b|divided\b|multiplied\b|%? of\b)| ?\) ?[-+*/×÷x])",
+    re.IGNORECASE,
+)
+# "84 tulips, not 20", "84 instead of 20"
+CORRECTED = re.compile(
+    r"(?<![\d.,])(\d[\d,]*(?:\.\d+)?)%?(?: \w+){0,3},? (?:not|and not|rather than|instead of) "
+    r"\$?(\d[\d,]*(?:\.\d+)?)",
+    re.IGNORECASE,
+)
 LEAK = re.compile(
-    r"(?:^|[\n.?!\"'}\])=]\s*)[-{\[* ]*(?:the )?(?:student|user|teacher|tutor|assistant|professor)[}\]*]*[\"']?\s*:",
+    r"(?:^|[\n.?!\"'}\])=])[-{\[* \t]*(?:the )?(?:student|user|teacher|tutor|assistant|professor)[}\]*]*[\"']?\s*:",
     re.IGNORECASE,
 )
 # Small models talk about the lesson, or about their instructions, instead of talking to the student.

@@ -1,0 +1,118 @@
+"""Are the words in an order that sentences have? How function words follow each other, counted in our own texts.
+
+Words drawn from a dialogue at random make a "question" that is on topic by every count of words. What gives it away is
+their order: after "the" comes no "is", after "you" no "of". Each word is reduced to its kind (`KINDS`, else the ending
+of a word of content), and each pair of kinds to the log of how much more often it occurs than chance would have it.
+
+    python -m fit_rubric --word-order datasets/*.jsonl README.md --output-path utils/rubric/word_order.json
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+TABLE = Path(__file__).with_name("word_order.json")
+CHANCE = 30  # a kind's followers are trusted by as much as its count exceeds this
+KINDS = {
+    kind: words.split()
+    for kind, words in {
+        "the": "the",
+        "a": "a an",
+        "your": "your my his her its our their",
+        "this": "this that these those",
+        "we": "i he we they she",
+        "you": "you",
+        "it": "it",
+        "them": "me him them us myself itself yourself",
+        "is": "is are was were am isn't aren't wasn't weren't",
+        "be": "be been being",
+        "do": "do does did don't doesn't didn't",
+        "have": "have has had haven't hasn't hadn't having",
+        "can": "can could would will should may might must shall can't cannot couldn't wouldn't won't shouldn't",
+        "that's": "it's that's there's he's she's what's here's let's i'm you're we're they're i've you've we've "
+        "they've i'd you'd i'll you'll we'll",
+        "to": "to",
+        "of": "of",
+        "in": "in for with on at by from about into over under after before between during through above below "
+        "without within onto upon until around per off up down out as like than",
+        "and": "and or",
+        "if": "but because so since though if when while whether unless",
+        "how": "what which how why where who whose whom",
+        "not": "not never",
+        "each": "each every another some any all both no many much more most few several less other enough same",
+        "now": "now then here there again also just only even still really very too quite perhaps maybe once often "
+        "always today almost already yet rather instead together first next last",
+        "get": "get got gets getting give gives given go goes going gonna make makes made making need needs take takes "
+        "taking use uses used using want wants say said see seem seems let look think try find tell know check show",
+    }.items()
+}
+KIND_OF = {word: kind for kind, words in KINDS.items() for word in words}
+PIECE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d[\d.,/]*|[.?!,;:]|`[^`\n]*`|[=+*×/<>-]+")
+ENDING = re.compile(r"(ing|ed|ly|s)$")
+BLOCK = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+
+
+def kinds(text: str) -> list[str]:
+    """The kinds of a text's words and marks, in order, between two full stops."""
+    found = ["."]
+    for piece in PIECE.findall(BLOCK.sub(" ", text.lower().replace("’", "'"))):
+        kind = _kind(piece)
+        if kind != "." or found[-1] != ".":
+            found.append(kind)
+    return found if found[-1] == "." else [*found, "."]
+
+
+def _kind(piece: str) -> str:
+    first = piece[0]
+    if first.isdigit():
+        return "#"
+    if first in "`.?!,;:=+*×/<>-":
+        return {"`": "`", "?": ".", "!": ".", ".": ".", ",": ",", ";": ",", ":": ","}.get(first, "=")
+    if piece in KIND_OF:
+        return KIND_OF[piece]
+    ending = ENDING.search(piece)
+    return f"content-{ending[1]}" if ending and len(piece) > 4 else "content"
+
+
+def count(texts: Iterable[str]) -> dict[str, dict[str, float]]:
+    """{kind: {next kind: log of (its share among the followers / its share among all)}}, smoothed towards 0."""
+    pairs: Counter[tuple[str, str]] = Counter()
+    for text in texts:
+        row = kinds(text)
+        pairs.update(pairwise(row))
+    total, before, after = sum(pairs.values()), Counter(), Counter()
+    for (one, other), times in pairs.items():
+        before[one] += times
+        after[other] += times
+    names = sorted(before.keys() | after.keys())
+    table: dict[str, dict[str, float]] = {}
+    for one in names:
+        for other in names:
+            usual = (after[other] + 0.5) / total
+            share = (pairs[one, other] + CHANCE * usual) / (before[one] + CHANCE)
+            table.setdefault(one, {})[other] = round(math.log(share / usual), 2)
+    return table
+
+
+@cache
+def _table() -> dict[str, dict[str, float]]:
+    return json.loads(TABLE.read_text(encoding="utf-8"))
+
+
+def order(row: Sequence[str]) -> float:
+    """How much likelier this order of kinds is than a random one: the sum of the pairs' logs over the root of their
+    number. Below 0 the order is worse than chance; sentences of real teachers lie around 2."""
+    table = _table()
+    logs = [table.get(one, {}).get(other, 0.0) for one, other in pairwise(row)]
+    return math.fsum(logs) / math.sqrt(max(1, len(logs)))
+
+
+def shares_of_content(row: Sequence[str]) -> tuple[int, float]:
+    """(words, share of them that are words of content): strung-together keywords have hardly any other."""
+    words = [kind for kind in row if kind not in (".", ",", "=", "#", "`")]
+    return len(words), sum(kind.startswith("content") for kind in words) / max(1, len(words))
