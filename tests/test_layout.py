@@ -19,7 +19,7 @@ UTILS = sorted((ROOT / "utils").rglob("*.py"))
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "openai", "ollama", "matplotlib", "scipy", "pandas"}
 IMPORTED_LAZILY = {
     "tutors.generation", "tutors.step_attention", "dpo.training", "dpo.checkpoints", "dpo.trainer",
-    "dpo.shared_prompts", "stats.agreement", "stats.raters", "stats.bootstrap", "stats.comparisons", "stats.means",
+    "dpo.shared_prompts", "stats.agreement", "stats.labels", "stats.raters", "stats.bootstrap", "stats.comparisons", "stats.means",
     "stats.groups",     "results.claims",
 }  # fmt: skip
 # Which rooms a room may import from; the ground is the files that lie in utils/ itself. Arrows run downward only.

@@ -1,0 +1,157 @@
+"""MRBench (Maurya et al., NAACL 2025, arXiv 2412.09416): answers of eight tutors, labelled by people.
+
+A dialogue: {"conversation_id": "930-…", "conversation_history": "Tutor: Hi, …\\n Student: …", "Data": "MathDial",
+"Ground_Truth_Solution": "… \\n 2000", "anno_llm_responses": {"GPT4": {"response": "…", "annotation":
+{"Mistake_Identification": "Yes", "Revealing_of_the_Answer": "No", …}}, …}}. In the development set of BEA 2025 the
+tutors stand under "tutor_responses", have four labels, and nothing tells the solution.
+CC BY-SA 4.0: it is fetched, never bundled.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from utils.artifacts import read_json, write_json, write_text
+from utils.sources.download import Source, fetch
+
+SOURCE = Source(
+    # The branch, not a commit: no published release names one. `sources.json` records which commit was fetched.
+    "github", "kaushal0494/UnifyingAITutorEvaluation", "main", ("*MRBench_V2.json", "*mrbench_v3_devset.json")
+)  # fmt: skip
+LICENSE = """\
+# MRBench
+
+Maurya, Srivatsa, Petukhova, Kochmar: "Unifying AI Tutor Evaluation: An Evaluation Taxonomy for Pedagogical Ability
+Assessment of LLM-Powered AI Tutors", NAACL 2025 (arXiv 2412.09416), and the shared task of BEA 2025.
+From <https://github.com/kaushal0494/UnifyingAITutorEvaluation>, CC BY-SA 4.0; the files are unchanged. Their dialogues
+come from MathDial (CC BY-SA 4.0) and Bridge (Wang et al., 2024). You may pass them on with this credit and under the
+same licence. `sources.json` has the commit and the checksum of each file.
+"""
+
+REVEALS = "revealing_of_the_answer"
+# What a good answer has, one point each: not revealing counts as a point, "to some extent" and a neutral tone as half.
+DESIDERATA = (
+    "mistake_identification", "mistake_location", REVEALS, "providing_guidance", "actionability", "coherence",
+    "tutor_tone", "humanlikeness",
+)  # fmt: skip
+VALUES = {
+    "yes": 1.0, "to some extent": 0.5, "no": 0.0,
+    "yes (and the answer is correct)": 1.0, "yes (but the answer is incorrect)": 1.0,
+    "encouraging": 1.0, "neutral": 0.5, "offensive": 0.0,
+}  # fmt: skip
+QUESTION_IS = re.compile(r"The question is:(.*)", re.DOTALL)
+SPEAKER = re.compile(r"^\s*(Tutor|Teacher|Student)\s*:\s*", re.MULTILINE)
+LABEL = re.compile(r"^\s*(?:Tutor|Teacher)(?: response)?\s*:\s*", re.IGNORECASE)
+FINAL = re.compile(r"[-\d.,/]*\d")
+
+
+@dataclass(frozen=True)
+class LabelledAnswer:
+    """One tutor's answer. `labels` are in [0, 1]; of the development set only four are there."""
+
+    dialogue: str
+    group: str  # the problem: its answers are not independent of each other
+    part: str  # "MathDial" or "Bridge"
+    conversation: str  # "Student: …" and "Teacher: …" lines
+    known_answer: str | None  # the final number of the solution, where the file has one
+    tutor: str
+    answer: str
+    labels: dict[str, float] = field(hash=False)
+
+    @property
+    def desiderata(self) -> float | None:
+        """The sum of the eight, from 0 to 8; None where a label is missing."""
+        if not set(DESIDERATA) <= self.labels.keys():
+            return None
+        return sum(1 - self.labels[name] if name == REVEALS else self.labels[name] for name in DESIDERATA)
+
+
+def fetch_mrbench(output_dir: Path) -> list[Path]:
+    """Fetch both files to `output_dir`, with their licence and where they are from. OSError and ValueError: `fetch`."""
+    files = fetch(SOURCE, Path(output_dir) / "raw")
+    paths = []
+    for file in files:
+        paths.append(Path(output_dir) / file.local.name)
+        write_text(paths[-1], file.local.read_text(encoding="utf-8"))
+    origins = [
+        {
+            "file": file.local.name,
+            "repo": file.repo,
+            "revision": file.revision,
+            "path": file.path,
+            "sha256": file.sha256,
+        }
+        for file in files
+    ]
+    write_json(Path(output_dir) / "sources.json", origins)
+    write_text(Path(output_dir) / "LICENSES.md", LICENSE)
+    return paths
+
+
+def read_mrbench(paths: list[Path] | list[str]) -> list[LabelledAnswer]:
+    """All labelled answers of the files, each once. ValueError names the file and the dialogue that is wrong.
+
+    The same answer to the same dialogue may stand in both files, or twice in one (three ids repeat): the copy with
+    the most labels is kept.
+    """
+    found: dict[tuple[str, str, str], LabelledAnswer] = {}
+    for path in paths:
+        rows = read_json(path)
+        if not isinstance(rows, list):
+            raise ValueError(f"{path}: expected a JSON list of MRBench dialogues")
+        for number, row in enumerate(rows, 1):
+            try:
+                answers = _answers(row)
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                raise ValueError(f"{path}, dialogue {number}: not one of MRBench's ({error!r})") from error
+            for one in answers:
+                key = (one.dialogue, one.tutor, one.answer)
+                if key not in found or len(one.labels) > len(found[key].labels):
+                    found[key] = one
+    if not found:
+        raise ValueError(f"{', '.join(map(str, paths))}: no dialogue in it")
+    return list(found.values())
+
+
+def half_of(group: str) -> str:
+    """ "first" or "second": the halves, by problem, of which the offline judge's development saw the first alone."""
+    return "first" if hashlib.sha256(group.encode()).digest()[0] % 2 == 0 else "second"
+
+
+def _answers(row: dict) -> list[LabelledAnswer]:
+    history = _plain(row["conversation_history"])
+    solution = row.get("Ground_Truth_Solution") or ""
+    final = FINAL.findall(solution.strip().rpartition("\n")[2])
+    # MathDial's ids are "<problem>-<random>", its first turn asks "The question is: …"; Bridge has bare numbers.
+    asked = QUESTION_IS.search(history.partition("\nStudent:")[0])
+    problem = re.sub(r"\W+", " ", asked[1]).strip().lower() if asked else ""
+    group = problem or f"dialogue {row['conversation_id']}"
+    return [
+        LabelledAnswer(
+            dialogue=str(row["conversation_id"]), group=group,
+            part=row.get("Data") or ("MathDial" if asked else "Bridge"),
+            conversation=SPEAKER.sub(lambda mark: f"{mark[1].replace('Tutor', 'Teacher')}: ", history),
+            known_answer=final[-1] if final else None, tutor=tutor, answer=_answer(one["response"]),
+            labels={name.lower(): _value(label) for name, label in one["annotation"].items()},
+        )
+        for tutor, one in (row.get("anno_llm_responses") or row["tutor_responses"]).items()
+    ]  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    """Without no-break spaces, and without the space before each line."""
+    return "\n".join(line.strip() for line in text.replace("\xa0", " ").split("\n")).strip()
+
+
+def _answer(text: str) -> str:
+    """Without a leading "Tutor:" and without quotes around the whole, or before it alone."""
+    text = LABEL.sub("", _plain(text))
+    return text.strip().strip('"“”').strip() if text.count('"') < 3 else text.strip()
+
+
+def _value(label: str) -> float:
+    name = " ".join(label.replace("\xa0", " ").lower().split())
+    if name not in VALUES:
+        raise ValueError(f"an unknown label {label!r}")
+    return VALUES[name]
