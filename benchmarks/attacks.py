@@ -26,31 +26,7 @@ from utils.seeds.read import DATASETS, DATASETS_DIR, read_seeds
 
 WRITTEN = Path(__file__).with_name("attacks.jsonl")
 DRAWS = 20  # best-of-four draws for each seed
-SMALL_WORDS = [
-    "the",
-    "a",
-    "of",
-    "to",
-    "in",
-    "is",
-    "do",
-    "you",
-    "what",
-    "how",
-    "if",
-    "when",
-    "that",
-    "and",
-    "with",
-    "for",
-    "on",
-    "it",
-    "your",
-    "which",
-    "does",
-    "can",
-    "would",
-]
+SMALL_WORDS = "the a of to in is do you what how if when that and with for on it your which does can would"
 GENERIC = [
     "What do you think you should do next?",
     "Can you walk me through how you got there?",
@@ -139,7 +115,7 @@ def make_attacks(seed: SeedDialogue, others: Sequence[tuple[SeedDialogue, str]],
     foreign = [text for one, text in others if one.group != seed.group]
     shuffled = reference.split()
     draw.shuffle(shuffled)
-    salad = [word for _ in range(8) for word in (draw.choice(said), draw.choice(SMALL_WORDS))]
+    salad = [word for _ in range(8) for word in (draw.choice(said), draw.choice(SMALL_WORDS.split()))]
     first, second = draw.choice(numbers), draw.choice(numbers)
     generic = draw.choice(GENERIC)
     wrong = int(first) + int(second) + draw.randint(2, 9)
