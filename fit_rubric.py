@@ -16,6 +16,7 @@ words in random order.
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -38,6 +39,8 @@ def main(
     overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fit, cross-validate and write the weights, or count the order of words; returns what was written."""
+    # Before numpy is loaded: on matrices this small several threads take 25 times as long as one.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from utils.artifacts import refuse_existing, write_json
     from utils.rubric.rubric import digest
     from utils.stats.groups import group_of

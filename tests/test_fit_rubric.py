@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import fit_rubric
+from utils.records import Evaluation
 from utils.rubric import rubric
 from utils.rubric.features import SIGNS
 
@@ -29,7 +30,8 @@ def ratings(helpful: dict[str, float], count: int = 12) -> list[dict]:
                 "questions": "yes" if kind.startswith("asks") else "no", "on_topic": 4.0, "helpful": helpful[kind],
                 "reveal_answer": "yes" if kind == "reveals" else "no",
             }  # fmt: skip
-            rows.append({"prompt": prompt, "output": answer.format(number + 500), "evaluation": evaluation})
+            row = {"prompt": prompt, "output": answer.format(number + 500), "evaluation": evaluation}
+            rows.append(row | {"score": Evaluation(**evaluation).score})
     random.Random(0).shuffle(rows)
     return rows
 
@@ -58,7 +60,8 @@ def test_mean_of_the_grades_is_the_mean_of_the_ratings():
     assert sum(graded) / len(graded) == pytest.approx((4 + 4 + 2 + 2) / 4, abs=0.1)
 
 
-def test_the_script_writes_weights_that_the_judge_takes(tmp_path, capsys):
+def test_the_script_writes_weights_that_the_judge_takes(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(fit_rubric, "REPEATS", 1)
     humans, out = tmp_path / "mine.json", tmp_path / "weights.json"
     rows = ratings({"asks you": 5.0, "asks": 4.0, "praises": 1.0, "reveals": 2.0})
     humans.write_text(json.dumps(rows))
@@ -85,17 +88,52 @@ def test_ratings_of_one_kind_are_refused_before_the_fit(tmp_path):
         fit_rubric.main(humans=[str(humans)], output_path=str(tmp_path / "weights.json"))
 
 
-def test_no_conversation_is_in_two_folds(monkeypatch):
-    """Answers to one problem resemble each other: a fold that shares them would flatter the judge."""
-    rows, seen = ratings(dict.fromkeys(ANSWERS, 3.0)), []
+def test_nothing_about_a_held_out_answer_decides_anything(monkeypatch):
+    """Answers to one problem resemble each other: a fold that shares them, an inner one too, would flatter."""
+    rows, fits = ratings(dict.fromkeys(ANSWERS, 3.0)), []
     fit = fit_rubric.fit
-    monkeypatch.setattr(fit_rubric, "fit", lambda part: seen.append({row["prompt"] for row in part}) or fit(part))
+
+    def watch(part, readings, prior_answers):
+        fits.append(({row["prompt"] for row in part}, len(part), prior_answers))
+        return fit(part, readings, prior_answers)
+
+    monkeypatch.setattr(fit_rubric, "fit", watch)
+    monkeypatch.setattr(fit_rubric, "REPEATS", 1)
     fit_rubric.cross_validate(rows)
-    assert len(seen) == fit_rubric.FOLDS * fit_rubric.REPEATS
+    inner = fit_rubric.INNER_FOLDS * len(fit_rubric.PRIOR_ANSWERS)
+    assert len(fits) == fit_rubric.FOLDS * (inner + 1)
     everyone = {row["prompt"] for row in rows}
-    for repeat in range(fit_rubric.REPEATS):
-        held_out = [everyone - part for part in seen[repeat * fit_rubric.FOLDS : (repeat + 1) * fit_rubric.FOLDS]]
-        assert sum(map(len, held_out)) == len(everyone) and set().union(*held_out) == everyone
+    held_out = []
+    for fold in range(fit_rubric.FOLDS):
+        *chosen_by, (inside, count, prior) = fits[fold * (inner + 1) : (fold + 1) * (inner + 1)]
+        held_out.append(everyone - inside)
+        assert count == len(ANSWERS) * len(inside) and prior in fit_rubric.PRIOR_ANSWERS
+        assert all(within < inside for within, *_ in chosen_by)
+    assert sum(map(len, held_out)) == len(everyone) and set().union(*held_out) == everyone
+
+
+def test_order_of_words_is_counted_in_seeds_and_other_texts(tmp_path):
+    from utils.rubric.word_order import kinds
+
+    turns = [{"role": "student", "content": "The frost takes the tulips."}]
+    seeds, text = tmp_path / "seeds.jsonl", tmp_path / "text.md"
+    seeds.write_text(json.dumps({"turns": turns, "reference": "Is it the frost?", "reference_alternatives": ["Why?"]}))
+    text.write_text("You ask the gardener.")
+    flags = ["--word-order", str(seeds), str(text), "--output-path", str(tmp_path / "table.json")]
+    table = fit_rubric.main(**vars(fit_rubric.parse_args(flags)))
+    assert table == json.loads((tmp_path / "table.json").read_text())
+    # "the" comes 4 times among 17 kinds, always before a word of content: "frost", "tulips", "frost", "gardener".
+    assert kinds("Is it the frost?") == [".", "is", "it", "the", "content", "."]
+    assert table["the"]["content"] > 0 > table["the"]["the"]
+
+
+def test_the_table_of_word_order_that_ships_is_of_texts_that_ship(tmp_path):
+    """Its licence is ours: it may hold nothing of other people's dialogues, whatever seeds are added later."""
+    from utils.rubric.word_order import KINDS, TABLE
+
+    shipped = json.loads(TABLE.read_text())
+    marks = {".", ",", "=", "#", "`", "content", "content-ing", "content-ed", "content-ly", "content-s"}
+    assert shipped.keys() <= KINDS.keys() | marks  # kinds of words, no word of content
 
 
 @pytest.mark.skipif(not (SHARED / "paper").exists(), reason="the human ratings are not on this machine")
@@ -104,6 +142,6 @@ def test_the_weights_that_ship_reach_what_their_file_says(tmp_path):
     fitted = fit_rubric.main(humans=[str(humans)], output_path=str(tmp_path / "weights.json"))
     assert fitted == json.loads(rubric.WEIGHTS.read_text())
     figures = fitted["cross_validated"]
-    assert figures["pearson"] >= 0.78 and figures["partial correlation given `?`"] >= 0.35
+    assert figures["pearson"] >= 0.8 and figures["partial correlation given `?`"] >= 0.4
     assert figures["kappa of questions"] >= 0.8 and figures["kappa of reveal_answer"] >= 0.4
     assert min(figures["quadratic kappa of on_topic"], figures["quadratic kappa of helpful"]) >= 0.2

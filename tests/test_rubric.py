@@ -122,12 +122,8 @@ def test_flaws_cap_the_grades():
     ):
         found = grade(bad)
         assert found.guards == [guard] and found.score < clean.score
-    assert (
-        grade(
-            "How many pens does the student need?", "Student: A student has 6 pens.\nTeacher: Yes?\nStudent: So?"
-        ).guards
-        == []
-    )
+    talk = "Student: A student has 6 pens.\nTeacher: Yes?\nStudent: So?"
+    assert grade("How many pens does the student need?", talk).guards == []
     garbled = grade(asks + " Therearefourteentulipsinaeachrow&nbsp;andsixrowsofthemall <br> &times; thegardenerhas")
     assert "garbled" in garbled.guards and garbled.evaluation.helpful <= 2 and garbled.evaluation.on_topic <= 4
 
@@ -139,7 +135,7 @@ def test_flaws_cap_the_grades():
         (MATH, "There are sixty-five, 65 tulips left. What do you think of that?", "65", True),
         (MATH, "You should get $1,200 then. Why?", "1200", True),
         (MATH, "Could it be 65? How would you check that?", "65", True),  # a question can tell it, too
-        (MATH, "Is 19 the answer? How would you check that?", "19", True),
+        (MATH, "Is the answer 19? How would you check that?", "19", True),
         (MATH, "Which 19 of them are lost?", "19", False),
         (MATH, "It is simply 6 times 14, which gives $65.00 then.", "65", True),
         (MATH, "The frost does not leave 19 tulips.", "19", False),
@@ -371,7 +367,7 @@ def test_time_grows_with_the_length_and_not_with_its_square(unit):
     Four times the text takes four times as long, or sixteen times by the square; the best of three tells them apart.
     """
     times = []
-    for count in (4000, 16000):
+    for count in (1500, 6000):
         runs = []
         for run in range(3):
             talk, answer = f"{MATH} {run} {unit * (count // 4)}", "How many rows are there? " + unit * count

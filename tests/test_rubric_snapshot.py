@@ -38,9 +38,7 @@ def verdicts() -> dict:
 def test_verdicts_change_only_with_the_version():
     recorded, now = json.loads(TABLE.read_text(encoding="utf-8")), verdicts()
     if recorded["version"] == now["version"]:
-        assert now["verdicts"] == recorded["verdicts"], (
-            "a rule decides otherwise: raise VERSION in utils/rubric/rubric.py"
-        )
+        assert now["verdicts"] == recorded["verdicts"], "a rule decides otherwise: raise VERSION in rubric.py"
     assert recorded["version"] == now["version"], "write the table anew: python -m tests.test_rubric_snapshot"
 
 
