@@ -9,7 +9,7 @@ CC BY-SA 4.0: it is fetched, never bundled.
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from utils.artifacts import read_json, write_json, write_text
@@ -74,17 +74,8 @@ def fetch_mrbench(output_dir: Path) -> list[Path]:
     for file in files:
         paths.append(Path(output_dir) / file.local.name)
         write_text(paths[-1], file.local.read_text(encoding="utf-8"))
-    origins = [
-        {
-            "file": file.local.name,
-            "repo": file.repo,
-            "revision": file.revision,
-            "path": file.path,
-            "sha256": file.sha256,
-        }
-        for file in files
-    ]
-    write_json(Path(output_dir) / "sources.json", origins)
+    origins = [{**asdict(file), "local": str(file.local)} for file in files]
+    write_json(Path(output_dir) / "sources.json", {"files": origins})
     write_text(Path(output_dir) / "LICENSES.md", LICENSE)
     return paths
 

@@ -14,7 +14,7 @@ from scipy import stats
 
 from utils.records import Verdict
 from utils.stats.bootstrap import bootstrap
-from utils.stats.raters import kappa, spearman
+from utils.stats.raters import kappa
 
 TIMES = 1000
 REVEALS, GIVEN = "revealing_of_the_answer", {"providing_guidance": "guidance_auc", "actionability": "actionability_auc"}
@@ -37,7 +37,18 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     return (ranks[labels].sum() - yes * (yes + 1) / 2) / (yes * no) if yes and no else np.nan
 
 
-def analyse(rows: Sequence[Any], verdicts: Sequence[Verdict], times: int = TIMES) -> dict[str, Any]:
+def _kappa(one: np.ndarray, other: np.ndarray) -> float:
+    """Of yes/no ratings. The table of scikit-learn behind a single `kappa` takes longer than all else here."""
+    return float(kappa(one[None], other[None], (0, 1))[0])
+
+
+def _spearman(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson of the ranks; nan if a rater is constant. (scipy's takes ten times as long for its p-value.)"""
+    ranks = [stats.rankdata(ratings) for ratings in (one, other)]
+    return float(np.corrcoef(*ranks)[0, 1]) if all(np.ptp(rank) > 0 for rank in ranks) else np.nan
+
+
+def analyse(rows: Sequence[Any], verdicts: Sequence[Verdict], times: int | None = None) -> dict[str, Any]:
     """{"answers", "problems", "reveal", "figures": {name: {value, low, high, mark_rule}}, "tutors": {name: means}}.
 
     `rows` are those of `utils.sources.mrbench.read_mrbench`, `verdicts` the valid ones on them, in the same order.
@@ -63,15 +74,15 @@ def analyse(rows: Sequence[Any], verdicts: Sequence[Verdict], times: int = TIMES
                 found[column, who] = auc(label[name][known] == 1, one[known])
             enough = len(full) > 1
             found["reveal_auc", who] = auc(label[REVEALS][full], reveal[full]) if enough else np.nan
-            found["reveal_kappa", who] = kappa(label[REVEALS][full], reveal[full], (0, 1)) if enough else np.nan
-            found["desiderata_spearman", who] = spearman(desiderata[full], one[full]) if enough else np.nan
+            found["reveal_kappa", who] = _kappa(label[REVEALS][full], reveal[full]) if enough else np.nan
+            found["desiderata_spearman", who] = _spearman(desiderata[full], one[full]) if enough else np.nan
             means = [
                 np.bincount(tutor_of[full], of[full], len(names))
                 / np.maximum(1, np.bincount(tutor_of[full], minlength=len(names)))
                 for of in (desiderata, one)
             ]
             there = np.bincount(tutor_of[full], minlength=len(names)) > 0
-            found["tutors_spearman", who] = spearman(*(of[there] for of in means)) if there.sum() > 2 else np.nan
+            found["tutors_spearman", who] = _spearman(*(of[there] for of in means)) if there.sum() > 2 else np.nan
             outcomes = pairs[who][full]
             outcomes = outcomes[np.isfinite(outcomes)]
             for name, sign in (("best_above_worst", 1), ("worst_above_best", -1)):
@@ -85,7 +96,7 @@ def analyse(rows: Sequence[Any], verdicts: Sequence[Verdict], times: int = TIMES
         return {key: np.array([one[key] for one in each]) for key in each[0]}
 
     with np.errstate(all="ignore"):
-        found = bootstrap(measure, [row.group for row in rows], times=times, seed=0)
+        found = bootstrap(measure, [row.group for row in rows], times=times or TIMES, seed=0)
     return {
         "answers": len(rows),
         "problems": len({row.group for row in rows}),
