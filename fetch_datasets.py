@@ -7,6 +7,7 @@ then train on them with `--datasets-dir data/clean`. Other things it does:
     python -m fetch_datasets --output-dir data/paper --paper      the original's own seeds, ratings and prompts
     python -m fetch_datasets --output-dir data/clean --from DIR   convert files that are already here
     python -m fetch_datasets --audit DIR --strict                 examine any folder of seeds
+    python -m fetch_datasets --output-dir data/mrbench --mrbench  tutors' answers with human labels, for mrbench.py
 
 MathDial is CC BY-SA 4.0, the debugging benchmark MIT; TutorChat states no licence: for your own use, not to be
 passed on. `LICENSES.md` beside the seeds says so in full, `sources.json` where each file came from.
@@ -39,6 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="convert raw files in DIR: mathdial/*.jsonl, tutorchat/*.parquet, debugging/{train,testset}/*.txt",
     )  # fmt: skip
     task.add_argument("--audit", type=Path, metavar="DIR", help="fetch nothing, examine the seeds in DIR")
+    task.add_argument("--mrbench", action="store_true", help="fetch MRBench, which checks a judge: see mrbench.py")
     parser.add_argument("--strict", action="store_true", help="exit code 1 if a split or a prompt leaks")
     parser.add_argument(
         "--tokenizer",
@@ -61,6 +63,7 @@ def main(
     paper: bool,
     from_dir: Path | None,
     audit: Path | None,
+    mrbench: bool,
     strict: bool,
     tokenizer: str | None,
     seed: int,
@@ -70,6 +73,11 @@ def main(
     tutorchat_train: bool,
 ) -> None:
     """Fetch or only audit; SystemExit(1) if `strict` and something leaks."""
+    if mrbench and output_dir:
+        from utils.sources.mrbench import fetch_mrbench
+
+        print("fetched", *fetch_mrbench(output_dir), sep="\n  ")
+        return
     count_tokens = _token_counter(tokenizer)
     if not audit:
         if output_dir is None:
