@@ -130,8 +130,12 @@ def test_fetching_keeps_files_credit_and_origin(tmp_path, monkeypatch):
         for name, value in (hub.env | {"HF_HOME": str(tmp_path / "home")}).items():
             monkeypatch.setenv(name, value)
         paths = fetch_mrbench(tmp_path / "out")
+    paths = sorted((tmp_path / "out").glob("*b*.json"))
     assert [path.name for path in paths] == ["MRBench_V2.json", "mrbench_v3_devset.json"]
     assert len(read_mrbench(paths)) == 10 and "README.md" not in hub.times_asked()
     assert "CC BY-SA 4.0" in (tmp_path / "out/LICENSES.md").read_text()
     origins = json.loads((tmp_path / "out/sources.json").read_text())["files"]
+    (tmp_path / "out/sources.json").write_text('{"seeds": ["mathdial_test.jsonl"]}')
+    with pytest.raises(ValueError, match="holds fetched seeds"):
+        fetch_mrbench(tmp_path / "out")
     assert all(len(one["revision"]) == 40 and len(one["sha256"]) == 64 for one in origins)

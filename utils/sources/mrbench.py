@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from utils.artifacts import read_json, write_json, write_text
+from utils.errors import BadInput
 from utils.sources.download import Source, fetch
 
 SOURCE = Source(
@@ -69,19 +70,22 @@ class LabelledAnswer:
 
 def fetch_mrbench(output_dir: Path) -> list[Path]:
     """Fetch both files to `output_dir`, with their licence and where they are from. OSError and ValueError: `fetch`."""
+    record = Path(output_dir) / "sources.json"
+    if record.is_file() and "seeds" in read_json(record):
+        raise BadInput(f"{output_dir} holds fetched seeds; choose an --output-dir of its own for MRBench")
     files = fetch(SOURCE, Path(output_dir) / "raw")
     paths = []
     for file in files:
         paths.append(Path(output_dir) / file.local.name)
         write_text(paths[-1], file.local.read_text(encoding="utf-8"))
     origins = [{**asdict(file), "local": str(file.local)} for file in files]
-    write_json(Path(output_dir) / "sources.json", {"files": origins})
+    write_json(record, {"files": origins})
     write_text(Path(output_dir) / "LICENSES.md", LICENSE)
     return paths
 
 
 def read_mrbench(paths: list[Path] | list[str]) -> list[LabelledAnswer]:
-    """All labelled answers of the files, each once. ValueError names the file and the dialogue that is wrong.
+    """All labelled answers of the files, each once. BadInput names the file and the dialogue that is wrong.
 
     The same answer to the same dialogue may stand in both files, or twice in one (three ids repeat): the copy with
     the most labels is kept.
@@ -90,18 +94,18 @@ def read_mrbench(paths: list[Path] | list[str]) -> list[LabelledAnswer]:
     for path in paths:
         rows = read_json(path)
         if not isinstance(rows, list):
-            raise ValueError(f"{path}: expected a JSON list of MRBench dialogues")
+            raise BadInput(f"{path}: expected a JSON list of MRBench dialogues")
         for number, row in enumerate(rows, 1):
             try:
                 answers = _answers(row)
             except (KeyError, TypeError, AttributeError, ValueError) as error:
-                raise ValueError(f"{path}, dialogue {number}: not one of MRBench's ({error!r})") from error
+                raise BadInput(f"{path}, dialogue {number}: not one of MRBench's ({error!r})") from error
             for one in answers:
                 key = (one.dialogue, one.tutor, one.answer)
                 if key not in found or len(one.labels) > len(found[key].labels):
                     found[key] = one
     if not found:
-        raise ValueError(f"{', '.join(map(str, paths))}: no dialogue in it")
+        raise BadInput(f"{', '.join(map(str, paths))}: no dialogue in it")
     return list(found.values())
 
 
