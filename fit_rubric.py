@@ -23,6 +23,7 @@ from statistics import fmean
 from typing import Any
 
 from utils import cli
+from utils.errors import BadInput
 
 PRIOR_WEIGHT = 1.0  # with no ratings at all every feature weighs one point (for reveals: one unit of log-odds)
 FOLDS, INNER_FOLDS, REPEATS = 5, 4, 5
@@ -52,7 +53,7 @@ def main(
     rows = [row for path in humans for row in read_humans(path)]
     for criterion in ("questions", "reveal_answer"):
         if len({row["evaluation"][criterion] for row in rows}) < 2:
-            raise ValueError(f"all {len(rows)} answers have the same `{criterion}`: rate some of the other kind too")
+            raise BadInput(f"all {len(rows)} answers have the same `{criterion}`: rate some of the other kind too")
     figures, prior_answers = cross_validate(rows), best_prior(rows, read_rows(rows), FOLDS, seed=0)
     fitted = {
         "fitted_on": {

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import cli
+from utils.errors import BadInput
 from utils.records import SeedDialogue
 from utils.rubric.any_language import barred
 from utils.seeds.read import DATASETS, DATASETS_DIR, read_seeds
@@ -90,7 +91,7 @@ def with_reference(path: Path) -> list[tuple[SeedDialogue, str]]:
 
 
 def read_written(path: Path, known: dict[str, Any]) -> list[dict[str, str]]:
-    """The written attacks on the seeds in `known`; none if the file is not there. ValueError names a wrong row."""
+    """The written attacks on the seeds in `known`; none if the file is not there. BadInput names a wrong row."""
     if not path.is_file():
         return []
     rows = []
@@ -99,7 +100,7 @@ def read_written(path: Path, known: dict[str, Any]) -> list[dict[str, str]]:
             row = json.loads(line)
             rows.append({name: row[name] for name in ("dialogue_id", "kind", "answer")})
         except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path}, row {number}: expected dialogue_id, kind and answer ({error!r})") from error
+            raise BadInput(f"{path}, row {number}: expected dialogue_id, kind and answer ({error!r})") from error
     ours = [row for row in rows if row["dialogue_id"] in known]
     if len(ours) < len(rows):
         print(f"{path}: {len(rows) - len(ours)} of {len(rows)} attacks are on dialogues that are not among the seeds")

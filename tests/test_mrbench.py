@@ -130,7 +130,7 @@ def test_fetching_keeps_files_credit_and_origin(tmp_path, monkeypatch):
         for name, value in (hub.env | {"HF_HOME": str(tmp_path / "home")}).items():
             monkeypatch.setenv(name, value)
         paths = fetch_mrbench(tmp_path / "out")
-    paths = sorted((tmp_path / "out").glob("*b*.json"))
+    paths = sorted((tmp_path / "out").glob("*ench*.json"))
     assert [path.name for path in paths] == ["MRBench_V2.json", "mrbench_v3_devset.json"]
     assert len(read_mrbench(paths)) == 10 and "README.md" not in hub.times_asked()
     assert "CC BY-SA 4.0" in (tmp_path / "out/LICENSES.md").read_text()

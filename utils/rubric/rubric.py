@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from utils.errors import BadInput
 from utils.records import Evaluation, Verdict
 from utils.rubric.features import SIGNS, features, unsaid_numbers
 from utils.rubric.guards import flaws, junk, tells
@@ -142,7 +143,7 @@ class Rubric:
 
 @cache
 def load(path: Path | str = WEIGHTS) -> Rubric:
-    """The rubric with the weights in a file that `fit_rubric.py` wrote. ValueError says what is wrong with the file.
+    """The rubric with the weights in a file that `fit_rubric.py` wrote. BadInput says what is wrong with it.
 
     Its version is that of the rules and a hash of the weights: "2-1a2b3c4d". Where it stands, prose may change freely.
     """
@@ -157,7 +158,7 @@ def load(path: Path | str = WEIGHTS) -> Rubric:
                 if weights[criterion][name] * sign < 0:
                     raise ValueError(f"the weight of {name} for {criterion} has the wrong sign")
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not weights of the offline rubric ({error}); fit_rubric.py writes them") from error
+        raise BadInput(f"{path}: not weights of the offline rubric ({error}); fit_rubric.py writes them") from error
     content = json.dumps(weights, sort_keys=True) + WORD_ORDER.read_text(encoding="utf-8")
     version = f"{VERSION}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     return Rubric(weights, version, NAME if path == WEIGHTS else f"{NAME} ({path.stem})", fitted_on)
