@@ -5,8 +5,7 @@
 
 import math
 
-from utils.rubric.any_language import canonical
-from utils.rubric.reading import LONG, Answer, Conversation, content_stems, words_of
+from utils.rubric.reading import LONG, Answer, Conversation, as_digits, content_stems, words_of
 from utils.rubric.words import (
     CORRECTED,
     EQUATION,
@@ -78,10 +77,10 @@ def new_result(conversation: Conversation, answer: Answer) -> str | None:
     that stands against the student's own ("84, not 20")."""
     own = conversation.last_student_numbers[-1:]
     for right, wrong in CORRECTED.findall(answer.told):
-        if canonical(wrong) in own:
-            return canonical(right)
+        if as_digits(wrong) in own:
+            return as_digits(right)
     for stated in RESULT.finditer(answer.told):
-        number = NUMBER_WORDS.get(stated[1].lower()) or canonical(stated[1])
+        number = NUMBER_WORDS.get(stated[1].lower()) or as_digits(stated[1])
         if number not in conversation.numbers:
             return number
     return None

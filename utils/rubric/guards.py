@@ -6,7 +6,7 @@
 import re
 
 from utils.answers import loops
-from utils.rubric.any_language import INLINE_CODE, OWN_VERDICT, canonical, code_in, squeeze
+from utils.rubric.any_language import INLINE_CODE, OWN_VERDICT, code_in, squeeze
 from utils.rubric.features import noise
 from utils.rubric.reading import (
     LONG,
@@ -14,6 +14,7 @@ from utils.rubric.reading import (
     TUTOR_STEMS,
     Answer,
     Conversation,
+    as_digits,
     copied,
     numbers_of,
     plain,
@@ -66,7 +67,7 @@ def junk(conversation: Conversation, answer: Answer) -> dict[str, str]:
         found["parrot"] = "it repeats the student or the problem and adds nothing"
     if _is_gibberish(conversation, words):
         found["gibberish"] = "most of it are no words"
-    elif not answer.code and salad(answer) >= 1:
+    elif not answer.code.strip() and salad(answer) >= 1:
         found["word salad"] = "its words are in no order that a sentence has"
     elif why := _strays(conversation, answer):
         found["off topic"] = why
@@ -85,13 +86,13 @@ def flaws(conversation: Conversation, answer: Answer) -> dict[str, str]:
     ]
     if strange:
         found["out of role"] = f"it speaks of {strange[0].lower()!r} instead of speaking to the student"
-    if not answer.code and "`" not in answer.prose and 0 < salad(answer) < 1:
+    if not answer.code.strip() and "`" not in answer.prose and 0 < salad(answer) < 1:
         found["word salad"] = "its words are in an order that hardly a sentence has"
     if OWN_VERDICT.search(answer.text):
         found["carries a verdict"] = "it grades itself"
     if answer.questions and not answer.guiding:
         found["only checks"] = "it asks nothing but whether that was understood"
-    elif answer.guiding and not answer.code and not conversation.mentions(answer.prose):
+    elif answer.guiding and not answer.code.strip() and not conversation.mentions(answer.prose):
         found["generic"] = "it could be said to everyone: no word, number or code of this dialogue is in it"
     if flatters(answer):
         found["flatters"] = "it praises the student instead of looking at the work"
@@ -113,15 +114,14 @@ def salad(answer: Answer) -> float:
 
 
 def flatters(answer: Answer) -> bool:
-    """Two flattering phrases, and little else: fewer than five words for each beside the questions to the point."""
-    found = FLATTERY.findall(answer.told)
-    return len(found) >= 2
+    """Two flattering phrases beside its questions; real teachers say one at most."""
+    return len(FLATTERY.findall(answer.told)) >= 2
 
 
 def wrong_sum(conversation: Conversation, answer: Answer) -> str | None:
     """A calculation with a wrong result, "6 + 14 = 21" or "6 and 14 make 21", which is not the student's own."""
     for left, sign, right, equals, result in SUM.findall(plain_numbers(answer.told)):
-        if canonical(result) in conversation.last_student_numbers or (sign == "/" and equals != "="):  # "2/3 is 12"
+        if as_digits(result) in conversation.last_student_numbers or (sign == "/" and equals != "="):  # "2/3 is 12"
             continue
         one, other, stated = (float(number) for number in (left, right, result))
         match sign.lower().split()[0]:

@@ -202,11 +202,12 @@ def numbers_of(text: str, words: list[str] | None = None) -> list[str]:
 
     `words` are `words_of(text)`, where the caller has them already.
     """
-    digits = [_canonical(number) for number in NUMBER.findall(PLACE.sub(" ", text.lower()))]
+    digits = [as_digits(number) for number in NUMBER.findall(PLACE.sub(" ", text.lower()))]
     return digits + [NUMBER_WORDS[word] for word in words or words_of(text) if word in NUMBER_WORDS]
 
 
-def _canonical(number: str) -> str:
+def as_digits(number: str) -> str:
+    """ "1,200.50" is 1200.5, "007" is 7."""
     number = number.replace(",", "")
     return (number.rstrip("0").rstrip(".") if "." in number else number.lstrip("0")) or "0"
 

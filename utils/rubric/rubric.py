@@ -177,8 +177,3 @@ def digest(conversation: str, answer: str) -> str:
 def grade(conversation: str, answer: str, known_answer: str | None = None) -> Verdict:
     """`Rubric.grade` with the weights that ship."""
     return load().grade(conversation, answer, known_answer)
-
-
-def unfit(conversation: str, answer: str, known_answer: str | None = None) -> list[str]:
-    """The guards of `grade`: why an answer must never be `chosen`."""
-    return load().grade(conversation, answer, known_answer).guards
