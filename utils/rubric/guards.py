@@ -4,6 +4,7 @@
 """
 
 import re
+from functools import lru_cache
 
 from utils.answers import loops
 from utils.rubric.any_language import INLINE_CODE, OWN_VERDICT, code_in, squeeze
@@ -67,7 +68,7 @@ def junk(conversation: Conversation, answer: Answer) -> dict[str, str]:
         found["parrot"] = "it repeats the student or the problem and adds nothing"
     if _is_gibberish(conversation, words):
         found["gibberish"] = "most of it are no words"
-    elif not answer.code.strip() and salad(answer) >= 1:
+    elif not answer.code.strip() and salad(answer.prose) >= 1:
         found["word salad"] = "its words are in no order that a sentence has"
     elif why := _strays(conversation, answer):
         found["off topic"] = why
@@ -86,7 +87,7 @@ def flaws(conversation: Conversation, answer: Answer) -> dict[str, str]:
     ]
     if strange:
         found["out of role"] = f"it speaks of {strange[0].lower()!r} instead of speaking to the student"
-    if not answer.code.strip() and "`" not in answer.prose and 0 < salad(answer) < 1:
+    if not answer.code.strip() and "`" not in answer.prose and 0 < salad(answer.prose) < 1:
         found["word salad"] = "its words are in an order that hardly a sentence has"
     if OWN_VERDICT.search(answer.text):
         found["carries a verdict"] = "it grades itself"
@@ -101,9 +102,10 @@ def flaws(conversation: Conversation, answer: Answer) -> dict[str, str]:
     return found
 
 
-def salad(answer: Answer) -> float:
+@lru_cache(8)  # asked twice for each answer
+def salad(prose: str) -> float:
     """0: the words are in an order that sentences have, or too few to tell; 1: in none; between: hardly."""
-    row = kinds(answer.prose[:MUCH])
+    row = kinds(prose[:MUCH])
     words, content = shares_of_content(row)
     if words < FEW_WORDS:
         return 0.0
