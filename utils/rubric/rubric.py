@@ -21,7 +21,7 @@ from utils.rubric.reading import NUMBER, read_answer, read_conversation, words_o
 WEIGHTS = Path(__file__).with_name("weights.json")
 WORD_ORDER = WEIGHTS.with_name("word_order.json")
 NAME = "offline rubric"
-VERSION = 2  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
+VERSION = 3  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
 Weights = dict[str, dict[str, float]]  # {"on_topic": {"intercept": 3.1, "short": -0.8, …}, "helpful": …, …}
 
 # The most points that an answer with a flaw gets, (on topic, helpful): where people rate it, about what they give.
