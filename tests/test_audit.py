@@ -154,3 +154,9 @@ def test_the_dialogues_in_more_are_new_to_the_demo():
         )
         assert not in_test & in_train
         assert len({seed.group for seed in read_seeds(path)}) >= 15
+
+
+def test_every_shipped_dialogue_has_a_reference():
+    """Answers are compared with what a teacher says next: a row without it would drop out of that comparison."""
+    missing = [seed.id for path in DATASETS_DIR.rglob("*.jsonl") for seed in read_seeds(path) if not seed.reference]
+    assert missing == []
