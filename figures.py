@@ -1,9 +1,10 @@
-"""Draw the paper's Figures 2-6 and Table 1, and how the trainings went, from a training root as it is: nothing is run.
+"""Draw the paper's Figures 2-6 and Table 1, how tutors compare, and how the trainings went: nothing is run for it.
 
     python -m figures --training-root runs/demo
 
-Bars are means with 95 % bootstrap intervals (whole problems are resampled), diamonds the paper's published values.
+Bars are means with 95 % intervals clustered by problem, diamonds the paper's published values, grey marks baselines.
 Answers without a valid verdict are left out and counted in the figure. What is missing is named, the rest is drawn.
+A training root made by the original code works too.
 """
 
 import argparse
@@ -14,11 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from utils.artifacts import write_text
 from utils.cli import make_parser, run
-from utils.results import charts, paper, table
-from utils.results import training_root as results
-from utils.results.training_root import FINETUNED, MODELS, TITLES, Grades, Mean, Names, Pair
-from utils.seeds.read import DATASETS
+from utils.results import charts, claims, forest, paper, table
+from utils.results.reading import read_root, training_log
+from utils.results.training_root import (
+    TRAINED,
+    Mean,
+    Pair,
+    TrainingRoot,
+    criteria_means,
+    lacking,
+    score_mean,
+    title_of,
+)
 
 CRITERIA_TITLES = (
     "asks a question\n(share)", "on topic\n(points / 5)", "helpful\n(points / 5)",
@@ -29,80 +39,82 @@ SAMPLES = 30  # of Figure 2
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
-    parser.add_argument("--training-root", required=True, help="folder that `pipeline` wrote, or the original code")
+    parser.add_argument("--training-root", required=True, help="folder that `pipeline` or the original code wrote")
     parser.add_argument("--output-dir", help="where the figures go; when not given, <training-root>/figures")
     parser.add_argument(
-        "--trained-on", choices=DATASETS, default="tutorchat", help="the fine-tuned model that Figures 5 and 6 show"
+        "--trained-on", metavar="DATASET", default="tutorchat", help="whose tutor Figures 5 and 6 show beside the base"
     )
     return parser.parse_args(argv)
 
 
 def main(training_root: str, output_dir: str | None = None, trained_on: str = "tutorchat") -> dict[str, Any]:
-    """Draw what can be drawn. Returns `files`, Table 1's rows as `table`, `claims`, and a line on each `missing`.
+    """Draw what can be drawn, and print Table 1, the comparisons and what can be claimed.
 
-    Raises FileNotFoundError if there is nothing to draw, ValueError if a file of the tree cannot be read.
+    Returns the `files` written, Table 1's rows as `table`, the `comparisons` (dicts), the `claims` and `warnings`
+    (sentences), and a line on each thing that is `missing` or was left out.
+    Raises FileNotFoundError if there is nothing to draw, BadInput if a file of the tree cannot be read.
     """
-    from utils.results.claims import claims
+    root = read_root(training_root)
+    if not root.evaluations and not root.pairs and not root.trainings:
+        raise FileNotFoundError(
+            "\n".join([f"{root.path}: nothing to draw, no evaluation/*/*.json of this run in it; `pipeline` makes them",
+                       *root.left_out])
+        )  # fmt: skip
+    if root.trained and TRAINED + trained_on not in root.trained:
+        first = root.trained[0].removeprefix(TRAINED)
+        print(f"no model trained on {trained_on} was evaluated: Figures 5 and 6 show the one trained on {first}")
+        trained_on = first
+    models = (TRAINED + trained_on, "base", "gpt4o")
+    one_set = "mathdial" if "mathdial" in root.datasets else next(iter(root.datasets), "mathdial")
+    datasets = list(paper.TITLES) if set(root.datasets) <= set(paper.TITLES) else root.datasets
+    expected = [TRAINED + dataset for dataset in datasets] + ["base", "gpt4o"]
 
-    root = Path(training_root)
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder; --training-root is what `pipeline` got as --output-dir")
-    grades, pairs, names = results.read_evaluations(root), results.read_pairs(root), results.read_names(root)
-    trainings = results.read_trainings(root)
-    if not any(grades.values()) and not pairs and not trainings:
-        raise FileNotFoundError(f"{root}: nothing to draw, no evaluation/*/*.json in it; `pipeline` makes them")
-
-    trained = [dataset for model, dataset in FINETUNED.items() if any(grades.get((d, model)) for d in DATASETS)]
-    if trained and trained_on not in trained:
-        print(f"no model trained on {trained_on} was evaluated: Figures 5 and 6 show the one trained on {trained[0]}")
-        trained_on = trained[0]
-    models = (f"from_finetuned_with_{trained_on}", "base", "gpt4o")
-
-    graded = [pair for pair in pairs if pair.human and pair.judge]
-    invalid = len(pairs) - len(graded)
-    left_out = f"\nleft out, no valid verdict: {invalid} of {len(pairs)}" if invalid else ""
-    no_pairs = "" if pairs else "evaluation/human_vs_gpt.json"
-    rows = table.rows(grades, names)
-    out = Path(output_dir) if output_dir else root / "figures"
+    graded = [pair for pair in root.pairs if pair.human and pair.judge]
+    invalid = len(root.pairs) - len(graded)
+    left_out = f"\nleft out, no valid verdict: {invalid} of {len(root.pairs)}" if invalid else ""
+    no_pairs = "" if root.pairs else "evaluation/human_vs_gpt.json"
+    judge = " and ".join(root.pairs_checked_by)
+    rows, compared = table.rows(root), claims.comparisons(root)
+    claimed, beware = claims.claims(root, compared), claims.warnings(root, compared)
+    out = Path(output_dir) if output_dir else root.path / "figures"
 
     with charts.style():
         figures = {
-            "figure_2": (figure_2(graded, names.judge, left_out), no_pairs),
-            "figure_3": (figure_3(graded, names.judge, left_out), no_pairs),
-            "figure_4": (figure_4(graded, names.judge, left_out), no_pairs),
-            "figure_5": (figure_5(grades, models, names), results.lacking(grades, DATASETS, models)),
-            "figure_6": (figure_6(grades, models, names), results.lacking(grades, ["mathdial"], models)),
+            "figure_2": (figure_2(graded, judge, left_out), no_pairs),
+            "figure_3": (figure_3(graded, judge, left_out), no_pairs),
+            "figure_4": (figure_4(graded, judge, left_out), no_pairs),
+            "figure_5": (figure_5(root, models), lacking(root, datasets, models)),
+            "figure_6": (figure_6(root, models, one_set), lacking(root, [one_set], models)),
+            "comparisons": (figure_comparisons(root, compared), "" if compared else "a trained tutor beside the base"),
             "training": (
-                charts.training_chart({TITLES[name]: log for name, log in trainings.items()}) if trainings else None,
-                ", ".join(results.training_log(name) for name in DATASETS if name not in trainings),
+                charts.training_chart({title_of(name): log for name, log in root.trainings.items()})
+                if root.trainings else None,
+                ", ".join(training_log(name) for name in datasets if name not in root.trainings),
             ),
-        }
+        }  # fmt: skip
         files = [
             path for name, (figure, _) in figures.items() if figure for path in charts.save_figure(figure, out / name)
         ]
     if rows:
-        text = table.as_markdown(rows, names)
-        files += [
-            charts.save(out / "table_1.csv", Path.write_text, data=table.as_csv(rows), encoding="utf-8", newline=""),
-            charts.save(out / "table_1.md", Path.write_text, data=text, encoding="utf-8"),
-        ]
-        print(f"\n{text}")
-    said = claims(root, grades, names)
-    if said:
-        intro = (
-            "Each tutor against its base on its own kind of dialogue; intervals and p corrected for all shown (Holm):"
-        )
-        text = "\n".join([intro, "", *(f"- {one}" for one in said), ""])
-        files += [charts.save(out / "claims.md", Path.write_text, data=text, encoding="utf-8")]
-        print(f"\n{text}")
+        parts = [table.as_markdown(rows, root), table.comparisons_as_markdown(compared, root)]
+        texts = {"table_1.csv": table.as_csv(rows), "table_1.md": "\n".join(part for part in parts if part)}
+        if sentences := claims.as_markdown(claimed, beware):
+            texts["claims.md"] = sentences
+        for name, text in texts.items():
+            write_text(out / name, text)
+            files.append(out / name)
+        print(f"\n{texts['table_1.md']}\n{sentences}")
 
-    missing = []
-    for name, (drawn, without) in {**figures, "table_1": (rows, results.lacking(grades, DATASETS, MODELS))}.items():
+    missing = [f"left out: {line}" for line in root.left_out]
+    for name, (drawn, without) in {**figures, "table_1": (rows, lacking(root, datasets, expected))}.items():
         if without or not drawn:
             line = f"without {without}" if without else "no answer has a valid verdict"
             missing.append(f"{name}: {line if drawn else 'not drawn, ' + line}")
     print("\n".join([*missing, f"{len(files)} files in {out}"]))
-    return {"files": files, "table": rows, "claims": said, "missing": missing}
+    return {
+        "files": files, "table": rows, "comparisons": compared, "claims": claimed, "warnings": beware,
+        "missing": missing,
+    }  # fmt: skip
 
 
 def figure_2(graded: Sequence[Pair], judge: str, left_out: str):
@@ -123,10 +135,13 @@ def figure_3(graded: Sequence[Pair], judge: str, left_out: str):
         return None
     from matplotlib.figure import Figure
 
-    people = np.array([pair.human.score for pair in graded])
-    judged = np.array([pair.judge.score for pair in graded])
-    asks = np.array([float("?" in pair.output) for pair in graded])
-    spots = Counter(zip(people.round(3), judged.round(3), strict=True))
+    from utils.stats.agreement import correlations, rater
+
+    groups = [pair.human.group for pair in graded]
+    people = rater([pair.evaluations[0] for pair in graded])
+    judged = rater([pair.evaluations[1] for pair in graded], [pair.judge.score for pair in graded])
+    r = correlations(people, judged, np.array(["?" in pair.output for pair in graded]), groups)
+    spots = Counter(zip(people["score"].round(3), judged["score"].round(3), strict=True))
     figure = Figure(figsize=(6.4, 6.8), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=1, zorder=0)
@@ -135,9 +150,10 @@ def figure_3(graded: Sequence[Pair], judge: str, left_out: str):
     )
     axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=charts.TICKS, yticks=charts.TICKS, aspect="equal")
     axes.set(xlabel="summary score by people", ylabel=charts.wrap(f"summary score by {judge}", 55))
-    axes.set_title(f"Pearson's {correlation(people, judged)}, {len(graded)} answers", loc="left")
+    sizes = f"{len(graded)} answers on {len(set(groups))} problems"
+    axes.set_title(f"Pearson's {correlation(r['judge'])}, {sizes}", loc="left", fontsize=11)
     note = (
-        f"a mere “?” in the answer: {correlation(people, asks)}; paper (GPT-4o): r = {paper.PEARSON}\n"
+        f"a mere “?” in the answer: {correlation(r['marks'])}; paper (GPT-4o): r = {paper.PEARSON}\n"
         f"larger dots are several answers; on the line both agree{left_out}"
     )
     figure.supxlabel(charts.wrap(note, 92), fontsize=9.5, color=charts.GREY)
@@ -147,55 +163,93 @@ def figure_3(graded: Sequence[Pair], judge: str, left_out: str):
 def figure_4(graded: Sequence[Pair], judge: str, left_out: str):
     """The four criteria: means by people beside the judge's, over the same answers."""
     series = [
-        charts.Series("people", charts.ORANGE, results.criteria_means([pair.human for pair in graded]), paper.PEOPLE),
-        charts.Series(judge, charts.BLUE, results.criteria_means([pair.judge for pair in graded]), paper.JUDGE),
+        charts.Series("people", charts.ORANGE, criteria_means([pair.human for pair in graded]), paper.PEOPLE),
+        charts.Series(judge, charts.BLUE, criteria_means([pair.judge for pair in graded]), paper.JUDGE),
     ]
-    note = f"means of {len(graded)} answers, 95 % bootstrap intervals{left_out}"
+    note = counts(series, ["all"]) + left_out
     return charts.bar_chart(f"The four criteria: people and {judge}", CRITERIA_TITLES, series, note)
 
 
-def figure_5(grades: Grades, models: Sequence[str], names: Names):
-    """Summary score of each model on each test set."""
-    sets = [name for name in ("mathdial", "debugging", "tutorchat") if any(grades.get((name, m)) for m in models)]
-    means = {model: [results.score_mean(grades.get((name, model), [])) for name in sets] for model in models}
+def figure_5(root: TrainingRoot, models: Sequence[str]):
+    """Summary score of each model on each test set, the baselines beside them."""
+    there = [name for name in root.datasets if any(root.of(name, model) for model in models)]
+    first = ["mathdial", "debugging", "tutorchat"]  # the paper's order in this figure
+    sets = [name for name in first if name in there] + [name for name in there if name not in first]
     series = [
-        charts.Series(names.of(model), color, means[model], [paper.SCORES[name][model] for name in sets])
+        charts.Series(
+            root.name(model), color, [score_mean(root.of(name, model)) for name in sets],
+            [paper.score(name, model) for name in sets],
+        )
         for model, color in zip(models, charts.COLORS, strict=True)
+    ]  # fmt: skip
+    baselines = [
+        charts.Series(root.title(model), charts.GREY, [score_mean(root.of(name, model)) for name in sets])
+        for model in root.baselines
     ]
-    titles = [TITLES[name] for name in sets]
-    return charts.bar_chart(f"Summary score by test set (judge: {names.judge})", titles, series, counts(series, titles))
+    titles = [title_of(name) for name in sets]
+    title = f"Summary score by test set (judge: {root.judge()})"
+    return charts.bar_chart(title, titles, series, counts([*series, *baselines], titles), baselines=baselines)
 
 
-def figure_6(grades: Grades, models: Sequence[str], names: Names):
-    """The four criteria of each model on MathDial. The paper has values for the model trained on TutorChat alone."""
-    means = {model: results.criteria_means(grades.get(("mathdial", model), [])) for model in models}
+def figure_6(root: TrainingRoot, models: Sequence[str], dataset: str):
+    """The four criteria of each model on one test set. The paper has values for the one trained on TutorChat alone."""
+    published = paper.CRITERIA_MEANS if dataset == "mathdial" else {}
     series = [
-        charts.Series(names.of(model), color, means[model], paper.CRITERIA_MEANS.get(model, ()))
+        charts.Series(
+            root.name(model), color,
+            criteria_means([grade for evaluation in root.of(dataset, model) for grade in evaluation.grades]),
+            published.get(model, ()),
+        )
         for model, color in zip(models, charts.COLORS, strict=True)
-    ]
-    note = counts(series, ["MathDial"])  # what is valid is so for all four criteria
-    return charts.bar_chart(f"The four criteria on MathDial (judge: {names.judge})", CRITERIA_TITLES, series, note)
+    ]  # fmt: skip
+    title = title_of(dataset)
+    note = counts(series, [title])  # what is valid is so for all four criteria
+    return charts.bar_chart(f"The four criteria on {title} (judge: {root.judge()})", CRITERIA_TITLES, series, note)
 
 
-def correlation(x: np.ndarray, y: np.ndarray) -> str:
-    """Pearson's r of two columns (n,), with its 95 % bootstrap interval over rows, in words."""
-    r = float(results.pearson(x, y))
-    if np.isnan(r):
+def figure_comparisons(root: TrainingRoot, compared: Sequence[dict[str, Any]]):
+    """Each tutor's paired differences against the base, and against one question to everyone."""
+    lines = []
+    for one in compared:
+        own = " (its own kind)" if one["dataset"] == one["tutor"].removeprefix(TRAINED) else ""
+        label = f"{root.title(one['tutor'])}, on {title_of(one['dataset'])}{own}"
+        more = [] if one["against"] == "base" else [f"against {root.title(one['against'])}"]
+        more += [f"by {one['judge']}"] if root.second_judges else []
+        lines.append((f"{label}\n{', '.join(more)}" if more else label, one))
+    sizes = sorted({(one["rows"], one["groups"]) for one in compared})
+    several = ", ".join(f"{rows} on {groups} problems" for rows, groups in sizes)
+    note = (
+        "filled: the comparison named beforehand; thick: its 95 % interval alone; thin: corrected for all "
+        f"comparisons (Holm), which “better” and “worse” need\ndialogues: {several}; judge: {root.judge()}"
+    )
+    title = "The tutors against the base on the same dialogues" + (f" ({root.base})" if root.base else "")
+    return forest.forest_chart(title, lines, note)
+
+
+def correlation(r: dict[str, float | None]) -> str:
+    """Pearson's r with its 95 % bootstrap interval, in words."""
+    if r["value"] is None:
         return "r is undefined (one side is constant)"
-    return "r = {:.2f} [{:.2f}, {:.2f}]".format(r, *results.interval(results.pearson, x, y))
+    interval = "" if r["low"] is None else f" [{r['low']:.2f}, {r['high']:.2f}]"
+    return f"r = {r['value']:.2f}{interval}"
 
 
 def counts(series: Sequence[charts.Series], sets: Sequence[str]) -> str:
-    """How many answers are behind the bars of each test set (the first `len(sets)` bars), how many were left out."""
-    sizes, invalid = set(), []
+    """How many answers and problems are behind the first `len(sets)` bars of each series, how many were left out."""
+    invalid, bars = [], [bar for s in series for bar in list(s.bars)[: len(sets)] if bar.rows]
     for s in series:
-        bars = list(zip(s.bars, sets, strict=False))
-        sizes |= {bar.rows for bar, _ in bars if bar.rows}
-        some = [f"{bar.invalid} of {bar.answers} on {title}" for bar, title in bars if bar.invalid]
-        invalid += [f"{s.name}: {', '.join(some)}"] if some else []
-    several = f"{min(sizes)} to {max(sizes)}" if len(sizes) > 1 else "".join(map(str, sizes))
-    note = f"means of {several} answers, 95 % bootstrap intervals"
+        some = [(bar, title) for bar, title in zip(s.bars, sets, strict=False) if bar.invalid]
+        lines = [f"{bar.invalid} of {bar.answers}" + ("" if title == "all" else f" on {title}") for bar, title in some]
+        invalid += [f"{s.name}: {', '.join(lines)}"] if lines else []
+    answers, problems = (span([size(bar) for bar in bars]) for size in (lambda b: b.rows, lambda b: b.groups))
+    note = f"means of {answers} answers on {problems} problems, 95 % intervals"
     return note + (f"\nleft out, no valid verdict: {'; '.join(invalid)}" if invalid else "")
+
+
+def span(sizes: Sequence[int]) -> str:
+    """The one size that all have, or from the smallest to the largest."""
+    few = sorted(set(sizes)) or [0]
+    return str(few[0]) if len(few) == 1 else f"{few[0]} to {few[-1]}"
 
 
 if __name__ == "__main__":

@@ -14,22 +14,27 @@ from matplotlib.text import Text
 
 import figures
 from utils.results import charts, paper
-from utils.results import training_root as results
+from utils.results.reading import training_log
+from utils.stats.agreement import analyse_rows
 
+DATASETS = tuple(paper.TITLES)
+TRAINED = tuple(f"from_finetuned_with_{dataset}" for dataset in DATASETS)
+RATINGS = Path(__file__).resolve().parents[2] / "shared" / "data" / "paper" / "mathdial_human_eval.json"
 NAMES = {"judge": "offline rubric", "base": "SmolLM2-135M-Instruct", "self": "SmolLM2-135M-Instruct, best of 5"}
 GOOD = {"questions": "yes", "on_topic": 5.0, "helpful": 5.0, "reveal_answer": "no"}  # .25 + .25 + .25 + .25
 BAD = {"questions": "no", "on_topic": 5.0, "helpful": 2.0, "reveal_answer": "yes"}  # 0 + 0 + .25 + .25 · 2/5
 GOOD_SCORE, BAD_SCORE = 1.0, 0.25 + 0.1
 
 
-def rows(good: int, bad: int, invalid: int = 0, original: bool = False) -> list[dict]:
-    """Graded answers; two rows of a kind share a group. The original's rows have no score, id and group."""
+def rows(good: int, bad: int, invalid: int = 0, original: bool = False, **more) -> list[dict]:
+    """Graded answers, two of them per group. The original's rows have no score, id, group and judge."""
     made = []
     for i, evaluation in enumerate([GOOD] * good + [BAD] * bad + [None] * invalid):
         score = None if evaluation is None else GOOD_SCORE if evaluation is GOOD else BAD_SCORE
         row = {"prompt": f"Student: {i}?", "output": "What next?" if evaluation is GOOD else "It is 4."}
         row |= {"raw_evaluation": "…", "evaluation_error": None if evaluation else "no JSON", "evaluation": evaluation}
-        made.append(row if original else row | {"score": score, "id": f"row-{i}", "group": f"problem-{i // 2}"})
+        ours = {"score": score, "id": f"row-{i}", "group": f"problem-{i // 2}", "judge": "offline rubric"}
+        made.append(row if original else row | ours | more)
     return made
 
 
@@ -38,12 +43,22 @@ def write(path: Path, content) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
+def write_manifest(root: Path, names: dict = NAMES, **more) -> None:
+    """A manifest that lists every file and training of the tree as done."""
+    made = [str(path.relative_to(root)) for path in root.glob("evaluation/**/*.json")]
+    made += [f"dpo/{path.name}/weights" for path in root.glob("dpo/*")]
+    made += [str(path.relative_to(root)) for path in root.glob("dpo/*/train_dataset.json")]
+    write(root / "manifest.json", {"names": names, "artifacts": {name: {"state": "done"} for name in made}} | more)
+
+
 def make_tree(root: Path, original: bool = False, names: dict = NAMES) -> Path:
     """A whole tree: fine-tuned 9 good of 10, base 3 of 10, the judge's model 8 of 10; 20 answers rated by people."""
-    for dataset in results.DATASETS:
-        for model in results.MODELS:
+    for dataset in DATASETS:
+        for model in paper.MODELS:
             good = {"base": 3, "gpt4o": 8}.get(model, 9)
-            write(root / "evaluation" / dataset / f"{model}.json", rows(good, 10 - good, original=original))
+            tutor = {"base": names["base"], "gpt4o": names["self"]}.get(model, "weights")
+            answers = rows(good, 10 - good, original=original, **({} if model in TRAINED else {"tutor": tutor}))
+            write(root / "evaluation" / dataset / f"{model}.json", answers)
     graded = rows(10, 10)
     judged = [GOOD] * 8 + [BAD] * 12
     pairs = [
@@ -52,13 +67,16 @@ def make_tree(root: Path, original: bool = False, names: dict = NAMES) -> Path:
     ]
     write(root / "evaluation" / "human_vs_gpt.json", pairs)
     if not original:
-        write(root / "manifest.json", {"names": names})
-        for updates, dataset in enumerate(results.DATASETS, 5):
-            write(root / results.training_log(dataset), {"log": training_log(updates)})
+        edit(root / "evaluation" / "human_vs_gpt.json", lambda rows: [row.update(judge=names["judge"]) for row in rows])
+        for path in root.glob("evaluation/*/*.json"):
+            edit(path, lambda rows: [row.update(judge=names["judge"]) for row in rows])
+        for updates, dataset in enumerate(DATASETS, 5):
+            write(root / training_log(dataset), {"log": logged(updates)})
+        write_manifest(root, names)
     return root
 
 
-def training_log(updates: int) -> list[dict[str, float]]:
+def logged(updates: int) -> list[dict[str, float]]:
     """Every logged value is another multiple of the update's number."""
     keys = [key for lines in charts.TRAINING_PANELS.values() for key in lines.values()]
     return [{"step": step} | {key: step * i for i, key in enumerate(keys, 1)} for step in range(1, updates + 1)]
@@ -168,7 +186,7 @@ def test_the_trainings_are_drawn_as_they_were_logged(tmp_path, draw):
 
 def test_a_log_of_an_older_version_is_drawn_as_far_as_it_goes(tmp_path, draw):
     root = make_tree(tmp_path)
-    logs = [root / results.training_log(dataset) for dataset in results.DATASETS]
+    logs = [root / training_log(dataset) for dataset in DATASETS]
     edit(logs[0], lambda log: [entry.pop("lengths/chosen") for entry in log["log"]])
     edit(logs[1], lambda log: log["log"].__delitem__(slice(1, None)))
     panels = np.reshape(draw(root)["drawn"]["training"].axes, (5, 3))
@@ -179,13 +197,13 @@ def test_a_log_of_an_older_version_is_drawn_as_far_as_it_goes(tmp_path, draw):
 
 
 def test_trainings_alone_are_enough(tmp_path, draw):
-    write(tmp_path / results.training_log("mathdial"), {"log": training_log(3)})
+    write(tmp_path / training_log("mathdial"), {"log": logged(3)})
     assert list(draw(tmp_path)["drawn"]) == ["training"]
 
 
 def test_the_papers_values_stand_at_the_bars_they_belong_to(tmp_path, draw):
     assert paper.SCORES["tutorchat"]["from_finetuned_with_debugging"] == 0.96
-    assert paper.SCORES["debugging"] == dict(zip(results.MODELS, (0.97, 0.99, 0.94, 0.48, 0.97), strict=True))
+    assert paper.SCORES["debugging"] == dict(zip(paper.MODELS, (0.97, 0.99, 0.94, 0.48, 0.97), strict=True))
     root = make_tree(tmp_path)
     drawn = draw(root)["drawn"]  # series by series, in each: MathDial, Debugging, TutorChat
     assert diamonds(drawn["figure_5"]) == pytest.approx([0.99, 0.99, 1.00, 0.82, 0.48, 0.74, 1.00, 0.97, 1.00])
@@ -246,12 +264,12 @@ def test_what_is_missing_is_named_and_the_rest_is_drawn(tmp_path, draw, capsys):
     root = make_tree(tmp_path)
     (root / "evaluation" / "human_vs_gpt.json").unlink()
     (root / "evaluation" / "debugging" / "base.json").unlink()
-    for model in results.MODELS:
+    for model in paper.MODELS:
         (root / "evaluation" / "tutorchat" / f"{model}.json").unlink()
     for dataset in ("mathdial", "debugging"):
         (root / "evaluation" / dataset / "from_finetuned_with_tutorchat.json").unlink()
     result = draw(root)
-    assert sorted(result["drawn"]) == ["figure_5", "figure_6", "training"]
+    assert sorted(result["drawn"]) == ["comparisons", "figure_5", "figure_6", "training"]
     assert "fine-tuned on MathDial" in words(result["drawn"]["figure_5"])
     assert "TutorChat" not in words(result["drawn"]["figure_5"])  # no empty group that reads as zeros
     assert "missing" in words(result["drawn"]["figure_5"])
@@ -278,7 +296,7 @@ def test_figure_2_shows_thirty_samples_of_many(tmp_path, draw):
     assert len(heights(figure)[charts.BLUE]) == 30 and "the first 30 of 45 answers" in words(figure)
 
 
-@pytest.mark.parametrize("make", [lambda root: None, lambda root: write(root / "manifest.json", {"names": NAMES})])
+@pytest.mark.parametrize("make", [lambda root: None, write_manifest])
 def test_nothing_at_all_is_an_error(tmp_path, make):
     make(tmp_path)
     with pytest.raises(FileNotFoundError, match="nothing to draw"):
@@ -291,12 +309,13 @@ def test_nothing_at_all_is_an_error(tmp_path, make):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda path: path.write_text(path.read_text()[:-9]), "base.json: not JSON"),
+        (lambda path: path.write_text(path.read_text()[:-9]), "base.json: not a whole JSON file"),
         (lambda path: write(path, {"rows": []}), "expected a JSON list of graded answers, found dict"),
         (lambda path: edit(path, lambda rows: rows[4].pop("evaluation")), "row 5: no 'evaluation'"),
         (lambda path: edit(path, lambda rows: rows[4].update(score=1.5)), "row 5: the score 1.5"),
         (lambda path: edit(path, lambda rows: rows[4].update(score="high")), "row 5: the score 'high'"),
         (lambda path: write(path.parents[2] / "manifest.json", {"names": ["GPT-4o"]}), 'an object "names"'),
+        (lambda path: write(path.parents[2] / "manifest.json", {"names": NAMES}), 'an object "artifacts"'),
     ],
 )
 def test_a_broken_file_is_named_before_anything_is_drawn(tmp_path, change, says):
@@ -307,44 +326,21 @@ def test_a_broken_file_is_named_before_anything_is_drawn(tmp_path, change, says)
     assert not (root / "figures").exists()
 
 
-def test_a_judges_expected_score_is_used_as_it_is(tmp_path):
+def test_a_judges_expected_score_is_used_as_it_is(tmp_path, draw):
     root = make_tree(tmp_path)
     edit(root / "evaluation" / "mathdial" / "base.json", lambda rows: [row.update(score=0.5) for row in rows])
-    figures.main(str(root))
+    draw(root)
     assert float(csv_rows(root)["mathdial", "base"]["mean"]) == 0.5
 
 
-def test_the_interval_resamples_whole_groups():
-    """Rows of one problem agree with each other: taken for independent, they would make the interval too narrow."""
-    values = [1.0] * 50 + [0.0] * 50
-    two = results.mean_of(values, ["a"] * 50 + ["b"] * 50)  # resampled means are 0, 0.5 or 1, at 1/4, 1/2, 1/4
-    assert (two.value, two.low, two.high) == (0.5, 0.0, 1.0)
-    rows = results.mean_of(values, [str(i) for i in range(100)])  # the normal interval: 0.5 ± 1.96 · 0.5 / sqrt(100)
-    assert (rows.low, rows.high) == (pytest.approx(0.5 - 0.098, abs=0.015), pytest.approx(0.5 + 0.098, abs=0.015))
-    one = results.mean_of(values, ["a"] * 100)
-    assert (one.value, one.low, one.high) == (0.5, None, None)
-
-
-def test_groups_of_the_rows_reach_the_interval(tmp_path):
+def test_groups_of_the_rows_reach_the_interval(tmp_path, draw):
     root = make_tree(tmp_path)
-    figures.main(str(root))
+    draw(root)
     before = csv_rows(root)["mathdial", "base"]
     edit(root / "evaluation" / "mathdial" / "base.json", lambda rows: [row.update(group="one problem") for row in rows])
-    figures.main(str(root))
+    draw(root)
     after = csv_rows(root)["mathdial", "base"]
     assert float(before["low"]) < float(before["mean"]) == float(after["mean"]) and after["low"] == after["high"] == ""
-
-
-def test_pearson_and_its_interval():
-    random = np.random.default_rng(1)
-    x = random.normal(size=400)
-    y = 0.6 * x + 0.8 * random.normal(size=400)  # true correlation: 0.6
-    assert float(results.pearson(x, y)) == pytest.approx(np.corrcoef(x, y)[0, 1])
-    low, high = results.interval(results.pearson, x, y)
-    r = np.corrcoef(x, y)[0, 1]
-    fisher = np.tanh(np.arctanh(r) + np.array([-1.96, 1.96]) / np.sqrt(400 - 3))  # Fisher's z interval
-    assert (low, high) == pytest.approx(fisher, abs=0.02)
-    assert np.isnan(results.pearson(np.full(9, 0.35), np.arange(9.0)))
 
 
 def test_the_same_tree_gives_the_same_bytes(tmp_path):
@@ -353,7 +349,15 @@ def test_the_same_tree_gives_the_same_bytes(tmp_path):
     first = figures.main(str(root), output_dir=str(tmp_path / "a"))["files"]
     second = figures.main(str(root), output_dir=str(tmp_path / "b"))["files"]
     names = [f"figure_{n}.{kind}" for n in range(2, 7) for kind in ("png", "svg")]
-    names += ["training.png", "training.svg", "table_1.csv", "table_1.md", "claims.md"]
+    names += [
+        "comparisons.png",
+        "comparisons.svg",
+        "training.png",
+        "training.svg",
+        "table_1.csv",
+        "table_1.md",
+        "claims.md",
+    ]
     assert [path.name for path in first] == names
     assert sorted(names) == sorted(path.name for path in (tmp_path / "a").iterdir())
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
@@ -371,6 +375,236 @@ def test_a_failing_write_leaves_the_older_file_whole(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         charts.save(path, half)
     assert [p.name for p in tmp_path.iterdir()] == ["figure_5.png"] and path.read_bytes() == b"older"
+
+
+# --- only what this run made, by whom it was judged
+
+
+def test_what_the_manifest_does_not_list_as_done_is_left_out(tmp_path, draw, capsys):
+    """Guards: a tutor of an older run drawn as this run's, after a training that ended without weights."""
+    root = make_tree(tmp_path)
+    old, unfinished = "evaluation/mathdial/from_finetuned_with_tutorchat.json", "evaluation/tutorchat/base.json"
+    edit(root / "manifest.json", lambda m: m["artifacts"].pop(old))
+    edit(root / "manifest.json", lambda m: m["artifacts"][unfinished].update(state="running"))
+    edit(root / "manifest.json", lambda m: m["artifacts"]["dpo/debugging/weights"].update(state="no eligible pair"))
+    write(root / "evaluation" / "mathdial" / "notes.json", [])
+    result = draw(root)
+    table = csv_rows(root)
+    assert ("mathdial", "from_finetuned_with_tutorchat") not in table and ("tutorchat", "base") not in table
+    assert ("debugging", "from_finetuned_with_tutorchat") in table and len(table) == 13
+    assert "missing" in words(result["drawn"]["figure_5"]) and len(result["drawn"]["training"].axes) == 10
+    printed = capsys.readouterr().out
+    for line in (
+        f"left out: {old}: manifest.json does not list it",
+        f"left out: {unfinished}: the stage that makes it did not end",
+        "left out: dpo/debugging/checkpoints/training_log.json: no eligible pair",
+        "left out: evaluation/mathdial/notes.json: not the name of an evaluation",
+    ):
+        assert line in result["missing"] and line in printed
+    pairs = [(one["tutor"], one["dataset"]) for one in result["comparisons"]]
+    assert ("from_finetuned_with_tutorchat", "mathdial") not in pairs and len(pairs) == 5
+
+
+def test_who_judged_comes_from_the_rows(tmp_path, draw):
+    """Guards: a tree without a manifest labelled GPT-4o over rows that say `offline rubric`."""
+    root = make_tree(tmp_path)
+    (root / "manifest.json").unlink()
+    drawn = draw(root)["drawn"]
+    for name in ("figure_2", "figure_4", "figure_5", "figure_6"):
+        assert "GPT-4o" not in words(drawn[name]).replace("(Phi-3-mini, GPT-4o)", "")
+    assert "judge: offline rubric" in words(drawn["figure_5"])
+    assert "people and offline rubric" in words(drawn["figure_4"])
+    assert csv_rows(root)["mathdial", "base"]["judge"] == "offline rubric"
+
+
+def test_rows_of_two_judges_in_one_table_say_so_and_are_not_compared(tmp_path, draw):
+    root = make_tree(tmp_path)
+    base = root / "evaluation" / "mathdial" / "base.json"
+    edit(base, lambda rows: [row.update(judge="gpt-4o") for row in rows])
+    result = draw(root)
+    assert "judge: several judges: gpt-4o, offline rubric" in words(result["drawn"]["figure_5"])
+    mixed = next(line for line in result["warnings"] if line.startswith("Several judges"))
+    assert "gpt-4o: evaluation/mathdial/base.json;" in mixed
+    assert "mathdial" not in {one["dataset"] for one in result["comparisons"]}
+    refused = "On MathDial, trained on MathDial is not compared with base: graded by offline rubric and by gpt-4o."
+    assert refused in result["warnings"]
+    assert "several judges" in (root / "figures" / "table_1.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("where", ["manifest", "rows"])
+def test_a_judge_that_also_chose_the_pairs_is_marked(tmp_path, draw, where):
+    root = make_tree(tmp_path)
+    assert not any("chose the pairs" in line for line in draw(root)["warnings"])
+    if where == "manifest":
+        write_manifest(root, pairs_judge="offline rubric")
+    else:
+        chosen = {"output": "What next?", "evaluation": GOOD, "judge": "offline rubric"}
+        write(root / "dpo" / "mathdial" / "train_dataset.json", [{"prompt": "", "chosen_eval": chosen}])
+        write_manifest(root)
+    result = draw(root)
+    assert any(line.startswith("offline rubric graded these answers and also chose") for line in result["warnings"])
+    assert "judge: offline rubric, which also chose the pairs" in words(result["drawn"]["figure_5"])
+    assert "also chose the pairs" in (root / "figures" / "table_1.md").read_text(encoding="utf-8")
+    write_manifest(root, pairs_judge="another judge")
+    assert not any("chose the pairs" in line for line in draw(root)["warnings"])
+
+
+# --- baselines, trainings, second judges, other datasets
+
+
+def test_baselines_stand_beside_the_tutors(tmp_path, draw):
+    root = make_tree(tmp_path)
+    for dataset in DATASETS:
+        answers = rows(12, 0, own_dialogue_gain=0.0)
+        answers[1]["own_dialogue_gain"] = 0.6
+        answers[2]["own_dialogue_gain"] = None
+        write(root / "evaluation" / dataset / "baseline_constant_question.json", answers)
+        write(root / "evaluation" / dataset / "baseline_of_our_own.json", rows(5, 5))
+    write_manifest(root)
+    result = draw(root)
+    assert heights(result["drawn"]["figure_5"]).keys() == set(charts.COLORS)  # no bar of a baseline
+    marks = [c for c in result["drawn"]["figure_5"].axes[0].collections if c.get_label() == "one question to everyone"]
+    assert [float(y) for _, y in marks[0].get_offsets()] == [GOOD_SCORE] * 3
+    assert "of our own" in words(result["drawn"]["figure_5"])
+    row = csv_rows(root)["mathdial", "baseline_constant_question"]
+    assert float(row["own_dialogue_gain"]) == pytest.approx(0.6 / 11) and row["paper"] == ""
+    assert (float(row["distinct"]), float(row["commonest_share"])) == (pytest.approx(1 / 12), 1)
+    text = (root / "figures" / "table_1.md").read_text(encoding="utf-8")
+    assert "one question to everyone" in text and "own-dialogue gain" in text
+    against = [one for one in result["comparisons"] if one["against"] == "baseline_constant_question"]
+    assert [(one["tutor"], one["dataset"]) for one in against] == list(zip(TRAINED, DATASETS, strict=True))
+    assert against[0]["difference"] == pytest.approx((BAD_SCORE - GOOD_SCORE) / 10)  # one of ten answers is bad
+    assert against[0]["unpaired"] == 2 and any("2 answers to dialogues that the other" in w for w in result["warnings"])
+    assert any("On MathDial, one question to everyone scores 1.00 [" in w and "1.0:" in w for w in result["warnings"])
+
+
+def test_the_tutors_are_compared_with_the_base_on_the_same_dialogues(tmp_path, draw):
+    root = make_tree(tmp_path)
+    for dataset in DATASETS:
+        for model, bad in (("base", 20), ("from_finetuned_with_mathdial", 1)):
+            answers = [row | {"group": row["id"]} for row in rows(24 - bad, bad)]
+            write(root / "evaluation" / dataset / f"{model}.json", answers[::-1] if model == "base" else answers)
+    result = draw(root)
+    by_names = {(one["tutor"], one["dataset"]): one for one in result["comparisons"]}
+    one = by_names["from_finetuned_with_mathdial", "mathdial"]
+    assert one["primary"] and one["difference"] == pytest.approx(19 * (GOOD_SCORE - BAD_SCORE) / 24)
+    assert (one["rows"], one["groups"], one["unpaired"], one["finding"]) == (24, 24, 0, "better")
+    assert not by_names["from_finetuned_with_mathdial", "tutorchat"]["primary"]
+    assert len(by_names) == 9 and len(result["claims"]) == 3  # a claim for each tutor's own kind of dialogue
+    assert "the tutor trained on MathDial is better than base: +0.51 [" in result["claims"][0]
+    shown = words(result["drawn"]["comparisons"])
+    assert "trained on MathDial, on MathDial (its own kind)" in shown and "] better" in shown
+    text = (root / "figures" / "claims.md").read_text(encoding="utf-8")
+    assert all(line in text for line in [*result["claims"], *result["warnings"]])
+
+
+def test_several_trainings_of_a_tutor_are_one_tutor_with_a_spread(tmp_path, draw):
+    root = make_tree(tmp_path)
+    for seed, good in ((1, 7), (2, 5)):
+        write(root / f"evaluation/mathdial/from_finetuned_with_mathdial.seed{seed}.json", rows(good, 10 - good))
+    write_manifest(root)
+    result = draw(root)
+    row = csv_rows(root)["mathdial", "from_finetuned_with_mathdial"]
+    means = [(good * GOOD_SCORE + (10 - good) * BAD_SCORE) / 10 for good in (9, 7, 5)]
+    assert (row["trainings"], row["answers"], row["groups"]) == ("3", "30", "5")
+    assert float(row["mean"]) == pytest.approx(np.mean(means))
+    assert float(row["trainings_sd"]) == pytest.approx(np.std(means, ddof=1))
+    assert (float(row["trainings_low"]), float(row["trainings_high"])) == pytest.approx((means[2], means[0]))
+    assert float(row["distinct"]) == pytest.approx(0.2)  # 2 answers to 10 dialogues in each training, not 2 of 30
+    one = next(one for one in result["comparisons"] if one["tutor"] == "from_finetuned_with_mathdial")
+    base = (3 * GOOD_SCORE + 7 * BAD_SCORE) / 10
+    assert one["over_trainings"] == pytest.approx([mean - base for mean in means]) and one["rows"] == 10
+    assert one["difference"] == pytest.approx(np.mean(means) - base)
+    assert "over 3 trainings the difference went from" in one["sentence"]
+    assert f"3: SD {np.std(means, ddof=1):.2f}, {means[2]:.2f} to 0.9" in (root / "figures" / "table_1.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_a_second_judge_stands_beside_the_first_with_their_gap(tmp_path, draw):
+    root = make_tree(tmp_path)
+    for model, good in (("base", 3), ("from_finetuned_with_mathdial", 5)):
+        write(root / f"evaluation/mathdial/{model}.by_gpt-4o.json", rows(good, 10 - good, judge="gpt-4o"))
+    write_manifest(root, pairs_judge="offline rubric")
+    result = draw(root)
+    second = {row["model"]: row for row in result["table"] if row["second_judge"]}
+    assert second["base"]["judge_gap"] == pytest.approx(0)  # both grade the base alike
+    gap = (9 - 5) * (GOOD_SCORE - BAD_SCORE) / 10  # the judge that chose the pairs finds four more good answers
+    assert second["from_finetuned_with_mathdial"]["judge_gap"] == pytest.approx(gap)
+    text = (root / "figures" / "table_1.md").read_text(encoding="utf-8")
+    assert "by gpt-4o" in text and "offline rubric less gpt-4o" in text and f"+{gap:.2f} [" in text
+    by_second = [one for one in result["comparisons"] if one["by"]]
+    assert [(one["judge"], one["comparisons"], one["primary"]) for one in by_second] == [("gpt-4o", 1, True)]
+    assert {one["comparisons"] for one in result["comparisons"] if not one["by"]} == {9}  # corrected judge by judge
+    assert any("On MathDial (graded by gpt-4o), " in line for line in result["claims"])
+    assert "judge: offline rubric, which also chose the pairs" in words(result["drawn"]["figure_5"])
+
+
+def test_other_datasets_than_the_papers(tmp_path, draw):
+    """Guards: a fourth dataset that is evaluated and shown nowhere; the paper's values beside another test set."""
+    for model, good in (("base", 2), ("from_finetuned_with_high_school_physics", 6), ("gpt4o", 8)):
+        write(tmp_path / "evaluation" / "high_school_physics" / f"{model}.json", rows(good, 10 - good))
+    write(tmp_path / training_log("high_school_physics"), {"log": logged(3)})
+    write_manifest(tmp_path)
+    result = draw(tmp_path)
+    drawn = result["drawn"]
+    assert "High School Physics" in words(drawn["figure_5"]) and "on High School Physics" in words(drawn["figure_6"])
+    assert "paper" not in words(drawn["figure_5"]) + words(drawn["figure_6"])
+    assert heights(drawn["figure_6"])[charts.BLUE][0] == pytest.approx(0.6)
+    assert csv_rows(tmp_path)["high_school_physics", "base"]["paper"] == ""
+    assert [one["dataset"] for one in result["comparisons"]] == ["high_school_physics"]
+    assert drawn["training"].axes[0].get_title(loc="left").startswith("High School Physics")
+    assert not any("mathdial" in line for line in result["missing"])
+
+
+# --- one file, one Pearson
+
+
+def disagreeing_pairs() -> list[dict]:
+    """Rows whose `score` is not their evaluation's, several on one problem: where two readers differed."""
+    random = np.random.default_rng(3)
+    pairs = []
+    for number in range(24):
+        human = GOOD | {"helpful": float(random.integers(1, 6)), "questions": "yes" if number % 2 else "no"}
+        judged = GOOD | {"helpful": float(random.integers(1, 6)), "questions": human["questions"]}
+        row = {"prompt": f"Student: problem {number // 3} " + "and so on, " * 12 + f"says {number}"}
+        row |= {"output": "Why?" if number % 4 else "No.", "human": human, "gpt4o": judged, "judge": "a judge"}
+        pairs.append(row | {"score": round(float(random.uniform(0.3, 1)), 3)})
+    pairs[5]["gpt4o"] = pairs[5]["score"] = None
+    return pairs
+
+
+def test_one_file_has_one_pearson(tmp_path, draw):
+    """Guards: 0.883 in the figure and 0.892 beside the rows; rows resampled here, conversations there."""
+    pairs = disagreeing_pairs()
+    write(tmp_path / "evaluation" / "human_vs_gpt.json", pairs)
+    drawn = draw(tmp_path)["drawn"]
+    found = analyse_rows(pairs)
+    pearson = found["raters"]["a judge"]["statistics"]["score"]["pearson"]
+    interval = f"r = {pearson['value']:.2f} [{pearson['low']:.2f}, {pearson['high']:.2f}]"
+    assert drawn["figure_3"].axes[0].get_title(loc="left") == f"Pearson's {interval}, 23 answers on 8 problems"
+    assert found["conversations"] == 8
+    valid = [row for row in pairs if row["gpt4o"]]
+    scores = [row["score"] for row in valid]
+    people, own = (
+        [0.5 + 0.25 * (row[who]["questions"] == "yes") + 0.05 * row[who]["helpful"] for row in valid]
+        for who in ("human", "gpt4o")
+    )
+    assert pearson["value"] == pytest.approx(np.corrcoef(people, scores)[0, 1])
+    assert abs(pearson["value"] - np.corrcoef(people, own)[0, 1]) > 0.02  # what it was while `score` was ignored
+    assert sorted(heights(drawn["figure_2"])[charts.BLUE]) == pytest.approx(sorted(scores))
+    assert f"“?” in the answer: r = {pearson['mark_rule']:.2f} [" in words(drawn["figure_3"])
+
+
+@pytest.mark.skipif(not RATINGS.is_file(), reason="the paper's human ratings are not on this machine")
+def test_the_papers_ratings_have_one_number_of_groups(tmp_path, draw):
+    """50, 50 and 47 groups once: three of its conversations open with another one's problem."""
+    humans = json.loads(RATINGS.read_text(encoding="utf-8"))
+    both = [{"human": row["evaluation"], "gpt4o": row["evaluation"]} for row in humans]
+    pairs = [{name: row[name] for name in ("prompt", "output")} | two for row, two in zip(humans, both, strict=True)]
+    write(tmp_path / "evaluation" / "human_vs_gpt.json", pairs)
+    assert "50 answers on 47 problems" in draw(tmp_path)["drawn"]["figure_3"].axes[0].get_title(loc="left")
+    assert analyse_rows(pairs, times=20)["conversations"] == 47
 
 
 LONG = "some-laboratory/Quite-A-Long-Model-Name-405B-Instruct-quantized.w4a16"
@@ -392,7 +626,7 @@ def beyond_the_axes(figure) -> list[Text]:
 @pytest.mark.parametrize("invalid", [0, 3])
 def test_no_text_overlaps_or_leaves_the_figure(tmp_path, draw, name, invalid):
     root = make_tree(tmp_path, names={"judge": name, "base": name, "self": name})
-    for dataset in results.DATASETS:
+    for dataset in DATASETS:
         write(root / "evaluation" / dataset / "base.json", rows(40, 60, invalid=invalid))
     for label, figure in draw(root)["drawn"].items():
         canvas = FigureCanvasAgg(figure)
@@ -419,7 +653,7 @@ def test_it_runs_as_a_script(tmp_path, how):
     done = subprocess.run(
         [sys.executable, *how, "--training-root", str(root)], cwd=checkout, capture_output=True, text=True, timeout=120
     )
-    assert done.returncode == 0 and done.stderr == "" and f"15 files in {root / 'figures'}" in done.stdout
+    assert done.returncode == 0 and done.stderr == "" and f"17 files in {root / 'figures'}" in done.stdout
     assert (root / "figures" / "figure_5.png").read_bytes().startswith(b"\x89PNG")
     done = subprocess.run(
         [sys.executable, *how, "--training-root", str(tmp_path / "no")], cwd=checkout, capture_output=True, text=True

@@ -1,4 +1,5 @@
-"""What a finished run says.
+"""What a finished run says, from the rows of its evaluations and only from files that this run made.
 
-Read training_root.py (grades, names, means), table.py, charts.py; paper.py has the published values.
+Read training_root.py (who answered, who judged, the means), reading.py (how it is read), claims.py (which tutor is
+better, and what to beware of), table.py, charts.py and forest.py; paper.py has the published values.
 """

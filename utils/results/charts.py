@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from utils.results.training_root import Mean
+from utils.stats.means import Mean
 
 TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 BLUE, ORANGE, GREEN = COLORS = ("#0072B2", "#E69F00", "#009E73")  # of Okabe and Ito's colour-blind-safe palette
 GREY = "#555555"
+MARKERS = ("o", "s", "^", "v", "P", "X", "*", "<", ">")  # of the baselines
 STYLE = {
     "font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 12,
     "text.parse_math": False, "svg.hashsalt": "socratic-llm", "savefig.dpi": 150,
@@ -45,25 +46,36 @@ def style():
     return matplotlib.rc_context(STYLE)
 
 
-def bar_chart(title: str, groups: Sequence[str], series: Sequence[Series], note: str, show_values: bool = True):
-    """Bars in [0, 1] side by side, one per series in each group, with the paper's values; None if there is no bar."""
-    series = [s for s in series if any(bar.answers for bar in s.bars)]
+def bar_chart(
+    title: str,
+    groups: Sequence[str],
+    series: Sequence[Series],
+    note: str,
+    show_values: bool = True,
+    baselines: Sequence[Series] = (),
+):
+    """Bars in [0, 1] side by side, one per series in each group, with the paper's values; None if there is no bar.
+
+    `baselines` stand beside the bars as small grey marks: they are what the bars are to be seen against.
+    """
+    series, baselines = ([s for s in some if any(bar.answers for bar in s.bars)] for some in (series, baselines))
     if not any(bar.rows for s in series for bar in s.bars):
         return None
     from matplotlib.figure import Figure
 
     title, note, labels = wrap(title, 84), wrap(note, 118), [wrap(s.name, 46) for s in series]
-    height = 5 + 0.18 * sum(text.count("\n") for text in (title, note, *labels))
-    figure = Figure(figsize=(9, height), layout="constrained")
+    rows = sum(text.count("\n") for text in (title, note, *labels)) + 1.4 * ((len(baselines) + 1) // 2)
+    figure = Figure(figsize=(9, 5 + 0.18 * rows), layout="constrained")
     axes = figure.subplots()
-    width = min(0.8 / len(series), 0.4)
+    width = min(0.84 / (len(series) + 0.25 * len(baselines)), 0.4)
+    left = -(len(series) + 0.25 * len(baselines)) * width / 2
     margin = 0.55 + max(0, 3 - len(groups)) / 2  # a lone bar stays a bar
     handles, ticks, published = [], [], []
     for k, s in enumerate(series):
-        places = np.arange(len(groups)) + (k - (len(series) - 1) / 2) * width
+        places = np.arange(len(groups)) + left + (k + 0.5) * width
         heights = [bar.value or 0 for bar in s.bars]
         handles.append(axes.bar(places, heights, width * 0.92, color=s.color, zorder=2, label=labels[k]))
-        published += zip(places + 0.3 * width, s.paper, strict=True) if s.paper else []
+        published += [(x + 0.3 * width, y) for x, y in zip(places, s.paper, strict=bool(s.paper)) if y is not None]
         for place, bar in zip(places, s.bars, strict=True):
             ticks.append((place, f"{bar.value:.2f}" if bar.rows else "–"))
             if not bar.rows:
@@ -75,6 +87,17 @@ def bar_chart(title: str, groups: Sequence[str], series: Sequence[Series], note:
         look = {"marker": "D", "s": 24, "facecolor": "white", "edgecolor": "black", "linewidth": 0.9}
         label = "paper (Phi-3-mini, GPT-4o)"
         handles.append(axes.scatter(*zip(*published, strict=True), zorder=4, clip_on=False, label=label, **look))
+    for k, s in enumerate(baselines):
+        place = left + (len(series) + 0.25 * (k + 0.5)) * width
+        seen = [(group + place, bar) for group, bar in enumerate(s.bars) if bar.rows]
+        spans = [(x, bar.low, bar.high) for x, bar in seen if bar.low is not None]
+        axes.vlines(*np.transpose(spans), color=s.color, linewidth=0.9, zorder=3) if spans else None
+        handles.append(
+            axes.scatter(
+                [x for x, _ in seen], [bar.value for _, bar in seen], marker=MARKERS[k % len(MARKERS)], s=26,
+                color=s.color, linewidth=0, zorder=4, clip_on=False, label=wrap(s.name, 46),
+            )
+        )  # fmt: skip
 
     axes.set(ylim=(0, 1.03), yticks=TICKS, xlim=(-margin, len(groups) - 1 + margin))
     axes.set_title(title, loc="left")

@@ -1,6 +1,7 @@
 """The values that the paper published: Bonino et al., "EULER" (2024), Table 1 and Figures 3-6."""
 
-from utils.results.training_root import MODELS
+TITLES = {"mathdial": "MathDial", "tutorchat": "TutorChat", "debugging": "Debugging"}  # its datasets, in its order
+MODELS = (*(f"from_finetuned_with_{dataset}" for dataset in TITLES), "base", "gpt4o")
 
 SCORES = {  # Table 1 and Figure 5: mean summary score by test set, in the order of MODELS
     "mathdial": dict(zip(MODELS, (0.98, 0.99, 0.98, 0.82, 1.00), strict=True)),
@@ -14,3 +15,8 @@ CRITERIA_MEANS = {  # Figure 6: on MathDial, in the order of CRITERIA
 }
 PEOPLE, JUDGE = (0.56, 0.81, 0.58, 0.21), (0.47, 0.91, 0.58, 0.36)  # Figure 4, in the order of CRITERIA
 PEARSON = 0.78  # Figure 3, people against GPT-4o on 100 answers
+
+
+def score(dataset: str, model: str) -> float | None:
+    """The published mean of a model on a test set; None for what is not the paper's."""
+    return SCORES.get(dataset, {}).get(model)

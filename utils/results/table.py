@@ -1,21 +1,56 @@
-"""Table 1: mean summary score by test set and model, as rows for a CSV file and as Markdown."""
+"""Table 1: every tutor and baseline on every test set, as rows for a CSV file and as Markdown."""
 
+from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import Any
 
+from utils.answers import variety
 from utils.results import paper
-from utils.results.training_root import FINETUNED, MODELS, TITLES, Grades, Names, score_mean
+from utils.results.claims import judge_gap, shown
+from utils.results.training_root import Evaluated, Mean, TrainingRoot, score_mean, title_of
+from utils.stats.comparisons import p_text
+from utils.stats.groups import group_of
+from utils.stats.means import DIFFERENCES, mean_of
+
+SHARES = {"distinct": "distinct", "commonest_share": "commonest", "loops": "loops", "empty": "empty"}
 
 
-def rows(grades: Grades, names: Names) -> list[dict[str, Any]]:
-    """Table 1 with one row per mean, test set by test set; the paper has a value for each."""
+def rows(root: TrainingRoot) -> list[dict[str, Any]]:
+    """One row per test set, tutor and judge. A tutor's trainings are one row, with their spread."""
     found = []
-    for (dataset, model), verdicts in grades.items():
-        mean = score_mean(verdicts)
-        if mean.answers:
-            row = {"test_set": dataset, "model": model, "name": names.of(model), "mean": mean.value, "low": mean.low}
-            row |= {"high": mean.high, "answers": mean.rows, "invalid": mean.invalid}
-            found.append(row | {"paper": paper.SCORES[dataset][model]})
+    for dataset in root.datasets:
+        for model in root.models:
+            for by in [None, *root.second_judges]:
+                if evaluations := root.of(dataset, model, by):
+                    found.append(_row(root, dataset, model, by, evaluations))
     return found
+
+
+def _row(
+    root: TrainingRoot, dataset: str, model: str, by: str | None, evaluations: Sequence[Evaluated]
+) -> dict[str, Any]:
+    answers = [row for evaluation in evaluations for row in evaluation.rows]
+    mean = score_mean(evaluations)
+    trainings = [one.value for one in (score_mean([evaluation]) for evaluation in evaluations) if one.value is not None]
+    several = len(trainings) > 1
+    varieties = [variety([row["output"] for row in evaluation.rows]) for evaluation in evaluations if evaluation.rows]
+    alike = {name: fmean(one[name] for one in varieties) for name in SHARES if varieties}  # of one training, not of all
+    alike |= {"commonest": max(varieties, key=lambda one: one["commonest_share"])["commonest"]} if varieties else {}
+    ended = [row["finish_reason"] for row in answers if row.get("finish_reason")]
+    gains = [row for row in answers if isinstance(row.get("own_dialogue_gain"), int | float)]
+    gain = mean_of([row["own_dialogue_gain"] for row in gains], [group_of(row) for row in gains], scale=DIFFERENCES)
+    gap = judge_gap(root.of(dataset, model), evaluations) if by else Mean(None)
+    return {
+        "test_set": dataset, "model": model, "name": root.name(model), "title": root.title(model),
+        "judge": ", ".join(sorted({name for evaluation in evaluations for name in evaluation.judges})),
+        "second_judge": by is not None, "mean": mean.value, "low": mean.low, "high": mean.high, "answers": mean.rows,
+        "groups": mean.groups, "invalid": mean.invalid, "trainings": len(evaluations),
+        "trainings_sd": stdev(trainings) if several else None,
+        "trainings_low": min(trainings) if several else None, "trainings_high": max(trainings) if several else None,
+        **alike, "cut": fmean(reason == "length" for reason in ended) if ended else None,
+        "own_dialogue_gain": gain.value, "gain_low": gain.low, "gain_high": gain.high,
+        "judge_gap": gap.value, "gap_low": gap.low, "gap_high": gap.high, "paper": paper.score(dataset, model),
+    }  # fmt: skip
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
@@ -24,28 +59,99 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
     return DataFrame(rows).to_csv(index=False, lineterminator="\n")
 
 
-def as_markdown(rows: list[dict[str, Any]], names: Names) -> str:
-    """Table 1 as the paper has it: a row per test set, a column per model; the paper's values below ours."""
-    cells = {(row["test_set"], row["model"]): row for row in rows}
-    models = [model for model in MODELS if any(row["model"] == model for row in rows)]
-    titles = {model: f"trained on {TITLES[dataset]}" for model, dataset in FINETUNED.items()}
-    titles |= {"base": "base", "gpt4o": "judge's model"}
-    lines = [["test set", *(titles[model] for model in models)], []]
-    for dataset in dict.fromkeys(row["test_set"] for row in rows):
-        lines.append([TITLES[dataset], *(cell(cells.get((dataset, model))) for model in models)])
-        lines.append(["– paper", *(f"{paper.SCORES[dataset][model]:.2f}" for model in models)])
-    widths = [max(map(len, column)) for column in zip(lines[0], *lines[2:], strict=True)]
-    lines[1] = ["-" * width for width in widths]
-    padded = (" | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines)
-    known = {"base": names.base, "judge's model": names.tutor, "judge": names.judge}
+def as_markdown(rows: list[dict[str, Any]], root: TrainingRoot) -> str:
+    """The means with their intervals, what the answers look like, and who answered and judged."""
+    lines = []
+    for row in (row for row in rows if not row["second_judge"]):
+        line = {"test set": title_of(row["test_set"]), "tutor": row["title"], "score": cell(row)}
+        for other in rows:
+            if other["second_judge"] and (other["test_set"], other["model"]) == (row["test_set"], row["model"]):
+                line[f"by {other['judge']}"] = cell(other)
+                line[f"{row['judge']} less {other['judge']}"] = _interval(other, "judge_gap", "gap_low", "gap_high")
+        line |= {
+            "answers (problems)": f"{row['answers']} ({row['groups']})",
+            "paper": "" if row["paper"] is None else f"{row['paper']:.2f}",
+            "over trainings": _trainings(row),
+            "own-dialogue gain": _interval(row, "own_dialogue_gain", "gain_low", "gain_high"),
+        }
+        for name, title in (SHARES | {"cut": "cut off"}).items():
+            line[title] = "" if row.get(name) is None else f"{row[name]:.0%}"
+        lines.append(line)
+    known = {"base": root.base, "judge": root.judge()}
+    if "gpt4o" in root.models:
+        known[root.title("gpt4o")] = root.name("gpt4o")
     who = "; ".join(f"{role}: {name}" for role, name in known.items() if name)
-    note = f"Mean summary score [95 % bootstrap interval]. {who}.\nThe paper's: base Phi-3-mini, judge GPT-4o."
-    return "\n".join([*(f"| {line} |" for line in padded), "", note, ""])
+    note = (
+        f"Mean summary score [95 % interval, clustered by problem]. {who}.\nOf the answers: distinct ones, the share "
+        "of the commonest one, those that loop, are empty, were cut off at the token limit."
+    )
+    if any(row["own_dialogue_gain"] is not None for row in rows):
+        note += (
+            "\nOwn-dialogue gain: the score on its own dialogue less the mean score of the same answer on five others; "
+            "an answer that suits every dialogue gains 0."
+        )
+    if any(line["paper"] for line in lines):
+        note += "\nThe paper's values: base Phi-3-mini, judge GPT-4o."
+    return f"{_pipe(lines)}\n\n{note}\n{_commonest(rows)}"
 
 
-def cell(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return "–"
-    text = "–" if row["mean"] is None else f"{row['mean']:.2f}"
-    text += "" if row["low"] is None else f" [{row['low']:.2f}, {row['high']:.2f}]"
-    return text + (f", {row['invalid']} of {row['answers'] + row['invalid']} invalid" if row["invalid"] else "")
+def comparisons_as_markdown(compared: Sequence[dict[str, Any]], root: TrainingRoot) -> str:
+    """Paired differences with their corrected intervals; empty where nothing is compared."""
+    if not compared:
+        return ""
+    lines = [
+        {
+            "tutor": root.title(one["tutor"]), "against": root.title(one["against"]),
+            "test set": title_of(one["dataset"]) + (" (primary)" if one["primary"] else ""),
+            "judge": one["judge"] if root.second_judges else "",
+            "difference": _interval(one, "difference", "corrected_low", "corrected_high"),
+            "p": p_text(one).removeprefix("p ").removeprefix("= "), "finding": one["finding"],
+            "would show from": "none" if one["smallest"] is None else f"{one['smallest']:.2f}",
+            "dialogues (problems)": f"{one['rows']} ({one['groups']})",
+        }
+        for one in compared
+    ]  # fmt: skip
+    note = (
+        "Paired differences on the same dialogues [interval and p corrected for all comparisons by this judge, Holm]; "
+        "the primary comparison, a tutor's own kind of dialogue, was named beforehand.\n"
+        "“Would show from”: a smaller true difference would be missed by more than 1 in 5 such tests (none: every one)."
+    )
+    return f"{_pipe(lines)}\n\n{note}\n"
+
+
+def cell(row: dict[str, Any]) -> str:
+    invalid = f", {row['invalid']} of {row['answers'] + row['invalid']} invalid" if row["invalid"] else ""
+    return _interval(row, "mean", "low", "high", "") + invalid
+
+
+def _interval(row: dict[str, Any], value: str, low: str, high: str, sign: str = "+") -> str:
+    return "" if row[value] is None and sign else shown(Mean(row[value], row[low], row[high]), sign)
+
+
+def _trainings(row: dict[str, Any]) -> str:
+    if row["trainings_sd"] is None:
+        return ""
+    low, high = row["trainings_low"], row["trainings_high"]
+    return f"{row['trainings']}: SD {row['trainings_sd']:.2f}, {low:.2f} to {high:.2f}"
+
+
+def _commonest(rows: list[dict[str, Any]]) -> str:
+    """The answers that a tutor gave more than once to a test set, where it did."""
+    lines = []
+    for row in (row for row in rows if not row["second_judge"]):
+        share, dialogues = row.get("commonest_share", 0), (row["answers"] + row["invalid"]) / row["trainings"]
+        if share * dialogues > 1 + 1e-9:
+            text = " ".join(row["commonest"].split())
+            text = text if len(text) <= 100 else text[:99] + "…"
+            lines.append(f"- {title_of(row['test_set'])}, {row['title']}, {share:.0%}: “{text}”")
+    return "\nThe commonest answers:\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _pipe(lines: Sequence[dict[str, str]]) -> str:
+    """A Markdown table without the columns that are empty throughout."""
+    from tabulate import tabulate
+
+    columns = dict.fromkeys(name for line in lines for name in line)
+    columns = [name for name in columns if any(line.get(name) for line in lines)]
+    cells = [[(line.get(name) or "–").replace("|", "\\|") for name in columns] for line in lines]
+    return tabulate(cells, columns, tablefmt="pipe", disable_numparse=True)

@@ -6,6 +6,7 @@ test set of this size can show at all: Card et al. (2020), "With Little Power Co
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -104,16 +105,20 @@ def sign_flips(differences: ArrayLike, groups: Sequence[Hashable], seed: int = 0
 def smallest(error: float | None, groups: int, alpha: float = ALPHA) -> float | None:
     """The smallest true difference that a t test on this many groups finds in 80 of 100 trials.
 
-    `error` is the standard error that was seen. None for fewer than two groups.
+    `error` is the standard error that was seen. None where none would show: with one group, or so few that flipping
+    all their signs is no rarer than `alpha` (2 of 2^groups flips are as extreme as can be).
     """
-    if not error:
+    if not error or 2 / 2**groups > alpha:
         return None
-    from scipy.optimize import brentq
-    from scipy.stats import nct, t
+    return float(_effect(groups, alpha) * error * np.sqrt(groups))
 
-    # The noncentral t distribution says how many standard errors off 0 the truth must be (the other tail is nothing).
-    edge = t.isf(alpha / 2, groups - 1)
-    return error * float(brentq(lambda shift: nct.sf(edge, groups - 1, shift) - POWER, 0, 2 * edge + 10))
+
+@cache
+def _effect(groups: int, alpha: float) -> float:
+    """The difference, in standard deviations, that a t test on so many groups finds with `POWER`."""
+    from statsmodels.stats.power import TTestPower
+
+    return TTestPower().solve_power(nobs=groups, alpha=alpha, power=POWER, alternative="two-sided")
 
 
 def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> str:
@@ -128,10 +133,7 @@ def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> st
     interval = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]"
     sizes = f"{one['rows']} dialogues on {one['groups']} problems"
     if one["finding"] == NOT_APART:
-        words = (
-            f"On {where}, {tutor} and {against} cannot be told apart: {interval} on {sizes} (a difference under "
-            f"{one['smallest']:.2f} would not show with {one['groups']} problems)"
-        )
+        words = f"On {where}, {tutor} and {against} cannot be told apart: {interval} on {sizes} ({would_not_show(one)})"
     else:
         words = f"On {where}, {tutor} is {one['finding']} than {against}: {interval} on {sizes}, {p_text(one)}"
     over = one.get("over_trainings") or ()
@@ -142,6 +144,13 @@ def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> st
     if one["groups"] < FEW_GROUPS:
         words += f". With fewer than {FEW_GROUPS} problems the interval itself is uncertain"
     return words + "."
+
+
+def would_not_show(one: Mapping[str, Any]) -> str:
+    """What a comparison on so many problems cannot see."""
+    if one["smallest"] is None:
+        return f"no difference, however large, would show with {one['groups']} problems"
+    return f"a difference under {one['smallest']:.2f} would not show with {one['groups']} problems"
 
 
 def p_text(one: Mapping[str, Any]) -> str:

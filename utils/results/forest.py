@@ -1,0 +1,52 @@
+"""The forest plot of the paired differences: is a tutor better than another on the same dialogues?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from utils.results.charts import GREEN, GREY, ORANGE, wrap
+from utils.stats.comparisons import BETTER, NOT_APART, WORSE
+
+COLORS = {BETTER: GREEN, WORSE: ORANGE, NOT_APART: GREY}
+
+
+def forest_chart(title: str, lines: Sequence[tuple[str, Mapping[str, Any]]], note: str):
+    """A line per comparison: (its label, `stats.comparisons.compare`'s dict), drawn from top to bottom.
+
+    Thick: the 95 % interval alone; thin: corrected for all comparisons. Filled dots are primary. None for no line.
+    """
+    lines = [(label, one) for label, one in lines if one["difference"] is not None]
+    if not lines:
+        return None
+    from matplotlib.figure import Figure
+
+    title, note = wrap(title, 96), wrap(note, 125)
+    height = 1.8 + 0.47 * len(lines) + 0.2 * (title.count("\n") + note.count("\n"))
+    figure = Figure(figsize=(12, height), layout="constrained")
+    axes = figure.subplots()
+    axes.axvline(0, color=GREY, linewidth=1, linestyle="--", zorder=1)
+    for place, (_, one) in enumerate(lines):
+        color, fill = COLORS[one["finding"]], COLORS[one["finding"]] if one.get("primary") else "white"
+        if one["corrected_low"] is not None:
+            axes.hlines(place, one["corrected_low"], one["corrected_high"], color=color, linewidth=1.2, zorder=2)
+            axes.hlines(place, one["low"], one["high"], color=color, linewidth=3.4, zorder=2)
+        axes.scatter([one["difference"]], [place], s=46, facecolor=fill, edgecolor=color, linewidth=1.6, zorder=3)
+        axes.text(1.02, place, words(one), transform=axes.get_yaxis_transform(), va="center", fontsize=9.5, color=color)
+    axes.set_yticks(range(len(lines)), [wrap(label, 60) for label, _ in lines])
+    axes.set(ylim=(len(lines) - 0.4, -0.6))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#E5E5E5", zorder=0)
+    axes.set_title(title, loc="left", x=0)
+    axes.set_xlabel("difference in the summary score (right of 0: the tutor scores higher)")
+    figure.supxlabel(note, fontsize=9.5, color=GREY)
+    return figure
+
+
+def words(one: Mapping[str, Any]) -> str:
+    """What stands beside a line: the difference, its corrected interval, and what follows from it."""
+    if one["corrected_low"] is None:
+        return f"{one['difference']:+.2f}, all on one problem: tells of no other"
+    interval = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]"
+    if one["finding"] == NOT_APART:
+        unseen = "no difference" if one["smallest"] is None else f"under {one['smallest']:.2f}"
+        return f"{interval} cannot be told apart\n({unseen} would {'' if one['smallest'] is None else 'not '}show)"
+    return f"{interval} {one['finding']}"

@@ -1,0 +1,161 @@
+"""Reading a training root: the evaluations that this run made, who answered, who judged, and what was left out.
+
+    evaluation/mathdial/base.json                                the base model's answers, graded
+    evaluation/mathdial/from_finetuned_with_tutorchat.json       a tutor's; further trainings of it: ….seed1.json
+    evaluation/mathdial/baseline_constant_question.json          a baseline's
+    evaluation/mathdial/gpt4o.json                               the judge's model as tutor, or what stands in for it
+    evaluation/mathdial/base.by_gpt-4o.json                      the same answers graded by a second judge
+    evaluation/human_vs_gpt.json                                 answers that people and the judge have graded
+    dpo/mathdial/checkpoints/training_log.json                   how a training went
+
+Trees of the original code are read too: they have no manifest, their rows no `judge`, `id`, `group`, some no `score`.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.artifacts import read_json
+from utils.errors import BadInput
+from utils.results.training_root import (
+    BASELINE,
+    ORIGINAL_JUDGE,
+    TRAINED,
+    UNNAMED_JUDGE,
+    Evaluated,
+    Grade,
+    Pair,
+    TrainingRoot,
+    in_order,
+)  # fmt: skip
+from utils.stats.groups import group_of
+from utils.stats.human_ratings import read_evaluation
+
+FILE = re.compile(
+    rf"(?P<model>base|gpt4o|{TRAINED}.+?|{BASELINE}.+?)(?:\.seed(?P<training>\d+))?(?:\.by_(?P<by>.+))?\.json"
+)
+
+
+def read_root(path: Path | str) -> TrainingRoot:
+    """Read what can be shown of a training root.
+
+    Where there is a `manifest.json`, only what it lists as done is read: another file is of another run, or not whole.
+    Raises FileNotFoundError for a folder that is not there, BadInput (file, row, reason) for a file that is broken.
+    """
+    root, left_out = Path(path), []
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root}: no such folder; --training-root is what `pipeline` got as --output-dir")
+    manifest = _read_manifest(root)
+
+    def shown(file: str, artifact: str | None = None) -> bool:
+        state = "done" if manifest is None else manifest["artifacts"].get(artifact or file, {}).get("state")
+        if (root / file).is_file() and state != "done":
+            ended = "the stage that makes it did not end" if state == "running" else state
+            why = ended or "manifest.json does not list it"
+            left_out.append(f"{file}: {why}")
+        return (root / file).is_file() and state == "done"
+
+    unnamed = ORIGINAL_JUDGE if manifest is None else UNNAMED_JUDGE
+    evaluations = []
+    for file in sorted(root.glob("evaluation/*/[!.]*.json")):
+        name = str(file.relative_to(root))
+        if not (match := FILE.fullmatch(file.name)):
+            left_out.append(f"{name}: not the name of an evaluation")
+        elif shown(name):
+            evaluations.append(_read_evaluation(root, name, match, unnamed))
+    pairs, checked_by = [], ()
+    if shown(people := "evaluation/human_vs_gpt.json"):
+        rows = _read_rows(root / people, "prompt", "output", "human", "gpt4o")
+        pairs, checked_by = [_pair(root / people, i, row) for i, row in enumerate(rows, 1)], _names(rows, unnamed)
+    trainings, pair_judges = {}, set()
+    for folder in in_order(file.name for file in root.glob("dpo/[!.]*") if file.is_dir()):
+        if shown(training_log(folder), f"dpo/{folder}/weights"):
+            trainings[folder] = _read_log(root / training_log(folder))
+        if not (manifest or {}).get("pairs_judge") and shown(made := f"dpo/{folder}/train_dataset.json"):
+            pair_judges |= _judges_of_pairs(root / made, unnamed)
+    if named := (manifest or {}).get("pairs_judge"):
+        pair_judges = {named} if isinstance(named, str) else set(named)
+    return TrainingRoot(
+        root, manifest, evaluations, pairs, checked_by, tuple(sorted(pair_judges)), trainings, left_out
+    )  # fmt: skip
+
+
+def training_log(folder: str) -> str:
+    """Where the log of a training is, within the training root."""
+    return f"dpo/{folder}/checkpoints/training_log.json"
+
+
+def _read_manifest(root: Path) -> dict[str, Any] | None:
+    path = root / "manifest.json"
+    if not path.is_file():
+        return None
+    manifest = read_json(path)
+    for key in ("names", "artifacts"):
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), dict):
+            raise BadInput(f'{path}: expected an object with an object "{key}", as `pipeline` writes it')
+    return manifest
+
+
+def _read_evaluation(root: Path, name: str, match: re.Match, unnamed: str) -> Evaluated:
+    path = root / name
+    rows = _read_rows(path, "prompt", "output", "evaluation")
+    grades = [_grade(path, i, row, "evaluation") for i, row in enumerate(rows, 1)]
+    tutors = tuple(sorted({row["tutor"] for row in rows if row.get("tutor")}))
+    return Evaluated(
+        name, path.parent.name, match["model"], int(match["training"] or 0), match["by"], rows, grades,
+        _names(rows, unnamed), tutors,
+    )  # fmt: skip
+
+
+def _names(rows: Sequence[dict[str, Any]], unnamed: str) -> tuple[str, ...]:
+    return tuple(sorted({row.get("judge") or unnamed for row in rows}))
+
+
+def _judges_of_pairs(path: Path, unnamed: str) -> set[str]:
+    evals = [row.get("chosen_eval") or row.get("rejected_eval") or {} for row in _read_rows(path, "prompt")]
+    return {one.get("judge") or unnamed for one in evals if one.get("evaluation")}
+
+
+def _read_log(path: Path) -> list[dict[str, float]]:
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(log := content.get("log"), list) or not log:
+        raise BadInput(f'{path}: expected an object with a list "log", as `train` writes it')
+    if not all(isinstance(entry, dict) and "step" in entry for entry in log):
+        raise BadInput(f'{path}: expected a "step" in every entry of "log", as `train` writes it')
+    return log
+
+
+def _read_rows(path: Path, *fields: str) -> list[dict[str, Any]]:
+    rows = read_json(path)
+    if not isinstance(rows, list):
+        raise BadInput(f"{path}: expected a JSON list of graded answers, found {type(rows).__name__}")
+    for number, row in enumerate(rows, 1):
+        absent = [name for name in fields if name not in row] if isinstance(row, dict) else fields
+        if absent:
+            raise BadInput(f"{path}, row {number}: no {', '.join(map(repr, absent))}: not a graded answer")
+    return rows
+
+
+def _pair(path: Path, number: int, row: dict[str, Any]) -> Pair:
+    sides = [_grade(path, number, row, name) for name in ("human", "gpt4o")]
+    both = [read_evaluation(row[name]) if side else None for name, side in zip(("human", "gpt4o"), sides, strict=True)]
+    return Pair(number, row["output"], *sides, tuple(both))
+
+
+def _grade(path: Path, number: int, row: dict[str, Any], name: str) -> Grade | None:
+    """The grade in a row's field. `score` is that of the row's judge, who may have given an expected score."""
+    if row[name] is None:
+        return None
+    try:
+        evaluation = read_evaluation(row[name])
+    except ValueError as error:
+        # The original's judge let through what is outside the rubric, such as `on_topic: 50`: no valid verdict.
+        print(f"{path}, row {number}: counted as invalid ({name}.{error})")
+        return None
+    score = row.get("score") if name != "human" else None
+    if score is None:
+        score = evaluation.score
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        raise BadInput(f"{path}, row {number}: the score {score!r} is not a number from 0 to 1")
+    return Grade(float(score), evaluation.as_numbers(), group_of(row))
