@@ -516,9 +516,8 @@ def test_several_trainings_of_a_tutor_are_one_tutor_with_a_spread(tmp_path, draw
     assert one["over_trainings"] == pytest.approx([mean - base for mean in means]) and one["rows"] == 10
     assert one["difference"] == pytest.approx(np.mean(means) - base)
     assert "over 3 trainings the difference went from" in one["sentence"]
-    assert f"3: SD {np.std(means, ddof=1):.2f}, {means[2]:.2f} to 0.9" in (root / "figures" / "table_1.md").read_text(
-        encoding="utf-8"
-    )
+    text = (root / "figures" / "table_1.md").read_text(encoding="utf-8")
+    assert f"3: SD {np.std(means, ddof=1):.2f}, 0.6" in text
 
 
 def test_a_second_judge_stands_beside_the_first_with_their_gap(tmp_path, draw):
