@@ -160,7 +160,7 @@ def test_a_better_tutor_in_words():
         f"On MathDial, the tutor is better than base: +{np.mean(shift):.2f} [+{low:.2f}, +{high:.2f}] on 12 dialogues "
         "on 12 problems, p < 0.001."
     )
-    assert found["p_corrected"] == pytest.approx(2 / 2**12) and p_text(found) == "p < 0.001"
+    assert found["p_corrected"] == pytest.approx(2 / 2**12) and p_text(found["p_corrected"]) == "p < 0.001"
 
 
 def test_what_cannot_be_told_apart_says_what_would_not_show():

@@ -105,7 +105,7 @@ def comparisons_as_markdown(compared: Sequence[dict[str, Any]], root: TrainingRo
             "test set": title_of(one["dataset"]) + (" (primary)" if one["primary"] else ""),
             "judge": one["judge"] if root.second_judges else "",
             "difference": _interval(one, "difference", "corrected_low", "corrected_high"),
-            "p": p_text(one).removeprefix("p ").removeprefix("= "), "finding": one["finding"],
+            "p": p_text(one["p_corrected"]).removeprefix("p ").removeprefix("= "), "finding": one["finding"],
             "would show from": "none" if one["smallest"] is None else f"{one['smallest']:.2f}",
             "dialogues (problems)": f"{one['rows']} ({one['groups']})",
         }

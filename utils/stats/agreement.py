@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from utils.errors import BadInput
 from utils.records import CRITERIA, Evaluation
 from utils.stats import raters as statistics
 from utils.stats.agreement_table import sentence
@@ -116,8 +117,8 @@ def analyse(
     `judges` has each judge's runs (several: test-retest; the first one is what is compared), `people` further
     human raters, compared in the same way: they show what a judge could reach. All ratings are of the same n
     `answers`; `groups` names each answer's conversation; `fitted_on` counts, by judge, the answers whose human
-    ratings the judge was made from. A rater's invalid ratings are left out and counted. ValueError if a rater has
-    fewer than two valid ones.
+    ratings the judge was made from. A rater's invalid ratings are left out and counted. Raises BadInput if a rater
+    has fewer than two valid ones.
     """
     marks = np.array(["?" in answer for answer in answers])
     rule = question_mark_rule(human, marks)
@@ -127,9 +128,7 @@ def analyse(
     for name, ratings in raters.items():
         valid = np.flatnonzero(np.isfinite(ratings["score"]))
         if len(valid) < 2:
-            raise ValueError(
-                f"{name}: {len(valid)} valid verdicts on {len(marks)} answers; agreement needs two or more"
-            )
+            raise BadInput(f"{name}: {len(valid)} valid verdicts on {len(marks)} answers; agreement needs two or more")
         found[name] = {"rated": len(valid), "invalid": len(marks) - len(valid)}
         found[name] |= _compare_with_rule(*(pick(r, valid) for r in (human, ratings, rule)), marks[valid],
                                           groups[valid], times, seed)  # fmt: skip
@@ -188,7 +187,7 @@ def matrix(raters: Mapping[str, Rater]) -> dict[str, Any]:
 def _both(*columns: np.ndarray) -> list[np.ndarray]:
     valid = np.isfinite(columns).all(0)
     if valid.sum() < 2:
-        raise ValueError("two raters have fewer than two validly rated answers in common: nothing to compare")
+        raise BadInput("two raters have fewer than two validly rated answers in common: nothing to compare")
     return [column[valid] for column in columns]
 
 
@@ -240,7 +239,7 @@ def analyse_rows(rows: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str
 
     A row: {"prompt", "output", "human": evaluation, "gpt4o": evaluation or null}; ours also have the verdict's
     other fields ("judge": its name, "score", "details" with the members of a panel, …), "group", "runs" (the verdicts
-    of several runs) and "people" (further human raters). ValueError names the row that is wrong.
+    of several runs) and "people" (further human raters). Raises BadInput, which names the row that is wrong.
     """
     human, people, runs, scores = [], defaultdict(list), defaultdict(list), defaultdict(list)
     fitted_on = Counter()
@@ -259,9 +258,9 @@ def analyse_rows(rows: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str
             for name, evaluation in (row.get("people") or {}).items():
                 people[name].append(_verdict_evaluation(evaluation))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"row {row_number}: not a row of human_vs_gpt.json ({error})") from error
+            raise BadInput(f"row {row_number}: not a row of human_vs_gpt.json ({error})") from error
     if any(len(column) != len(rows) for column in [*runs.values(), *people.values()]):
-        raise ValueError("each row must have one verdict of every judge and run, and a rating of every person")
+        raise BadInput("each row must have one verdict of every judge and run, and a rating of every person")
     judges = defaultdict(list)
     for (name, _), evaluations in runs.items():
         judges[name].append(rater(evaluations, scores[name, len(judges[name])]))

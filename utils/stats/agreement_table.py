@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from utils.records import CRITERIA
+from utils.stats.comparisons import p_text
 
 WIDTH = 80
 CRITERION_NAMES = dict(zip(CRITERIA, ("questions", "on topic", "helpful", "reveals"), strict=True))
 TITLES = {
     "pearson": "Pearson", "spearman": "Spearman", "partial_pearson": "partial Pearson given `?`",
-    "pairwise": "pairs ranked alike", "pairwise_same_kind": "… both with or without `?`",
+    "pairwise": "pairs ranked alike", "pairwise_same_kind": "… both with/without `?`",
     "alpha": "Krippendorff's alpha", "icc": "ICC(2,1)", "bias": "mean bias", "kappa": "kappa",
     "quadratic_kappa": "quadratic kappa", "spread": "mean range of the summary",
     **{name: f"same rating: {title}" for name, title in CRITERION_NAMES.items()},
@@ -61,8 +62,7 @@ def table(found: dict[str, Any]) -> str:
     lines += ["", "Which agrees better? (mean error of the summary; p by permutation)"]
     for pair in found["comparisons"]:
         (one, other), errors = pair["judges"], pair["errors"]
-        p = "p " + ("–" if pair["p"] is None else "< 0.001" if pair["p"] < 0.001 else f"= {pair['p']:.3f}")
-        lines.append(f"  {_cut(one, 24)} {shown(errors[0])}, {_cut(other, 24)} {shown(errors[1])}: {p}")
+        lines.append(f"  {_cut(one, 24)} {shown(errors[0])}, {_cut(other, 24)} {shown(errors[1])}: {p_text(pair['p'])}")
         lines.append(f"    difference of the Pearsons {_estimate(pair['pearson_gain'], '+')}")
     sentences = [textwrap.fill(one["sentence"], WIDTH) for one in found["raters"].values()]
     return "\n".join([*lines, "", *sentences])
@@ -71,28 +71,39 @@ def table(found: dict[str, Any]) -> str:
 def _rater_lines(name: str, one: dict[str, Any]) -> Iterator[str]:
     invalid = f" ({one['invalid']} more without a valid rating, left out)" if one["invalid"] else ""
     yield from textwrap.wrap(f"{name} against people, on {one['rated']} answers{invalid}", WIDTH)
-    yield f"{'':28}{_cut(name, 19):>20}{'`?` rule':>10}{'gain over `?`':>22}"
+    rows = [["", _cut(name, 19), "by `?`", "gain over `?`"]]
     for criterion, statistics in one["statistics"].items():
-        yield CRITERION_NAMES.get(criterion, "summary score")
+        rows.append([CRITERION_NAMES.get(criterion, "summary score")])
         for key, entry in statistics.items():
             sign = "+" if key == "bias" else ""
             gain = _estimate(entry["gain"], "+") if entry["gain"] else ""
-            cells = f"{_estimate(entry, sign):>20}{shown(entry['mark_rule'], sign):>10}{gain:>22}"
-            yield f"  {TITLES[key]:26}{cells}".rstrip()
+            rows.append([f"  {TITLES[key]}", _estimate(entry, sign), shown(entry["mark_rule"], sign), gain])
+    yield _table(rows)
     if "retest" in one:
         again = one["retest"]
         yield f"against itself: {again['runs']} runs, {again['rated']} answers with a valid verdict in each"
-        for key, entry in again.get("statistics", {}).items():
-            yield f"  {TITLES[key]:26}{_estimate(entry):>20}"
+        yield _table([[f"  {TITLES[key]}", _estimate(entry)] for key, entry in again.get("statistics", {}).items()])
 
 
 def _matrix_lines(matrix: dict[str, Any]) -> Iterator[str]:
     yield "Pearson of the summary scores; below it Krippendorff's alpha"
-    yield " " * 28 + "".join(f"{number:>8}" for number in range(1, len(matrix["raters"]) + 1))
-    for row, name in enumerate(matrix["raters"]):
-        cells = (matrix["pearson" if column > row else "alpha"][row][column] for column in range(len(matrix["raters"])))
+    names = matrix["raters"]
+    rows = [["", *map(str, range(1, len(names) + 1))]]
+    for row, name in enumerate(names):
+        cells = (matrix["pearson" if column > row else "alpha"][row][column] for column in range(len(names)))
         marks = ("·" if column == row else shown(cell) for column, cell in enumerate(cells))
-        yield f"  {row + 1} {_cut(name, 24):24}" + "".join(f"{mark:>8}" for mark in marks)
+        rows.append([f"  {row + 1} {_cut(name, 24)}", *marks])
+    yield _table(rows)
+
+
+def _table(rows: list[list[str]]) -> str:
+    """Columns under each other: the first to the left, the others to the right."""
+    from tabulate import tabulate
+
+    width = max(map(len, rows), default=1)
+    rows = [[*row, *[""] * (width - len(row))] for row in rows]
+    sides = ("left", *["right"] * (width - 1))
+    return tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True, preserve_whitespace=True)
 
 
 def _estimate(entry: dict[str, Any], sign: str = "") -> str:

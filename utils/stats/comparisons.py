@@ -135,7 +135,8 @@ def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> st
     if one["finding"] == NOT_APART:
         words = f"On {where}, {tutor} and {against} cannot be told apart: {interval} on {sizes} ({would_not_show(one)})"
     else:
-        words = f"On {where}, {tutor} is {one['finding']} than {against}: {interval} on {sizes}, {p_text(one)}"
+        p = p_text(one["p_corrected"])
+        words = f"On {where}, {tutor} is {one['finding']} than {against}: {interval} on {sizes}, {p}"
     over = one.get("over_trainings") or ()
     if len(over) > 1:
         words += f"; over {len(over)} trainings the difference went from {min(over):+.2f} to {max(over):+.2f}"
@@ -153,7 +154,6 @@ def would_not_show(one: Mapping[str, Any]) -> str:
     return f"a difference under {one['smallest']:.2f} would not show with {one['groups']} problems"
 
 
-def p_text(one: Mapping[str, Any]) -> str:
-    """The corrected p in words."""
-    p = one["p_corrected"]
-    return "no p" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+def p_text(p: float | None) -> str:
+    """A p in words; a dash where there is none."""
+    return "p –" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -6,36 +6,36 @@ from typing import Any
 from pydantic import ValidationError
 
 from utils.artifacts import read_json
+from utils.errors import BadInput, problems_of
 from utils.records import Evaluation
 
 
 def read_evaluation(data: Any) -> Evaluation:
-    """An evaluation in a file; ValueError says in one line what is wrong with it."""
+    """An evaluation in a file. Raises BadInput, which says in one line what is wrong with it."""
     try:
         return Evaluation.model_validate(data)
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, e['loc'])) or 'evaluation'}: {e['msg']}" for e in error.errors())
-        raise ValueError("; ".join(problems)) from error
+        raise BadInput(problems_of(error)) from error
 
 
 def read_humans(path: str | Path) -> list[dict[str, Any]]:
-    """Rows of a human-rated file, with `score` as the rubric has it. ValueError names the row and what is wrong.
+    """Rows of a human-rated file, with `score` as the rubric has it. Raises BadInput, which names the row.
 
     A row: {"prompt": "Student: …", "output": "How did you get 9?", "evaluation": {"questions": "yes", "on_topic": 4.0,
     "helpful": 3.0, "reveal_answer": "no"}}
     """
     rows = read_json(path)
     if not isinstance(rows, list) or len(rows) < 2:
-        raise ValueError(f"{path}: expected a JSON list of two or more rated answers")
+        raise BadInput(f"{path}: expected a JSON list of two or more rated answers")
     for number, row in enumerate(rows, 1):
         where = f"{path}, row {number}"
         if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("prompt", "output")):
-            raise ValueError(f"{where}: expected an object with the texts `prompt` and `output`")
+            raise BadInput(f"{where}: expected an object with the texts `prompt` and `output`")
         if row.get("evaluation") is None:
-            raise ValueError(f"{where}: no `evaluation` by a person: rate the answer or take the row out")
+            raise BadInput(f"{where}: no `evaluation` by a person: rate the answer or take the row out")
         try:
             evaluation = read_evaluation(row["evaluation"])
-        except ValueError as error:
-            raise ValueError(f"{where}: not a valid evaluation ({error})") from error
+        except BadInput as error:
+            raise BadInput(f"{where}: not a valid evaluation ({error})") from error
         row |= {"evaluation": evaluation.model_dump(), "score": evaluation.score}
     return rows
