@@ -627,6 +627,9 @@ def test_no_text_overlaps_or_leaves_the_figure(tmp_path, draw, name, invalid):
     root = make_tree(tmp_path, names={"judge": name, "base": name, "self": name})
     for dataset in DATASETS:
         write(root / "evaluation" / dataset / "base.json", rows(40, 60, invalid=invalid))
+        for baseline in ("constant_question", "shuffled", "best_of_n", "reference"):
+            write(root / "evaluation" / dataset / f"baseline_{baseline}.json", rows(9, 1, invalid=invalid))
+    write_manifest(root, {"judge": name, "base": name, "self": name}, pairs_judge="offline rubric")
     for label, figure in draw(root)["drawn"].items():
         canvas = FigureCanvasAgg(figure)
         with charts.style():  # as it is written: ticks are made when they are drawn

@@ -110,7 +110,7 @@ def smallest(error: float | None, groups: int, alpha: float = ALPHA) -> float | 
     """
     if not error or 2 / 2**groups > alpha:
         return None
-    return float(_effect(groups, alpha) * error * np.sqrt(groups))
+    return _effect(groups, alpha) * error * float(np.sqrt(groups))
 
 
 @cache
@@ -118,7 +118,8 @@ def _effect(groups: int, alpha: float) -> float:
     """The difference, in standard deviations, that a t test on so many groups finds with `POWER`."""
     from statsmodels.stats.power import TTestPower
 
-    return TTestPower().solve_power(nobs=groups, alpha=alpha, power=POWER, alternative="two-sided")
+    effect = TTestPower().solve_power(nobs=groups, alpha=alpha, power=POWER, alternative="two-sided")
+    return abs(float(np.squeeze(effect)))  # for some sizes it is an array of one number, or the root below 0
 
 
 def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> str:
