@@ -110,16 +110,20 @@ def smallest(error: float | None, groups: int, alpha: float = ALPHA) -> float | 
     """
     if not error or 2 / 2**groups > alpha:
         return None
-    return _effect(groups, alpha) * error * float(np.sqrt(groups))
+    return _shift(groups, alpha) * error
 
 
 @cache
-def _effect(groups: int, alpha: float) -> float:
-    """The difference, in standard deviations, that a t test on so many groups finds with `POWER`."""
-    from statsmodels.stats.power import TTestPower
+def _shift(groups: int, alpha: float) -> float:
+    """How many standard errors off 0 the truth must be for a t test on so many groups to find it with `POWER`.
 
-    effect = TTestPower().solve_power(nobs=groups, alpha=alpha, power=POWER, alternative="two-sided")
-    return abs(float(np.squeeze(effect)))  # for some sizes it is an array of one number, or the root below 0
+    The noncentral t distribution says so. (statsmodels' solver ends on a negative root or an array for some sizes.)
+    """
+    from scipy.optimize import brentq
+    from scipy.stats import nct, t
+
+    edge = t.isf(alpha / 2, groups - 1)
+    return float(brentq(lambda shift: nct.sf(edge, groups - 1, shift) - POWER, 0, edge + 10))
 
 
 def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> str:
