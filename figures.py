@@ -39,15 +39,17 @@ SAMPLES = 30  # of Figure 2
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser(__doc__)
-    parser.add_argument("--training-root", required=True, help="folder that `pipeline` or the original code wrote")
-    parser.add_argument("--output-dir", help="where the figures go; when not given, <training-root>/figures")
+    parser.add_argument(
+        "--training-root", type=Path, required=True, help="folder that `pipeline` or the original code wrote"
+    )
+    parser.add_argument("--output-dir", type=Path, help="where the figures go; when not given, <training-root>/figures")
     parser.add_argument(
         "--trained-on", metavar="DATASET", default="tutorchat", help="whose tutor Figures 5 and 6 show beside the base"
     )
     return parser.parse_args(argv)
 
 
-def main(training_root: str, output_dir: str | None = None, trained_on: str = "tutorchat") -> dict[str, Any]:
+def main(training_root: Path | str, output_dir: Path | None = None, trained_on: str = "tutorchat") -> dict[str, Any]:
     """Draw what can be drawn, and print Table 1, the comparisons and what can be claimed.
 
     Returns the `files` written, Table 1's rows as `table`, the `comparisons` (dicts), the `claims` and `warnings`

@@ -8,41 +8,30 @@ journals beside the output: after a crash the same command goes on where it was.
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
 
+if TYPE_CHECKING:
+    from utils.judges.judge import Judge
+    from utils.tutors.tutor import Tutor
+
 
 def main(
-    *, seeds: str, output_path: str, instruct_model: str, num_candidates: int, temperature: float, top_k: int,
-    max_new_tokens: int, inference_prompt: str, seed: int, device: str, dtype: str, engine: str, server: str,
-    min_chosen_score: float, min_margin: float, limit: int | None = None, overwrite: bool = False, **judge_flags: Any,
+    *, seeds: Path, output_path: Path, tutor: "Tutor", judge: "Judge", num_candidates: int, min_chosen_score: float,
+    min_margin: float, limit: int | None = None, overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the pairs of every seed to `output_path`; returns the report on the set (`utils.dpo.pairs.set_report`)."""
-    from utils.artifacts import journal_beside, refuse_existing, write_json
+    from utils.artifacts import refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
-    from utils.evaluation import to_grade
-    from utils.judges.flags import from_flags
-    from utils.judges.grading import grade
+    from utils.evaluation import answer_and_grade
     from utils.seeds.read import read_seeds
-    from utils.tutors.local import Sampling, answer_seeds
 
     refuse_existing(output_path, overwrite)
     dialogues = read_seeds(seeds, limit)
-    judge = from_flags(**judge_flags)
-    judge.check()
-    answers = answer_seeds(
-        dialogues, instruct_model, Sampling(num_candidates, temperature, top_k, max_new_tokens, seed),
-        inference_prompt=inference_prompt, journal_path=journal_beside(output_path, "candidates"), device=device,
-        dtype=dtype, engine=engine, server=server, description=f"candidates {Path(seeds).stem}",
-    )  # fmt: skip
-    graded = grade(
-        judge,
-        to_grade(dialogues, answers.samples),
-        journal_beside(output_path, "verdicts"),
-        description=f"grades {Path(seeds).stem}",
+    answers, verdicts = answer_and_grade(
+        dialogues, tutor, judge, output_path, num_samples=num_candidates, what=seeds.stem
     )
-    verdicts = [graded[i : i + num_candidates] for i in range(0, len(graded), num_candidates)]
     texts = [[sample.text for sample in row] for row in answers.samples]
     pairs = [
         choose_pair(
@@ -72,14 +61,14 @@ def main(
     report = set_report(texts, verdicts, pairs)
     print(format_report(report))
     print(f"pairs: {output_path}")
-    return report | {"shortened_prompts": sum(map(bool, answers.dropped_turns))}
+    return report | {"shortened_prompts": answers.shortened}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     cli.add_seeds_flags(parser)
     cli.add_generation_flags(parser, max_new_tokens=400, temperature=1.2)
-    parser.add_argument("--instruct-model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
+    parser.add_argument("--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
     parser.add_argument("--num-candidates", type=cli.positive_int, default=5, help="answers sampled per seed dialogue")
     cli.add_pair_flags(parser)
     cli.add_judge_flags(parser)

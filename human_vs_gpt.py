@@ -11,33 +11,34 @@ Written: the answers with both ratings, the agreement beside it (`….agreement.
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
+
+if TYPE_CHECKING:
+    from utils.judges.judge import Judge
 
 
 def main(
     *,
-    humans: Sequence[str] | str,
-    output_path: str,
+    humans: Sequence[Path],
+    output_path: Path,
     repeats: int = 1,
     limit: int | None = None,
     overwrite: bool = False,
-    **judge_flags: Any,
+    judge: "Judge",
 ) -> dict[str, Any]:
     """Grade the human-rated answers; write, print and return the agreement (`utils.stats.agreement.analyse`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
-    from utils.judges import flags as judges
     from utils.judges.grading import grade
     from utils.records import TutorAnswer
     from utils.stats.agreement import analyse_rows
     from utils.stats.agreement_table import table
 
     refuse_existing(output_path, overwrite)
-    rated, people = read_people([humans] if isinstance(humans, (str, Path)) else humans)
+    rated, people = read_people(humans)
     if limit:
         rated, people = rated[: max(limit, 2)], people[: max(limit, 2)]
-    judge = judges.from_flags(**judge_flags)
     judge.check()
     items = [
         TutorAnswer(row["prompt"], row["output"], row.get("known_answer"), repeat=repeat)
@@ -56,7 +57,7 @@ def main(
         rows.append(new | ({"people": people[number]} if people else {}))
     write_json(output_path, rows)
     agreement = analyse_rows(rows)
-    agreement_path = Path(output_path).with_suffix(".agreement.json")
+    agreement_path = output_path.with_suffix(".agreement.json")
     write_json(agreement_path, agreement)
     print(table(agreement))
     print(f"\nrows: {output_path}\nall figures: {agreement_path}")
@@ -89,11 +90,11 @@ def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str,
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     parser.add_argument(
-        "--humans", required=True, nargs="+", metavar="FILE",
+        "--humans", type=Path, required=True, nargs="+", metavar="FILE",
         help="answers rated by a person; further files are other people's ratings of the same answers, which show how "
         "far people agree with each other",
     )  # fmt: skip
-    parser.add_argument("--output-path", default="human_vs_gpt.json", help="the file to write")
+    parser.add_argument("--output-path", type=Path, default="human_vs_gpt.json", help="the file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
     parser.add_argument(
         "--limit",

@@ -14,23 +14,25 @@ Written: every answer with its labels and verdict, the figures beside it (`….f
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
+
+if TYPE_CHECKING:
+    from utils.judges.judge import Judge
 
 
 def main(
     *,
-    files: Sequence[str],
-    output_path: str,
+    files: Sequence[Path],
+    output_path: Path,
     half: str = "both",
     hide_solutions: bool = False,
     overwrite: bool = False,
-    **judge_flags: Any,
+    judge: "Judge",
 ) -> dict[str, Any]:
     """Grade all labelled answers; write, print and return the figures (`utils.stats.labels.analyse`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
-    from utils.judges import flags
     from utils.judges.grading import grade
     from utils.records import TutorAnswer
     from utils.sources.mrbench import half_of, read_mrbench
@@ -38,7 +40,6 @@ def main(
 
     refuse_existing(output_path, overwrite)
     rows = [row for row in read_mrbench(files) if half in ("both", half_of(row.group))]
-    judge = flags.from_flags(**judge_flags)
     judge.check()
     items = [TutorAnswer(row.conversation, row.answer, None if hide_solutions else row.known_answer) for row in rows]
     verdicts = grade(judge, items, journal_beside(output_path, "journal"), description="grades MRBench")
@@ -65,7 +66,7 @@ def main(
             for row, verdict in zip(rows, verdicts, strict=True)
         ],
     )  # fmt: skip
-    figures_path = Path(output_path).with_suffix(".figures.json")
+    figures_path = output_path.with_suffix(".figures.json")
     write_json(figures_path, found)
     print(table(found))
     print(f"\nrows: {output_path}\nall figures: {figures_path}")
@@ -74,8 +75,10 @@ def main(
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--files", required=True, nargs="+", metavar="FILE", help="MRBench_V2.json, and others like it")
-    parser.add_argument("--output-path", default="mrbench_rows.json", help="the file to write")
+    parser.add_argument(
+        "--files", type=Path, required=True, nargs="+", metavar="FILE", help="MRBench_V2.json, and others like it"
+    )
+    parser.add_argument("--output-path", type=Path, default="mrbench_rows.json", help="the file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
     parser.add_argument(
         "--half", choices=("both", "first", "second"), default="both",

@@ -11,26 +11,27 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
 
+if TYPE_CHECKING:
+    from utils.judges.judge import Judge
+
 
 def main(
-    *, artifact: str, output_path: str, min_chosen_score: float, min_margin: float, overwrite: bool = False,
-    **judge_flags: Any,
+    *, artifact: Path, output_path: Path, min_chosen_score: float, min_margin: float, overwrite: bool = False,
+    judge: "Judge",
 ) -> dict[str, Any]:  # fmt: skip
     """Write the artifact with new verdicts to `output_path`; returns how they differ from the old ones."""
     from utils.artifacts import journal_beside, read_json, refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
-    from utils.judges.flags import from_flags
     from utils.judges.grading import counts, grade
     from utils.records import TutorAnswer, Verdict
 
     refuse_existing(output_path, overwrite)
     rows = read_json(artifact)
     answers = stored_answers(rows, artifact)
-    judge = from_flags(**judge_flags)
     judge.check()
     items = [
         TutorAnswer(row["prompt"], answer["output"], row.get("known_answer"), k)
@@ -38,7 +39,7 @@ def main(
         for k, answer in enumerate(given)
     ]
     flat = [answer for given in answers for answer in given]
-    verdicts = grade(judge, items, journal_beside(output_path, "verdicts"), description=f"grades {Path(artifact).stem}")
+    verdicts = grade(judge, items, journal_beside(output_path, "verdicts"), description=f"grades {artifact.stem}")
     before = [answer.get("score") for answer in flat]
     for answer, verdict in zip(flat, verdicts, strict=True):
         former = {name: answer[name] for name in Verdict.model_fields if name in answer}
@@ -96,8 +97,10 @@ def stored_answers(rows: Any, artifact: str) -> list[list[dict[str, Any]]]:
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--artifact", required=True, metavar="FILE", help="an evaluation file or a training set")
-    parser.add_argument("--output-path", required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument(
+        "--artifact", type=Path, required=True, metavar="FILE", help="an evaluation file or a training set"
+    )
+    parser.add_argument("--output-path", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
     cli.add_pair_flags(parser)
     cli.add_judge_flags(parser)

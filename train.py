@@ -10,57 +10,44 @@ Stopped anywhere, the same command goes on from the last whole checkpoint. On se
 import argparse
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
 from utils.prompts import INFERENCE_PROMPT
 
+if TYPE_CHECKING:
+    from utils.dpo.recipe import Training
+
 log = logging.getLogger(__name__)
 
 
-def main(
-    *, train_dataset: str, output_dir: str, instruct_model: str, inference_prompt: str, min_chosen_score: float,
-    full_finetune: bool, learning_rate: float, beta: float, epochs: float, batch_size: int, gradient_accumulation: int,
-    warmup_ratio: float, max_grad_norm: float, max_length: int | None, set: list[str] | None, report_to: str,
-    seed: int, device: str, dtype: str, overwrite: bool = False,
-) -> dict[str, Any]:  # fmt: skip
+def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwrite: bool = False) -> dict[str, Any]:
     """Train on the eligible pairs of `train_dataset`; returns the summary that `training_log.json` has too.
 
-    `max_length` None is the model's context. ValueError if no pair is eligible, if `checkpoints/` belongs to other
-    settings, or if the loss stops being a number (the last whole checkpoint is kept).
+    Raises BadInput if no pair is eligible, if `checkpoints/` belongs to other settings, or if the loss stops being a
+    number (the last whole checkpoint is kept).
     """
-    weights, checkpoints = Path(output_dir) / "weights", Path(output_dir) / "checkpoints"
+    weights, checkpoints = output_dir / "weights", output_dir / "checkpoints"
     if weights.exists() and not overwrite:
         raise FileExistsError(f"{weights} is there already; give another --output-dir, or --overwrite to replace it")
 
     from utils import models
     from utils.artifacts import sha256, write_json
     from utils.dpo.preferences import fit_preferences, read_preferences
-    from utils.prompts import load_template
 
-    template = load_template(inference_prompt, "input")
-    pairs, left_out = read_preferences(train_dataset, min_chosen_score)
+    training.check()
+    pairs, left_out = read_preferences(train_dataset, training.min_chosen_score)
 
     from transformers import AutoTokenizer
 
-    from utils.dpo.checkpoints import export_weights, open_checkpoints
-    from utils.dpo.training import dpo_config, train, training_dtype
+    from utils.dpo.checkpoints import export_weights, keep_adapter, open_checkpoints
+    from utils.dpo.training import dpo_config, train
     from utils.results.charts import save_figure, style, training_chart
 
-    settings = {
-        "output_dir": str(checkpoints), "learning_rate": learning_rate, "beta": beta, "num_train_epochs": epochs,
-        "per_device_train_batch_size": batch_size, "gradient_accumulation_steps": gradient_accumulation,
-        "warmup_steps": warmup_ratio, "max_grad_norm": max_grad_norm, "seed": seed, "report_to": report_to,
-        "max_length": None, "use_cpu": device == "cpu",
-    }  # fmt: skip
-    arithmetic = training_dtype(device, dtype)
-    config = dpo_config(settings, set or [], arithmetic)
-
-    base = models.resolve(instruct_model)
-    context = models.context_length(instruct_model)
-    if max_length and max_length > context:
-        raise ValueError(f"--max-length {max_length} is more than the model's context of {context} tokens")
-    fitted = fit_preferences(pairs, AutoTokenizer.from_pretrained(base), template, max_length or context)
+    config = dpo_config(training, checkpoints)
+    base = models.resolve(training.model)
+    max_length = training.longest_sequence()
+    fitted = fit_preferences(pairs, AutoTokenizer.from_pretrained(base), training.template, max_length)
     left_out += fitted.left_out
     main_process = config.process_index == 0
     if main_process:
@@ -69,21 +56,13 @@ def main(
             log.info("  %d rows left out: %s", count, reason)
         log.info(
             "  %d of %d prompts shortened to %d tokens with their longer answer: the oldest turns left out",
-            fitted.shortened, len(fitted.rows), max_length or context,
+            fitted.shortened, len(fitted.rows), max_length,
         )  # fmt: skip
-    made_with = {
-        "train_dataset": sha256(train_dataset), "inference_prompt": template, "min_chosen_score": min_chosen_score,
-        "model": models.identity(instruct_model), "full_finetune": full_finetune, "learning_rate": learning_rate,
-        "beta": beta, "epochs": epochs, "batch_size": batch_size, "gradient_accumulation": gradient_accumulation,
-        "warmup_ratio": warmup_ratio, "max_grad_norm": max_grad_norm, "max_length": max_length or context,
-        "set": sorted(set or []), "seed": seed, "dtype": dtype, "processes": config.world_size,
-    }  # fmt: skip
+    made_with = training.settings | {"max_length": max_length, "processes": config.world_size}
+    made_with["train_dataset"] = sha256(train_dataset)
     with config.main_process_first():
         last = open_checkpoints(checkpoints, made_with, overwrite and main_process)
-    trained = train(
-        fitted.rows, base, config, dtype=arithmetic, full_finetune=full_finetune, longest=fitted.longest,
-        resume_from=last,
-    )  # fmt: skip
+    trained = train(fitted.rows, training, config, longest=fitted.longest, resume_from=last)
     summary = {
         "pairs": len(fitted.rows),
         "left_out": dict(left_out),
@@ -93,9 +72,11 @@ def main(
     }
     if main_process:
         export_weights(trained.checkpoint, base, weights)
+        if training.keep_adapter:
+            keep_adapter(trained.checkpoint, output_dir / "adapter")
         write_json(checkpoints / "training_log.json", {"summary": summary, "log": trained.log})
         with style():
-            chart = training_chart({Path(output_dir).resolve().name: trained.log})
+            chart = training_chart({output_dir.resolve().name: trained.log})
             save_figure(chart, checkpoints / "training")
         print(
             f"{summary['pairs']} pairs, {summary['updates']} updates in {summary['seconds']:.0f} s; "
@@ -124,6 +105,16 @@ def add_training_flags(parser: argparse.ArgumentParser) -> None:
         "--max-length", type=cli.positive_int,
         help="longest prompt with answer, in tokens; oldest turns go first (default: the model's context)",
     )  # fmt: skip
+    group.add_argument("--lora-rank", type=cli.positive_int, default=16, help="of the adapters: 8 takes less memory")
+    group.add_argument("--lora-alpha", type=cli.positive_int, default=32, help="the adapters' scale is alpha / rank")
+    group.add_argument(
+        "--lora-targets", default="all-linear", metavar="NAMES", help="or names of modules, e.g. q_proj,v_proj"
+    )
+    group.add_argument(
+        "--load-in-4bit", action="store_true",
+        help="hold the frozen weights in 4 bits (QLoRA): a quarter of the memory; needs a GPU and bitsandbytes",
+    )  # fmt: skip
+    group.add_argument("--keep-adapter", action="store_true", help="write the adapters alone, too, into adapter/")
     group.add_argument(
         "--set", action="append", metavar="NAME=VALUE",
         help="any other field of trl's DPOConfig, e.g. --set loss_type=ipo; repeatable",
@@ -133,9 +124,9 @@ def add_training_flags(parser: argparse.ArgumentParser) -> None:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--train-dataset", required=True, metavar="FILE", help="made by gen_train_dataset")
-    parser.add_argument("--output-dir", required=True, metavar="DIR", help="gets weights/ and checkpoints/")
-    parser.add_argument("--instruct-model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
+    parser.add_argument("--train-dataset", type=Path, required=True, metavar="FILE", help="made by gen_train_dataset")
+    parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="gets weights/ and checkpoints/")
+    parser.add_argument("--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
     parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
     parser.add_argument("--min-chosen-score", type=float, default=0.8, help="chosen must score above this")
     parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the pairs' order")

@@ -17,13 +17,16 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
 from utils.errors import BadInput
 from utils.records import SeedDialogue
 from utils.rubric.any_language import barred
 from utils.seeds.read import DATASETS, DATASETS_DIR, read_seeds
+
+if TYPE_CHECKING:
+    from utils.judges.judge import Judge
 
 WRITTEN = Path(__file__).with_name("attacks.jsonl")
 DRAWS = 20  # best-of-four draws for each seed
@@ -56,9 +59,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(*, seeds: Sequence[Path], written: Path, seed: int = 0, **judge_flags: Any) -> dict[str, Any]:
+def main(*, seeds: Sequence[Path], written: Path, seed: int = 0, judge: "Judge") -> dict[str, Any]:
     """Print and return, per kind: attacks, and the shares at or above the honest answer and free to be chosen."""
-    from utils.judges import flags, grading
+    from utils.judges import grading
     from utils.records import TutorAnswer
 
     honest = {one.id: (one, reference) for path in seeds for one, reference in with_reference(path)}
@@ -68,7 +71,6 @@ def main(*, seeds: Sequence[Path], written: Path, seed: int = 0, **judge_flags: 
         for kind, answer in make_attacks(one, list(honest.values()), random.Random(seed + number)).items()
     ]
     attacks += [(honest[row["dialogue_id"]][0], row["kind"], row["answer"]) for row in read_written(written, honest)]
-    judge = flags.from_flags(**judge_flags)
     judge.check()
     items = [TutorAnswer(one.text, reference, one.answer) for one, reference in honest.values()]
     items += [TutorAnswer(one.text, answer, one.answer) for one, _, answer in attacks]

@@ -11,9 +11,12 @@ import argparse
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
+
+if TYPE_CHECKING:
+    from utils.judges.judge import Judge
 
 RISE = 0.1  # of the summary score, which lies in [0.1, 1]
 
@@ -60,13 +63,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def main(**judge_flags: Any) -> dict[str, dict[str, Any]]:
+def main(*, judge: "Judge") -> dict[str, dict[str, Any]]:
     """Print and return, per ending: pairs with two scores, flips, mean change, answers that a guard caught."""
-    from utils.judges import flags as judges
     from utils.judges import grading
     from utils.records import TutorAnswer
 
-    judge = judges.from_flags(**judge_flags)
     judge.check()
     plain = [(dialogue, answer) for dialogue, answers in DIALOGUES.items() for answer in answers]
     endings = {"": "{answer}", **HARMLESS, **ATTACKS}

@@ -11,7 +11,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from utils import cli
 from utils.clients import retry
-from utils.judges import flags as judges
 from utils.judges import grading
 from utils.records import TutorAnswer
 
@@ -25,9 +24,8 @@ def parse_args(argv=None):
     return parser.parse_args(argv)
 
 
-def main(answers, output, budget, **judge_flags):
+def main(answers, output, budget, judge):
     retry.FIRST_PAUSE = 0.05
-    judge = judges.from_flags(**judge_flags)
     if hasattr(judge, "chat"):
         judge.chat.line.budget = budget
     items = [TutorAnswer(f"Student: what is {n} + {n}?", f"What do you think {n} + {n} is?") for n in range(answers)]

@@ -8,13 +8,14 @@ import self_eval
 from utils.artifacts import read_json
 from utils.clients.chat import Reply
 from utils.errors import BadInput
-from utils.judges import flags
 from utils.judges.chat_judge import ChatJudge
 from utils.records import SeedDialogue
-from utils.tutors.chat_tutor import answer_by_chat
+from utils.tutors.chat_tutor import ChatTutor
+from utils.tutors.local import LocalTutor
+from utils.tutors.tutor import Sampling
 
 TEMPLATE = "{input}"
-OPTIONS = {"description": "answers", "concurrency": 2, "temperature": 0.0, "seed": 0, "max_tokens": 9}
+SAMPLING = Sampling(temperature=0.0, top_k=50, max_new_tokens=9, seed=0)
 GOOD = json.dumps({"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"})
 LONG = "Student: 2 x 6 is 8.\nTeacher: Show me two rows of six.\nStudent: I drew them. Now 12?"
 
@@ -45,27 +46,32 @@ def seed(text=LONG, name="a"):
     return SeedDialogue(id=name, group=name, text=text)
 
 
+def ask(chat, folder, num_samples=1):
+    tutor = ChatTutor(chat, SAMPLING, TEMPLATE, concurrency=2)
+    return tutor.answer([seed()], num_samples, journal_path=folder / "j", description="answers")
+
+
 def test_the_oldest_turns_go_until_the_prompt_fits_and_the_answer_ends_at_another_turn(tmp_path):
     """An over-long prompt became an empty answer that was graded; answers went on as the student."""
     chat = SmallContext(40, Reply("How many are in one row?\nStudent: 6", "stop"))
-    samples, dropped = answer_by_chat(chat, [seed()], TEMPLATE, tmp_path / "j", **OPTIONS)
-    assert (samples[0].text, samples[0].finish_reason) == ("How many are in one row?", "speaker")
-    assert dropped == [2] and chat.asked[-1] == "Student: I drew them. Now 12?"
+    answers = ask(chat, tmp_path, num_samples=2)
+    texts = [(one.text, one.finish_reason) for one in answers.samples[0]]
+    assert texts == [("How many are in one row?", "speaker")] * 2
+    assert answers.dropped_turns == [2] and chat.asked[-1] == "Student: I drew them. Now 12?"
 
 
 def test_a_last_turn_that_is_too_long_is_named(tmp_path):
     with pytest.raises(BadInput, match="seed a"):
-        answer_by_chat(SmallContext(3, Reply("?", "stop")), [seed()], TEMPLATE, tmp_path / "j", **OPTIONS)
+        ask(SmallContext(3, Reply("?", "stop")), tmp_path)
 
 
-def test_an_answer_that_never_came_is_not_graded(tmp_path, monkeypatch):
+def test_an_answer_that_never_came_is_not_graded(tmp_path):
     """A filtered or empty answer scored 0.70 and counted as valid."""
     seeds = tmp_path / "x_test.json"
     seeds.write_text(json.dumps(["Student: Is 4 even?"]))
     chat = SmallContext(99999, Reply("", "content_filter"))
     judge = ChatJudge(chat, "{conversation} {answer}")
-    monkeypatch.setattr(flags, "from_flags", lambda **_: judge)
-    args = vars(self_eval.parse_args(["--seeds", str(seeds), "--output-path", str(tmp_path / "self.json")]))
-    summary = self_eval.main(**args)
+    base = LocalTutor("smollm2", SAMPLING, TEMPLATE)
+    summary = self_eval.main(seeds=seeds, output_path=tmp_path / "self.json", tutor=base, judge=judge)
     assert summary["invalid"] == 1 and summary["score"] is None
     assert "content_filter" in read_json(tmp_path / "self.json")[0]["evaluation_error"]

@@ -11,6 +11,7 @@ from fault_server import FaultServer
 
 import fit_rubric
 import human_vs_gpt
+from utils import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = [  # a conversation, a tutor's answer, and our rating of it
@@ -50,7 +51,7 @@ def run(tmp_path):
         humans.write_text(rows if isinstance(rows, str) else json.dumps(rows), encoding="utf-8")
         out = str(tmp_path / "out" / "human_vs_gpt.json")
         args = human_vs_gpt.parse_args(["--humans", str(humans), *map(str, people), "--output-path", out, *flags])
-        return human_vs_gpt.main(**vars(args))
+        return cli.call(human_vs_gpt.main, args)
 
     return run
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from utils import cli
+
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
 UTILS = sorted((ROOT / "utils").rglob("*.py"))
@@ -45,7 +47,8 @@ ARROWS = {
     "sources": {"seeds"},
     "results": {"seeds", "stats"},
 }
-SHARED_BY_STAGES = {"utils.cli", "utils.plan"}  # they stand above the rooms: flags, and what a run would take
+# They stand above the rooms: flags, what a run would take, what was made from what, answers with their grades.
+SHARED_BY_STAGES = {"utils.cli", "utils.plan", "utils.manifest", "utils.evaluation"}
 
 
 def imports(path: Path, top_level: bool = False) -> set[str]:
@@ -129,18 +132,12 @@ def test_help_comes_at_once_and_in_both_ways(script):
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_flags_are_the_keywords_of_main(script, monkeypatch):
-    """A misspelt `args.x` cannot exist: every flag is a keyword of `main`, and every keyword a flag."""
-    from utils.judges.flags import from_flags
-
+    """A misspelt `args.x` cannot exist: every flag is a keyword of `main` or of an actor that it takes, and back."""
     module = importlib.import_module(script)
     keywords = set(inspect.signature(module.main).parameters)
-    if "judge_flags" in keywords or "flags" in keywords:
-        keywords |= set(inspect.signature(from_flags).parameters)
-    if script == "pipeline":  # the rest of its flags go to the stages that have a keyword for them
-        for stage in ("gen_train_dataset", "train", "eval_model", "self_eval", "human_vs_gpt", "figures"):
-            keywords |= set(inspect.signature(importlib.import_module(stage).main).parameters)
+    for actor in keywords & cli.ACTORS.keys():
+        keywords |= cli.keywords_of(importlib.import_module(cli.ACTORS[actor]).from_flags)
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda parser, argv: parser)
     flags = {action.dest for action in module.parse_args([])._actions} - {"help"}
     assert flags <= keywords
-    if script != "pipeline":
-        assert keywords - {"judge_flags"} <= flags
+    assert keywords - cli.ACTORS.keys() <= flags

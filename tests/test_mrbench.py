@@ -8,6 +8,7 @@ import pytest
 import mrbench
 from tests.fake_hub import FakeHub
 from tests.mrbench_sample import FLORIST, write_sample
+from utils import cli
 from utils.records import Evaluation, Verdict
 from utils.sources.mrbench import DESIDERATA, SOURCE, fetch_mrbench, half_of, read_mrbench
 from utils.stats import labels
@@ -103,7 +104,7 @@ def test_the_stage_grades_and_writes(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(labels, "TIMES", 20)
     files = write_sample(tmp_path)
     flags = ["--files", *map(str, files), "--output-path", str(tmp_path / "rows.json")]
-    found = mrbench.main(**vars(mrbench.parse_args(flags)))
+    found = cli.call(mrbench.main, mrbench.parse_args(flags))
     written = json.loads((tmp_path / "rows.json").read_text())
     assert len(written) == found["answers"] == 10 and found["invalid"] == 0
     assert {row["tutor"]: row["evaluation"]["reveal_answer"] for row in written if row["dialogue"] == "77-abc"} == {
@@ -113,10 +114,10 @@ def test_the_stage_grades_and_writes(tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr().out
     assert "`?` rule" in printed and "MathDial: 8 answers" in printed and "Bridge: 2 answers" in printed
     with pytest.raises(FileExistsError):
-        mrbench.main(**vars(mrbench.parse_args(flags)))
+        cli.call(mrbench.main, mrbench.parse_args(flags))
     halves = []
     for half in ("first", "second"):
-        found = mrbench.main(**vars(mrbench.parse_args([*flags, "--overwrite", "--half", half])))
+        found = cli.call(mrbench.main, mrbench.parse_args([*flags, "--overwrite", "--half", half]))
         halves.append(found["answers"])
     assert sum(halves) == 10
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 import pipeline
+from utils import cli
 from utils.artifacts import read_json
+from utils.tutors.local import LocalTutor
+from utils.tutors.served import ServedTutor
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -81,8 +84,9 @@ def test_the_manifest_says_how_each_artifact_was_made(made):
     for entry in artifacts.values():
         assert entry["state"] == "done" and entry["seconds"] >= 0 and entry["versions"]["torch"] and entry["started"]
     trained = artifacts["dpo/mathdial/weights"]["inputs"]
-    assert trained["beta"] == 0.1 and len(trained["train_dataset"]) == 64 and trained["instruct_model"]["sha256"]
-    weights = {artifacts[f"evaluation/mathdial/{file}.json"]["inputs"]["model_path"]["sha256"]
+    assert len(trained["train_dataset"]) == 64
+    assert trained["training"]["beta"] == 0.1 and trained["training"]["model"]["sha256"]
+    weights = {artifacts[f"evaluation/mathdial/{file}.json"]["inputs"]["tutor"]["sha256"]
                for file in ("base", "from_finetuned_with_mathdial", "from_finetuned_with_debugging")}  # fmt: skip
     assert len(weights) == 3
 
@@ -121,16 +125,16 @@ def test_fine_tuned_weights_are_not_asked_of_a_server(tmp_path, monkeypatch):
     """A server that was started before the run would answer with other weights, or not at all."""
     asked = {}
 
-    def note(run, stage, artifact, where, **given):
-        asked[artifact] = (pipeline.takes(stage.main, run.flags) | given).get("engine")
-        return str(run.root / artifact)
+    def note(run, stage, artifact, **given):
+        asked[artifact] = type(given["tutor"]) if "tutor" in given else None
+        return run.root / artifact
 
     monkeypatch.setattr(pipeline.Run, "make", note)
-    monkeypatch.setattr(pipeline.figures, "main", lambda training_root: {})
+    monkeypatch.setattr(pipeline.figures, "main", lambda **_: {})
     flags = ["--output-dir", str(tmp_path), "--datasets", "mathdial", "--engine", "server"]
-    pipeline.main(**vars(pipeline.parse_args(flags)))
-    assert asked["dpo/mathdial/train_dataset.json"] == asked["evaluation/mathdial/base.json"] == "server"
-    assert asked["evaluation/mathdial/from_finetuned_with_mathdial.json"] == "local"
+    cli.call(pipeline.main, pipeline.parse_args(flags))
+    assert asked["dpo/mathdial/train_dataset.json"] == asked["evaluation/mathdial/base.json"] == ServedTutor
+    assert asked["evaluation/mathdial/from_finetuned_with_mathdial.json"] == LocalTutor
 
 
 def test_a_dataset_without_an_eligible_pair_does_not_end_the_run(tmp_path):

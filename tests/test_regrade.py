@@ -6,6 +6,7 @@ import pytest
 from fault_server import FaultServer
 
 import regrade
+from utils import cli
 from utils.records import Evaluation
 
 KEY = "sk-secret-0123456789"
@@ -25,7 +26,7 @@ def run(tmp_path, monkeypatch):
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         (tmp_path / "old.json").write_text(json.dumps(rows))
         flags = ["--artifact", str(tmp_path / "old.json"), "--output-path", str(tmp_path / "new.json"), *more]
-        found = regrade.main(**vars(regrade.parse_args([*flags, "--judge-llm", "openai", KEY, "judge-1"])))
+        found = cli.call(regrade.main, regrade.parse_args([*flags, "--judge-llm", "openai", KEY, "judge-1"]))
         return found, json.loads((tmp_path / "new.json").read_text())
 
     return start

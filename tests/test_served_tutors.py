@@ -13,23 +13,23 @@ from utils.clients import retry
 from utils.clients.chat import JudgeError
 from utils.clients.openai_chat import OpenAIChat
 from utils.records import SeedDialogue
-from utils.tutors.local import Sampling
-from utils.tutors.served import ask_server
+from utils.tutors.local import LocalTutor
+from utils.tutors.served import ServedTutor
+from utils.tutors.tutor import Sampling
 
 ROOT = Path(__file__).resolve().parent.parent
 DIALOGUE = "Student: Is 7 x 8 = 54?\nTeacher: How could you check it?\nStudent: By adding 8 seven times: 54."
-SAMPLING = Sampling(num_samples=3, temperature=1.0, top_k=50, max_new_tokens=12, seed=0)
+SAMPLING = Sampling(temperature=1.0, top_k=50, max_new_tokens=12, seed=0)
 
 
 def seed(text=DIALOGUE, name="a"):
     return SeedDialogue(id=name, group=name, text=text)
 
 
-def ask(server, seeds, journal, sampling=SAMPLING, model="smollm2"):
-    return ask_server(
-        seeds, model, sampling, template="You are a tutor.\n\n{input}", journal_path=journal, server=server,
-        description="answers",
-    )  # fmt: skip
+def ask(server, seeds, journal, num_samples=3, sampling=SAMPLING, model="smollm2"):
+    tutor = ServedTutor(LocalTutor(model, sampling, "You are a tutor.\n\n{input}"), server)
+    answers = tutor.answer(seeds, num_samples, journal_path=journal, description="answers")
+    return answers.samples, answers.dropped_turns
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def test_samples_differ_end_with_a_reason_and_are_kept(address, tmp_path):
 
 def test_the_third_sample_is_the_same_whether_two_were_there_before_or_not(address, tmp_path):
     """More samples than the journal has: all were sampled again, or sample 3 was a copy of sample 1."""
-    ask(address, [seed()], tmp_path / "j", Sampling(2, 1.0, 50, 12, 0))
+    ask(address, [seed()], tmp_path / "j", 2)
     later = ask(address, [seed()], tmp_path / "j")[0][0]
     assert len({sample.text for sample in later}) == 3
     assert [s.text for s in later] == [s.text for s in ask(address, [seed()], tmp_path / "at_once")[0][0]]
@@ -67,7 +67,7 @@ def test_the_third_sample_is_the_same_whether_two_were_there_before_or_not(addre
 
 def test_more_samples_than_slots_come_one_by_one(address, tmp_path):
     """llama.cpp refuses an `n` above its slots: the run stopped there."""
-    ((*samples,),) = ask(address, [seed()], tmp_path / "j", Sampling(5, 1.0, 50, 12, 0))[0]
+    ((*samples,),) = ask(address, [seed()], tmp_path / "j", 5)[0]
     assert len({sample.text for sample in samples}) == 5
     assert all(0 < sample.tokens <= 12 for sample in samples)  # alone, an answer's tokens are known
 
@@ -127,7 +127,7 @@ class Tutors(FaultServer):
 def test_one_request_for_all_samples_drawn_as_the_local_engine_draws(tmp_path):
     """A server's own defaults (top-p 0.95, min-p 0.05, the model's repetition penalty) gave other candidates."""
     with Tutors(["500", "429"], models=["tutor"]) as server:
-        ((*samples,),), _ = ask(server.url, [seed()], tmp_path / "j", Sampling(3, 1.2, 0, 12, 0), "tutor")
+        ((*samples,),), _ = ask(server.url, [seed()], tmp_path / "j", 3, Sampling(1.2, 0, 12, 0), "tutor")
         assert len(server.bodies) == 3  # two that failed, and one
     sent = {"n": 3, "temperature": 1.2, "top_k": -1, "top_p": 1, "min_p": 0, "repetition_penalty": 1, "max_tokens": 12}
     assert sent.items() <= server.bodies[-1].items()

@@ -11,10 +11,11 @@ import pytest
 
 from utils.artifacts import read_json
 from utils.judges.judge import OfflineJudge
-from utils.prompts import INFERENCE_PROMPT
+from utils.prompts import INFERENCE_PROMPT, load_template
 from utils.records import TutorAnswer
 from utils.seeds.read import read_seeds
-from utils.tutors.local import Sampling, answer_seeds
+from utils.tutors.local import LocalTutor
+from utils.tutors.tutor import Sampling
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "datasets" / "mathdial_test.jsonl"
@@ -46,10 +47,9 @@ def test_self_eval_takes_the_best_of_five_and_says_so(tmp_path):
     rows = read_json(output)
     assert {row["tutor"] for row in rows} == {"SmolLM2-135M-Instruct, best of 5"}
     seeds = read_seeds(SEEDS, 3)
-    answers = answer_seeds(  # from the journal
-        seeds, "smollm2", Sampling(5, 1.0, 50, 12, 0), inference_prompt=INFERENCE_PROMPT, device="cpu", dtype="float32",
-        journal_path=tmp_path / "gpt4o.candidates.jsonl", engine="local", server="", description="",
-    )  # fmt: skip
+    template = load_template(INFERENCE_PROMPT, "input")
+    tutor = LocalTutor("smollm2", Sampling(1.0, 50, 12, 0), template, device="cpu", dtype="float32")
+    answers = tutor.answer(seeds, 5, journal_path=tmp_path / "gpt4o.candidates.jsonl", description="")  # from there
     judge = OfflineJudge()
     for seed, samples, row in zip(seeds, answers.samples, rows, strict=True):
         scores = [judge.grade(TutorAnswer(seed.text, sample.text, seed.answer)).score for sample in samples]

@@ -21,10 +21,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
 from trl import DPOConfig, DPOTrainer
 
 import train
-from utils import models
+from utils import cli, models
 from utils.dpo import checkpoints, training
 from utils.dpo import trainer as dpo
 from utils.dpo.preferences import Preference, fit_preferences, read_preferences, tokenize
+from utils.dpo.recipe import Training
+from utils.errors import BadInput
 from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,7 +98,12 @@ def flags(dataset: str, output: Path, model: str, *words: str) -> list[str]:
 
 
 def run(dataset: str, output: Path, model: str, *words: str) -> dict:
-    return train.main(**vars(train.parse_args(flags(dataset, output, model, *words))))
+    return cli.call(train.main, train.parse_args(flags(dataset, output, model, *words)))
+
+
+def config_of(output: Path, *words: str) -> DPOConfig:
+    """The configuration of a training in float32 on the CPU, with these words of --set."""
+    return training.dpo_config(Training("smollm2", device="cpu", dtype="float32", set=list(words)), output)
 
 
 def weights_of(output: Path) -> dict[str, torch.Tensor]:
@@ -210,9 +217,10 @@ def test_trls_length_traps(prompt_tokens, tokenizer, tiny, tmp_path):
         batches = [trainer.data_collator([row]) for row in trainer.train_dataset]
         return [int(batch["completion_mask"][0].sum()) for batch in batches]
 
-    settings = {"output_dir": str(tmp_path / "a"), "use_cpu": True, "report_to": "none"}
-    ours = training.dpo_config(settings, ["gradient_checkpointing=false"], torch.float32)
-    stock = DPOConfig(**settings, bf16=False, gradient_checkpointing=False)
+    ours = config_of(tmp_path, "gradient_checkpointing=false")
+    stock = DPOConfig(
+        str(tmp_path / "a"), use_cpu=True, report_to="none", bf16=False, gradient_checkpointing=False
+    )  # fmt: skip
     model = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32)
     kept = completion_tokens(
         dpo.SharedPromptDPOTrainer(
@@ -233,9 +241,8 @@ def test_trls_length_traps(prompt_tokens, tokenizer, tiny, tmp_path):
 
 
 def test_any_other_field_of_trl_can_be_set(tmp_path):
-    settings = {"output_dir": str(tmp_path), "use_cpu": True, "learning_rate": 1e-5}
     words = ["loss_type=sigmoid,sft", "loss_weights=1.0,0.1", "optim=adafactor", "save_total_limit=3", "tf32=false"]
-    config = training.dpo_config(settings, words, torch.float32)
+    config = config_of(tmp_path, *words)
     assert config.loss_type == ["sigmoid", "sft"]
     assert config.loss_weights == [1.0, 0.1]
     assert (config.optim, config.save_total_limit, config.tf32) == ("adafactor", 3, False)
@@ -255,9 +262,8 @@ def test_any_other_field_of_trl_can_be_set(tmp_path):
     ],
 )
 def test_a_wrong_set_is_explained(word, message, tmp_path):
-    settings = {"output_dir": str(tmp_path), "use_cpu": True, "learning_rate": 1e-5}
-    with pytest.raises(ValueError, match=message):
-        training.dpo_config(settings, [word], torch.float32)
+    with pytest.raises(BadInput, match=message):
+        config_of(tmp_path, word)
 
 
 def test_no_epoch_at_all_is_refused(dataset, tiny, tmp_path, capsys):
@@ -319,7 +325,7 @@ def test_merged_weights_are_base_plus_adapter(dataset, tiny, tmp_path):
     name = "model.layers.1.mlp.down_proj"
     a, b = (adapter[f"base_model.model.{name}.lora_{x}.weight"] for x in "AB")
     base = load_file(Path(tiny) / "model.safetensors")[f"{name}.weight"].float()
-    expected = base + training.LORA_ALPHA / training.LORA_RANK * b @ a
+    expected = base + 32 / 16 * b @ a
     assert torch.equal(weights_of(output)[f"{name}.weight"], expected.bfloat16())
     assert not torch.equal(expected.bfloat16(), base.bfloat16())
 
@@ -362,8 +368,7 @@ def test_other_settings_or_data_are_refused_and_overwrite_starts_again(dataset, 
     first = run(dataset, output, tiny)
     before = weights_of(output)
     with pytest.raises(ValueError, match=r"other settings \(beta: 0.1 -> 0.2\)"):
-        train.main(**vars(train.parse_args(flags(dataset, output, tiny, "--beta", "0.2"))) | {"overwrite": False}
-                   | {"output_dir": str(moved(output))})  # fmt: skip
+        run(dataset, moved(output), tiny, "--beta", "0.2")
     rows = json.loads(Path(dataset).read_text())[:6]
     Path(dataset).write_text(json.dumps(rows))
     again = run(dataset, output, tiny, "--overwrite", "--learning-rate", "0.01")
@@ -437,7 +442,7 @@ def test_two_processes_share_the_pairs(dataset, tiny, tmp_path):
 
 
 def test_memory_asks_for_gradient_checkpointing(tiny, monkeypatch, tmp_path):
-    config = training.dpo_config({"output_dir": str(tmp_path), "use_cpu": True}, [], torch.float32)
+    config = config_of(tmp_path)
     model = AutoModelForCausalLM.from_pretrained(tiny)
     assert not training._memory_asks_for_checkpointing(model, 1000, config)
     little = type("Memory", (), {"available": 10_000_000})

@@ -1,17 +1,21 @@
-"""The command line that every script shares: flags that several have, and how errors end."""
+"""The command line that every script shares: flags that several have, the actors they make, and how errors end."""
 
 import argparse
+import importlib
+import inspect
 import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from utils.prompts import INFERENCE_PROMPT, JUDGE_PROMPT
 
 BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 2, 3, 4, 130
 DEFAULT_MODEL = "smollm2"
+ACTORS = {"tutor": "utils.tutors.flags", "judge": "utils.judges.flags", "training": "utils.dpo.recipe"}
 MODEL_HELP = "a hub name, a folder, or `smollm2`: SmolLM2-135M-Instruct, which is installed with the requirements"
 
 
@@ -51,10 +55,20 @@ def add_judge_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seeds_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seeds", required=True, metavar="FILE", help="seed dialogues: .jsonl rows or a .json list")
-    parser.add_argument("--output-path", required=True, metavar="FILE", help="the JSON file to write")
+    parser.add_argument(
+        "--seeds", type=Path, required=True, metavar="FILE", help="seed dialogues: .jsonl rows or a .json list"
+    )
+    parser.add_argument("--output-path", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     parser.add_argument("--limit", type=positive_int, help="use the first LIMIT seeds only, for a cheap trial")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
+
+
+def add_tutor_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tutor", nargs="+", metavar="WORD",
+        help="a chat service answers instead of a model here: `openai <key | env:NAME | file:PATH> <model>` or "
+        "`ollama [address] <model>`, as --judge-llm takes it",
+    )  # fmt: skip
 
 
 def add_generation_flags(parser: argparse.ArgumentParser, max_new_tokens: int, temperature: float) -> None:
@@ -120,6 +134,27 @@ def share(word: str) -> float:
     return number
 
 
+def with_actors(main: Callable[..., Any], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of `main`: flags as they are, and the actors (tutor, judge, training) made of those flags that are
+    keywords of their `from_flags`."""
+    wanted = inspect.signature(main).parameters
+    given = {name: value for name, value in flags.items() if name in wanted and name not in ACTORS}
+    for name in ACTORS.keys() & wanted:
+        make = importlib.import_module(ACTORS[name]).from_flags
+        given[name] = make(**{flag: value for flag, value in flags.items() if flag in keywords_of(make)})
+    return given
+
+
+def keywords_of(make: Callable[..., Any]) -> set[str]:
+    """The flags that make an actor: the keywords of its `from_flags`."""
+    return set(inspect.signature(make).parameters)
+
+
+def call(main: Callable[..., Any], args: argparse.Namespace) -> Any:
+    """Call a script's `main` with what `parse_args` returned."""
+    return main(**with_actors(main, vars(args)))
+
+
 def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) -> None:
     """Run a script: what the user can mend becomes one line on stderr and an exit code, not a traceback."""
     # Before torch is loaded: threads that spin while they wait stall each other on a machine with other work.
@@ -131,7 +166,7 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     from utils.clients.keys import command_line, redact
 
     try:
-        main(**vars(parse_args()))
+        call(main, parse_args())
     except JudgeUnavailable as error:
         sys.exit(_say(f"{redact(error)}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
     except JudgeError as error:

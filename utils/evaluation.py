@@ -1,19 +1,78 @@
 """Graded answers to a test set as an artifact: one row per seed, in the original's format with more fields."""
 
+import logging
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from utils.artifacts import journal_beside
+from utils.judges.grading import grade
+from utils.judges.judge import Judge
 from utils.records import CRITERIA, Evaluation, Sample, SeedDialogue, TutorAnswer, Verdict
+from utils.tutors.tutor import Answers, Tutor
+
+CAME = ("stop", "length", "speaker")  # how an answer ends that is one; else it was refused, filtered or never given
+
+log = logging.getLogger(__name__)
 
 
-def to_grade(seeds: Sequence[SeedDialogue], samples: Sequence[Sequence[Sample]]) -> list[TutorAnswer]:
-    """Every seed's every answer, seed by seed, as a judge gets it."""
-    return [
+def evaluate(
+    seeds: Sequence[SeedDialogue], tutor: Tutor, judge: Judge, output_path: Path | str, *, best_of: int = 1, what: str
+) -> tuple[list[dict[str, Any]], Answers]:
+    """Let the tutor answer every seed `best_of` times, and grade all; a row shows the best.
+
+    The replies behind them are kept in journals beside `output_path`. `what` names the work in progress bars.
+    Returns (the rows of an evaluation file, the answers).
+    """
+    name = f"{tutor.name}, best of {best_of}" if best_of > 1 else tutor.name
+    answers, verdicts = answer_and_grade(seeds, tutor, judge, output_path, num_samples=best_of, what=what)
+    rows = []
+    for i, seed in enumerate(seeds):
+        best = max(range(best_of), key=lambda k, i=i: -1 if verdicts[i][k].score is None else verdicts[i][k].score)
+        more = {"best_of": best_of} if best_of > 1 else {}
+        more["dropped_turns"] = answers.dropped_turns[i]
+        rows.append(graded_row(seed, answers.samples[i][best], verdicts[i][best], tutor=name, **more))
+    return rows, answers
+
+
+def answer_and_grade(
+    seeds: Sequence[SeedDialogue], tutor: Tutor, judge: Judge, output_path: Path | str, *, num_samples: int, what: str
+) -> tuple[Answers, list[list[Verdict]]]:
+    """(`num_samples` answers to every seed, a verdict on each). An answer that never came is not graded."""
+    tutor.check()
+    judge.check()
+    answers = tutor.answer(
+        seeds, num_samples, journal_path=journal_beside(output_path, "candidates"), description=f"answers {what}"
+    )
+    if answers.shortened:
+        log.info(
+            "%d of %d prompts were too long for the model's context: their oldest turns were left out (%d in all)",
+            answers.shortened, len(seeds), sum(answers.dropped_turns),
+        )  # fmt: skip
+    items = [
         TutorAnswer(seed.text, sample.text, seed.answer, k)
-        for seed, row in zip(seeds, samples, strict=True)
+        for seed, row in zip(seeds, answers.samples, strict=True)
         for k, sample in enumerate(row)
+        if came(sample)
     ]
+    graded = iter(grade(judge, items, journal_beside(output_path, "verdicts"), description=f"grades {what}"))
+    verdicts = [
+        [next(graded) if came(sample) else _never_came(sample, judge) for sample in row] for row in answers.samples
+    ]
+    return answers, verdicts
+
+
+def came(sample: Sample) -> bool:
+    """Whether there is an answer to grade. An empty one is an answer if the model itself ended it there."""
+    return sample.finish_reason in CAME
+
+
+def _never_came(sample: Sample, judge: Judge) -> Verdict:
+    return Verdict(
+        evaluation=None, score=None, raw_evaluation="", judge=judge.name,
+        evaluation_error=f"no answer came to be graded (finish_reason={sample.finish_reason})",
+    )  # fmt: skip
 
 
 def graded_row(seed: SeedDialogue, sample: Sample, verdict: Verdict, **more: Any) -> dict[str, Any]:

@@ -143,6 +143,15 @@ def load(model: str, device: str = "auto", dtype: str = "auto"):
     return AutoModelForCausalLM.from_pretrained(where, dtype=dtype).to(device).eval(), tokenizer
 
 
+def skeleton(model: str):
+    """The model without its weights: what modules and how many parameters it has, by its config alone."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(resolve(model)))
+
+
 def context_length(model: str) -> int:
     """The longest sequence, prompt and answer together, that the model was made for, in tokens."""
     from transformers import AutoConfig

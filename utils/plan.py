@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from utils import models
 from utils.artifacts import read_json
 from utils.clients.prices import Estimate, estimate
+from utils.dpo.recipe import Training
 from utils.judges.judge import Judge
 from utils.records import SeedDialogue
 from utils.stats.human_ratings import read_humans
+from utils.tutors.local import LocalTutor
+from utils.tutors.served import ServedTutor
+from utils.tutors.tutor import Sampling
 
 # Bytes per parameter. 16-bit weights; training holds them once more, frozen (LoRA), or as 32-bit weights, gradients
 # and Adam's two moments (full). Activations come on top.
@@ -17,18 +20,21 @@ WEIGHTS, LORA_TRAINING, FULL_TRAINING = 2, 2.5, 18
 
 
 def plan(
-    root: Path, judge: Judge, seeds: Mapping[tuple[str, str], Sequence[SeedDialogue]], humans: Path, model: str,
-    flags: Mapping[str, Any],
+    root: Path, judge: Judge, seeds: Mapping[tuple[str, str], Sequence[SeedDialogue]], humans: Path,
+    tutor: LocalTutor | ServedTutor, base: LocalTutor | ServedTutor, training: Training, num_candidates: int,
 ) -> str:  # fmt: skip
-    """The lines that `pipeline --dry-run` prints. `seeds` are by (dataset, split); a running server is not asked."""
+    """The lines that `pipeline --dry-run` prints; no server is asked anything.
+
+    `seeds` are by (dataset, split); `tutor` samples the candidates, `base` is the same one as it is evaluated.
+    """
     datasets = sorted({name for name, _ in seeds})
     tutors = len(datasets) + 2  # every fine-tuned one, the base model, the judge's
     estimates: list[list[Estimate]] = []
     lines = ["what would be graded:"]
     for (name, split), dialogues in seeds.items():
         answers, tokens = (
-            (flags["num_candidates"], flags["max_new_tokens"]) if split == "train"
-            else (tutors, flags["eval_max_new_tokens"])
+            (num_candidates, _sampling(tutor).max_new_tokens) if split == "train"
+            else (tutors, _sampling(base).max_new_tokens)
         )  # fmt: skip
         lines.append(f"  {name} {split}: {len(dialogues)} dialogues x {answers} answers of up to {tokens} tokens")
         texts = [dialogue.text for dialogue in dialogues]
@@ -39,10 +45,10 @@ def plan(
         estimates.append(estimate(judge, [row["prompt"] for row in rows], answer_tokens=0))
     lines.append("judge (the calls in which it plays the tutor itself come on top):")
     lines += [f"  {_sum(parts)}" for parts in zip(*estimates, strict=True)] or [f"  {judge.name}: asks no server"]
-    size = parameters(model)
-    training = FULL_TRAINING if flags["full_finetune"] else LORA_TRAINING
+    size = models.skeleton(training.model).num_parameters()
+    training = FULL_TRAINING if training.full_finetune else LORA_TRAINING
     lines += [
-        f"{models.display_name(model)}: {size / 1e6:,.0f} million parameters",
+        f"{models.display_name(training.model)}: {size / 1e6:,.0f} million parameters",
         f"  disk: {_gigabytes(WEIGHTS * size * len(datasets))} of weights, and checkpoints",
         f"  memory: {_gigabytes(WEIGHTS * size)} to generate, {_gigabytes(training * size)} to train, and activations",
     ]
@@ -51,13 +57,8 @@ def plan(
     return "\n".join(lines)
 
 
-def parameters(model: str) -> int:
-    """How many parameters a model has, by its config alone."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(models.resolve(model))).num_parameters()
+def _sampling(tutor: LocalTutor | ServedTutor) -> Sampling:
+    return getattr(tutor, "local", tutor).sampling
 
 
 def _sum(parts: Sequence[Estimate]) -> Estimate:

@@ -26,6 +26,11 @@ def load_template(path: Path | str, *placeholders: str) -> str:
     return text
 
 
+def digest(template: str) -> str:
+    """The SHA-256 of a template's text: how the settings of a tutor and of a training name it."""
+    return hashlib.sha256(template.encode()).hexdigest()
+
+
 def fill(template: str, **values: str) -> str:
     """Put the values in, in one pass: braces in the template or in a value stay as they are."""
     return re.sub(r"\{(" + "|".join(values) + r")\}", lambda mark: values[mark[1]], template)

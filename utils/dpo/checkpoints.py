@@ -11,6 +11,7 @@ from typing import Any
 from transformers import TrainerCallback
 
 from utils.artifacts import read_json, write_json
+from utils.dpo.recipe import upgraded
 from utils.models import make_readable
 
 MADE_WITH = "made_with.json"  # the settings and the data that a folder of checkpoints belongs to
@@ -44,8 +45,9 @@ def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -
     """
     made_with = json.loads(json.dumps(made_with))  # as it will be read back
     if (folder / MADE_WITH).is_file():
-        before = read_json(folder / MADE_WITH)
+        before = upgraded(read_json(folder / MADE_WITH))
         differing = [name for name in sorted(before | made_with) if before.get(name) != made_with.get(name)]
+        differing = [name for name in differing if name != "keep_adapter"]  # it changes no checkpoint
         if differing and not overwrite:
             changes = "; ".join(f"{name}: {before.get(name)!r} -> {made_with.get(name)!r}" for name in differing)
             raise ValueError(
@@ -94,6 +96,18 @@ def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def keep_adapter(checkpoint: Path, folder: Path) -> None:
+    """Copy the adapter of a checkpoint, as peft loads it, into `folder`."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        whole = Path(temporary) / "whole"
+        whole.mkdir()
+        for path in checkpoint.glob("adapter_*"):
+            shutil.copyfile(path, whole / path.name)
+        make_readable(whole)
+        shutil.rmtree(folder, ignore_errors=True)
+        whole.rename(folder)
 
 
 def copy_sentencepiece(base: str, folder: Path) -> None:

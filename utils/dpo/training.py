@@ -19,12 +19,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, HfArgumentParser, 
 from transformers.utils import logging as transformers_logging
 
 from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
-from utils.models import pick_device, pick_dtype
+from utils.dpo.recipe import Training
+from utils.models import pick_device, pick_dtype, resolve
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
 from trl import DPOConfig
 
-LORA_RANK, LORA_ALPHA = 16, 32
 # Fields of DPOConfig that are not --set's: they decide what is trained on, or the safety of a run hangs on them.
 FIXED = {
     "max_length": None, "precompute_ref_log_probs": True, "logging_nan_inf_filter": False, "logging_strategy": "steps",
@@ -48,32 +48,38 @@ def training_dtype(device: str, dtype: str) -> torch.dtype:
     return torch.float32 if chosen == torch.float16 and where.type != "cuda" else chosen
 
 
-def dpo_config(settings: dict[str, Any], words: list[str], dtype: torch.dtype) -> DPOConfig:
-    """trl's configuration from our flags and `--set` words; ValueError says which word is wrong, and how.
+def dpo_config(training: Training, output_dir: Path) -> DPOConfig:
+    """Make trl's configuration; BadInput says which word of `--set` is wrong, and how.
 
     In 16 bit the arithmetic is mixed: what is trained stays in float32, where small updates do not drown, and the
     multiplications are in `dtype` (a tenth faster than adapters that are multiplied in float32, measured on a CPU).
     """
-    cpu = settings["use_cpu"] or pick_device().type == "cpu"
+    settings = {
+        "output_dir": str(output_dir), "learning_rate": training.learning_rate, "beta": training.beta,
+        "num_train_epochs": training.epochs, "per_device_train_batch_size": training.batch_size,
+        "gradient_accumulation_steps": training.gradient_accumulation, "warmup_steps": training.warmup_ratio,
+        "max_grad_norm": training.max_grad_norm, "seed": training.seed, "report_to": training.report_to,
+    }  # fmt: skip
+    dtype = training_dtype(training.device, training.dtype)
+    cpu = training.device == "cpu" or pick_device().type == "cpu"
     defaults = {
         "lr_scheduler_type": "cosine", "save_steps": 0.1, "save_total_limit": 2,
         "gradient_checkpointing": None, "disable_tqdm": False,
         "dataloader_pin_memory": not cpu,
     }  # fmt: skip
-    words = _parse(words, settings.keys() | NOT_TO_BE_SET)
+    words = _parse(training.set or [], settings.keys() | NOT_TO_BE_SET)
     precision = {"use_cpu": cpu, "bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16}
     return DPOConfig(**defaults | words | settings | FIXED | precision)
 
 
 def train(
-    rows: list[dict[str, Any]], base: str, config: DPOConfig, *, dtype: torch.dtype, full_finetune: bool,
-    longest: int, resume_from: Path | None,
-) -> Trained:  # fmt: skip
-    """Train `base` on conversational preference rows; checkpoints go to `config.output_dir`."""
+    rows: list[dict[str, Any]], training: Training, config: DPOConfig, *, longest: int, resume_from: Path | None
+) -> Trained:
+    """Train on conversational preference rows; checkpoints go to `config.output_dir`."""
     folder = Path(config.output_dir)
     start = time.monotonic()
     if resume_from is None or not _is_finished(resume_from):
-        _train(rows, base, config, dtype, full_finetune, longest, resume_from)
+        _train(rows, training, config, longest, resume_from)
         config.distributed_state.wait_for_everyone()  # the first process marks the checkpoints
     checkpoint = last_whole(folder)
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
@@ -92,9 +98,8 @@ def train(
     return Trained(checkpoint, summary, finite)
 
 
-def _train(rows, base, config, dtype, full_finetune, longest, resume_from) -> None:
+def _train(rows, training, config, longest, resume_from) -> None:
     import datasets
-    from peft import LoraConfig
 
     from utils.dpo.trainer import SharedPromptDPOTrainer
 
@@ -107,17 +112,15 @@ def _train(rows, base, config, dtype, full_finetune, longest, resume_from) -> No
                 datasets.Dataset.from_list(rows).save_to_disk(temporary + "/whole")
                 Path(temporary, "whole").rename(pairs)
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # trl's, on every checkpoint
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if full_finetune else dtype)
-    model.to(config.device)
+    model = _load(training, config)
     if config.gradient_checkpointing is None:
         config.gradient_checkpointing = _memory_asks_for_checkpointing(model, longest, config)
-    adapters = LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, target_modules="all-linear", task_type="CAUSAL_LM")
     trainer = SharedPromptDPOTrainer(
         model,
         args=config,
         train_dataset=datasets.load_from_disk(pairs),
-        processing_class=AutoTokenizer.from_pretrained(base),
-        peft_config=None if full_finetune else adapters,
+        processing_class=AutoTokenizer.from_pretrained(resolve(training.model)),
+        peft_config=None if training.full_finetune else _adapters(training),
         callbacks=[MarkWhole()],
     )
     if trainer.is_world_process_zero():
@@ -127,6 +130,35 @@ def _train(rows, base, config, dtype, full_finetune, longest, resume_from) -> No
     if resume_from:
         log.info("going on from update %d", _step(resume_from))
     trainer.train(resume_from_checkpoint=resume_from and str(resume_from))
+
+
+def _load(training: Training, config: DPOConfig):
+    """The model to be trained, on the device. Only frozen weights may be held in 16 or 4 bits."""
+    base = resolve(training.model)
+    dtype = training_dtype(training.device, training.dtype)
+    if not training.load_in_4bit:
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if training.full_finetune else dtype)
+        return model.to(config.device)
+    from peft import prepare_model_for_kbit_training
+    from transformers import BitsAndBytesConfig
+
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype, quantization_config=four_bits, device_map={"": config.device}
+    )
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # the trainer switches it on
+
+
+def _adapters(training: Training):
+    from peft import LoraConfig
+
+    names = training.lora_targets
+    return LoraConfig(
+        r=training.lora_rank, lora_alpha=training.lora_alpha, task_type="CAUSAL_LM",
+        target_modules=names if names == "all-linear" else names.split(","),
+    )  # fmt: skip
 
 
 class OneLineProgress(ProgressCallback):

@@ -5,30 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from utils.clients import prices as price_list
-from utils.clients.chat import Chat
+from utils.clients.make_chat import FORMS, make_chat
+from utils.errors import BadInput
 from utils.judges.chat_judge import ChatJudge
 from utils.judges.judge import GradingOptions, Judge, OfflineJudge
 from utils.judges.panel import PanelJudge
 from utils.prompts import JUDGE_PROMPT, load_template
-
-
-def make_chat(spec: Sequence[str], *, pull: bool = True) -> Chat | None:
-    """The chat model of one `--judge-llm`: None for `offline`. ValueError explains the forms."""
-    match list(spec):
-        case ["offline"] | ["offline", _]:
-            return None
-        case ["openai", key, model]:
-            from utils.clients.openai_chat import OpenAIChat
-
-            return OpenAIChat(key, model)
-        case ["ollama", *address, model] if len(address) < 2:
-            from utils.clients.ollama_chat import OllamaChat
-
-            return OllamaChat("".join(address), model, pull=pull)
-    raise ValueError(
-        "--judge-llm takes `offline [weights.json]`, `openai <key | env:NAME | file:PATH> <model>` or "
-        "`ollama [address] <model>`"
-    )
 
 
 def make_judge(
@@ -44,9 +26,11 @@ def make_judge(
     if spec and not isinstance(spec[0], str):
         members = [make_judge(one, template, scores=scores, pull=pull, prices=prices) for one in spec]
         return members[0] if len(members) == 1 else PanelJudge(members, panel)
+    if spec and spec[0] == "offline" and len(spec) < 3:
+        return OfflineJudge(*spec[1:])
     chat = make_chat(spec, pull=pull)
     if chat is None:
-        return OfflineJudge(*spec[1:])
+        raise BadInput(f"--judge-llm takes `offline [weights.json]`, {FORMS}")
     return ChatJudge(chat, template, scores=scores, price=price_list.price_of(chat.settings, prices))
 
 

@@ -1,50 +1,82 @@
 """A chat service answers seed dialogues as a tutor, with the prompts, fitting and cutting of every other tutor."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from utils.clients.ask_all import ask_all
-from utils.clients.chat import Chat
+from utils.clients.chat import Chat, Reply
 from utils.dialogue import cut_at_new_turn
 from utils.errors import BadInput
-from utils.prompts import shorten, tutor_messages
+from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
-
-CAME = ("stop", "length", "speaker")  # how an answer that is one may end; else it was refused, filtered or never given
-
-
-def answer_by_chat(
-    chat: Chat, seeds: Sequence[SeedDialogue], template: str, journal_path: Path | str, **options: Any
-) -> tuple[list[Sample], list[int]]:
-    """Ask for one answer to each seed; `options` are those of `ask_all`.
-
-    A prompt that the service calls too long is asked again without its oldest turn, as often as it takes. An answer
-    ends where it begins another speaker's turn.
-    Returns (the answers, how many turns each prompt lacks).
-    Raises BadInput for a seed whose last student turn alone is too long.
-    """
-    dropped = [0] * len(seeds)
-    replies: list[Any] = [None] * len(seeds)
-    waiting = list(range(len(seeds)))
-    while waiting:
-        prompts = [tutor_messages(template, _without_oldest(seeds[i], dropped[i])) for i in waiting]
-        for i, reply in zip(waiting, ask_all(chat, prompts, journal_path, **options), strict=True):
-            replies[i] = reply
-        waiting = [i for i in waiting if replies[i].finish_reason == "context_length"]
-        for i in waiting:
-            dropped[i] += 1
-    samples = []
-    for reply in replies:
-        text, cut = cut_at_new_turn(reply.text)
-        samples.append(Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", reply.tokens))
-    return samples, dropped
+from utils.tutors.tutor import Answers, Sampling
 
 
-def came(sample: Sample) -> bool:
-    """Whether there is an answer to grade: a refused, filtered or empty one is no answer."""
-    return bool(sample.text) and sample.finish_reason in CAME
+@dataclass(frozen=True)
+class ChatTutor:
+    """`sampling.top_k` is not sent: few services take it."""
+
+    chat: Chat
+    sampling: Sampling
+    template: str
+    concurrency: int = 8
+
+    @property
+    def name(self) -> str:
+        return self.chat.name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**self.chat.settings, **asdict(self.sampling), "inference_prompt": digest(self.template)}
+
+    def check(self) -> None:
+        self.chat.check()
+
+    def answer(
+        self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
+    ) -> Answers:
+        """See `Tutor.answer`. Sample k is asked for with the seed + k.
+
+        Raises BadInput for a seed whose last student turn alone is too long; JudgeError and JudgeUnavailable as every
+        chat does.
+        """
+        columns = [self._ask(seeds, k, journal_path, description) for k in range(num_samples)]
+        samples = [[_as_sample(reply) for reply, _ in row] for row in zip(*columns, strict=True)]
+        return Answers(samples, [max(dropped for _, dropped in row) for row in zip(*columns, strict=True)])
+
+    def _ask(
+        self, seeds: Sequence[SeedDialogue], k: int, journal_path: Path | str, description: str
+    ) -> list[tuple[Reply, int]]:
+        """(sample k, turns that its prompt lacks) of each seed.
+
+        A prompt that the service calls too long is asked again without its oldest turn, as often as it takes.
+        """
+        dropped = [0] * len(seeds)
+        replies: list[Any] = [None] * len(seeds)
+        waiting = list(range(len(seeds)))
+        while waiting:
+            prompts = [tutor_messages(self.template, _without_oldest(seeds[i], dropped[i])) for i in waiting]
+            asked = ask_all(
+                self.chat, prompts, journal_path, description=description, concurrency=self.concurrency,
+                temperature=self.sampling.temperature, seed=self.sampling.seed + k,
+                max_tokens=self.sampling.max_new_tokens,
+            )  # fmt: skip
+            for i, reply in zip(waiting, asked, strict=True):
+                replies[i] = reply
+            waiting = [i for i in waiting if replies[i].finish_reason == "context_length"]
+            for i in waiting:
+                dropped[i] += 1
+        return list(zip(replies, dropped, strict=True))
+
+
+def _as_sample(reply: Reply) -> Sample:
+    """An answer ends where it begins another speaker's turn. A service that says nothing has given none."""
+    text, cut = cut_at_new_turn(reply.text)
+    sample = Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", reply.tokens)
+    return sample if sample.text else replace(sample, finish_reason=f"empty, {sample.finish_reason}")
 
 
 def _without_oldest(seed: SeedDialogue, turns: int) -> str:

@@ -1,85 +1,92 @@
-"""A model answers seed dialogues: prompts made to fit, answers sampled, each kept in a journal as it arrives."""
+"""A model that is loaded here answers seed dialogues: prompts made to fit, answers sampled, each kept as it arrives."""
 
 import gc
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from utils import models
+from utils.errors import BadInput
 from utils.journal import Journal, key_of
-from utils.prompts import load_template, shorten, tutor_messages
+from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How answers are drawn. Temperature 0 is greedy; `top_k` 0 draws from the whole vocabulary."""
-
-    num_samples: int
-    temperature: float
-    top_k: int
-    max_new_tokens: int
-    seed: int
+from utils.tutors.tutor import Answers, Sampling
 
 
 @dataclass(frozen=True)
-class Answers:
-    """`samples[i]` are the answers to seed i, `dropped_turns[i]` how many of its oldest turns did not fit."""
+class LocalTutor:
+    """`model`: a hub name, a folder or `smollm2`; `template`: the inference prompt's text, with {input}."""
 
-    samples: list[list[Sample]]
-    dropped_turns: list[int]
+    model: str
+    sampling: Sampling
+    template: str
+    device: str = "auto"
+    dtype: str = "auto"
 
+    @property
+    def name(self) -> str:
+        return models.display_name(self.model)
 
-def answer_seeds(
-    seeds: Sequence[SeedDialogue], model: str, sampling: Sampling, *, inference_prompt: Path | str,
-    journal_path: Path | str, device: str, dtype: str, engine: str, server: str, description: str,
-) -> Answers:  # fmt: skip
-    """Every seed's answers, by a model here or (`engine` "server") there. What the journal has is not sampled again."""
-    template = load_template(inference_prompt, "input")
-    common = {"template": template, "journal_path": journal_path, "description": description}
-    if engine == "server":
-        from utils.tutors.served import ask_server
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self._drawn_by() | {"inference_prompt": digest(self.template)}
 
-        samples, dropped = ask_server(seeds, model, sampling, server=server, **common)
-    else:
-        samples, dropped = _answer_here(seeds, model, sampling, device=device, dtype=dtype, **common)
-    if any(dropped):
-        log.info(
-            "%d of %d prompts were too long for the model's context: their oldest turns were left out (%d in all)",
-            sum(map(bool, dropped)), len(seeds), sum(dropped),
-        )  # fmt: skip
-    return Answers(samples, dropped)
+    def _drawn_by(self) -> dict[str, Any]:
+        """All that decides an answer to a prompt that is there already, as token ids."""
+        return {**models.identity(self.model), **asdict(self.sampling), "dtype": self.dtype}
 
+    def check(self) -> None:
+        if self.room() < 1:
+            raise BadInput(
+                f"--max-new-tokens {self.sampling.max_new_tokens} leaves no room for a prompt: the context of "
+                f"{self.name} has {models.context_length(self.model)} tokens"
+            )
 
-def _answer_here(
-    seeds, model, sampling, *, template, journal_path, device, dtype, description
-) -> tuple[list[list[Sample]], list[int]]:
-    from transformers import AutoTokenizer
+    def room(self) -> int:
+        """The longest prompt, in tokens."""
+        return models.context_length(self.model) - self.sampling.max_new_tokens
 
-    tokenizer = AutoTokenizer.from_pretrained(models.resolve(model))
-    room = models.context_length(model) - sampling.max_new_tokens
-    prompts, dropped = zip(*(fit_prompt(tokenizer, template, seed, room) for seed in seeds), strict=True)
-    settings = {**models.identity(model), **asdict(sampling), "dtype": dtype}
-    del settings["num_samples"]  # the fifth answer is the same one, however many are asked for
-    keys = [[key_of(settings, prompt, k) for k in range(sampling.num_samples)] for prompt in prompts]
-    with Journal(journal_path) as journal:
-        missing = [i for i, row in enumerate(keys) if any(key not in journal for key in row)]
-        if missing:
-            _sample(journal, model, [prompts[i] for i in missing], [keys[i] for i in missing], sampling, device, dtype,
-                    description)  # fmt: skip
-        samples = [[Sample(**journal[key]) for key in row] for row in keys]
-    return samples, list(dropped)
+    def answer(
+        self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
+    ) -> Answers:
+        """See `Tutor.answer`. Raises BadInput for a seed whose last student turn alone is too long."""
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(models.resolve(self.model))
+        fitted = [fit_prompt(tokenizer, self.template, seed, self.room()) for seed in seeds]
+        settings = self._drawn_by()
+        keys = [[key_of(settings, prompt, k) for k in range(num_samples)] for prompt, _ in fitted]
+        with Journal(journal_path) as journal:
+            missing = [i for i, row in enumerate(keys) if any(key not in journal for key in row)]
+            if missing:
+                self._sample(journal, [fitted[i][0] for i in missing], [keys[i] for i in missing], description)
+            samples = [[Sample(**journal[key]) for key in row] for row in keys]
+        return Answers(samples, [dropped for _, dropped in fitted])
+
+    def _sample(self, journal: Journal, prompts: list[list[int]], keys: list[list[str]], description: str) -> None:
+        from utils.tutors.generation import sample_answers
+
+        loaded, tokenizer = models.load(self.model, self.device, self.dtype)
+        num_samples = len(keys[0])
+        with tqdm(total=len(prompts) * num_samples, desc=description, unit="answer") as bar:
+            for i, samples in sample_answers(
+                loaded, tokenizer, prompts, num_samples=num_samples, **asdict(self.sampling)
+            ):
+                for key, sample in zip(keys[i], samples, strict=True):
+                    journal.add(key, asdict(sample))
+                bar.update(len(samples))
+        del loaded
+        gc.collect()  # the next stage needs the memory
 
 
 def fit_prompt(tokenizer, template: str, seed: SeedDialogue, room: int) -> tuple[list[int], int]:
-    """(token ids of a seed's prompt in at most `room` tokens, oldest turns dropped for it).
+    """Make a seed's prompt fit into `room` tokens.
 
-    ValueError names a seed whose last student turn alone is too long.
+    Returns (its token ids, how many of the oldest turns were dropped for it).
+    Raises BadInput, which names the seed, if its last student turn alone is too long.
     """
 
     def tokens(dialogue: str) -> list[int]:
@@ -89,19 +96,5 @@ def fit_prompt(tokenizer, template: str, seed: SeedDialogue, room: int) -> tuple
     try:
         dialogue, dropped = shorten(seed.text, lambda text: len(tokens(text)) <= room)
     except ValueError as error:
-        raise ValueError(f"seed {seed.id}: {error} ({room} tokens)") from None
+        raise BadInput(f"seed {seed.id}: {error} ({room} tokens)") from None
     return tokens(dialogue), dropped
-
-
-def _sample(journal, model, prompts, keys, sampling, device, dtype, description) -> None:
-    from utils.tutors.generation import sample_answers
-
-    loaded, tokenizer = models.load(model, device, dtype)
-    total = len(prompts) * sampling.num_samples
-    with tqdm(total=total, desc=description, unit="answer") as bar:
-        for i, samples in sample_answers(loaded, tokenizer, prompts, **asdict(sampling)):
-            for key, sample in zip(keys[i], samples, strict=True):
-                journal.add(key, asdict(sample))
-            bar.update(len(samples))
-    del loaded
-    gc.collect()  # the next stage needs the memory

@@ -10,54 +10,83 @@ too long, one by one, as long as it says so. (llama.cpp counts the prompt alone:
 
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from utils.clients.ask_all import run_all
 from utils.clients.openai_chat import OpenAIChat
 from utils.dialogue import cut_at_new_turn
+from utils.errors import BadInput
 from utils.journal import Journal, key_of
-from utils.prompts import shorten, tutor_messages
+from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
+from utils.tutors.local import LocalTutor
+from utils.tutors.tutor import Answers
 
 IN_FLIGHT = 80  # answers asked for at once: enough to keep a GPU busy; what a small server cannot take, it queues
 DEADLINE, BUDGET = 1800.0, 3600.0  # seconds for a request, its time in the queue included; with all repeats
 
 
-def ask_server(
-    seeds: Sequence[SeedDialogue], model: str, sampling, *, template: str, journal_path: Path | str, server: str,
-    description: str,
-) -> tuple[list[list[Sample]], list[int]]:  # fmt: skip
-    """(every seed's samples, how many turns each prompt lacks). What the journal has is not asked for again.
+@dataclass(frozen=True)
+class ServedTutor:
+    """The model of a `LocalTutor`, with its sampling and its prompt, answered by the server at `address`."""
 
-    Raises JudgeError if the server cannot be used, JudgeUnavailable when the run must stop for now, and ValueError
-    for a seed whose last student turn alone is too long.
-    """
-    key = "env:TUTOR_API_KEY" if os.environ.get("TUTOR_API_KEY") else "none"
-    chat = OpenAIChat(key, model, address=server, deadline=DEADLINE, budget=BUDGET)
-    settings = {"engine": "server", "model": model, **asdict(sampling)}
-    del settings["num_samples"]  # the fifth answer is the same one, however many are asked for
-    prompts = [key_of(settings, tutor_messages(template, seed.text)) for seed in seeds]
-    with Journal(journal_path) as journal:
-        if any(f"{prompt}-{k}" not in journal for prompt in prompts for k in range(sampling.num_samples)):
-            chat.check()
-        work = [
-            lambda seed=seed, prompt=prompt: _answers(chat, seed, template, prompt, sampling, journal)
-            for seed, prompt in zip(seeds, prompts, strict=True)
-        ]
-        at_once = max(1, IN_FLIGHT // sampling.num_samples)
-        answers = run_all(work, at_once, description, "prompt", lambda _: {})
-    return [samples for samples, _ in answers], [dropped for _, dropped in answers]
+    local: LocalTutor
+    address: str
+
+    @property
+    def name(self) -> str:
+        return self.local.name
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self._drawn_by() | {"inference_prompt": digest(self.local.template)}
+
+    def _drawn_by(self) -> dict[str, Any]:
+        return {"engine": "server", "model": self.local.model, **asdict(self.local.sampling)}
+
+    @property
+    def chat(self) -> OpenAIChat:
+        key = "env:TUTOR_API_KEY" if os.environ.get("TUTOR_API_KEY") else "none"
+        return OpenAIChat(key, self.local.model, address=self.address, deadline=DEADLINE, budget=BUDGET)
+
+    def check(self) -> None:
+        """Nothing yet: where all answers are in the journal, no server is needed."""
+
+    def answer(
+        self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
+    ) -> Answers:
+        """See `Tutor.answer`.
+
+        Raises JudgeError if the server cannot be used, JudgeUnavailable when the run must stop for now, and BadInput
+        for a seed whose last student turn alone is too long.
+        """
+        chat, settings = self.chat, self._drawn_by()
+        prompts = [key_of(settings, tutor_messages(self.local.template, seed.text)) for seed in seeds]
+        with Journal(journal_path) as journal:
+            if any(f"{prompt}-{k}" not in journal for prompt in prompts for k in range(num_samples)):
+                chat.check()
+            work = [
+                lambda seed=seed, prompt=prompt: _answers(chat, seed, self.local, prompt, num_samples, journal)
+                for seed, prompt in zip(seeds, prompts, strict=True)
+            ]
+            at_once = max(1, IN_FLIGHT // num_samples)
+            answers = run_all(work, at_once, description, "prompt", lambda _: {})
+        return Answers([samples for samples, _ in answers], [dropped for _, dropped in answers])
 
 
-def _answers(chat: OpenAIChat, seed: SeedDialogue, template: str, prompt: str, sampling, journal: Journal):
+def _answers(
+    chat: OpenAIChat, seed: SeedDialogue, tutor: LocalTutor, prompt: str, num_samples: int, journal: Journal
+) -> tuple[list[Sample], int]:
     """(the seed's samples, dropped turns); `prompt` is what its entries in the journal begin with."""
-    keys = [f"{prompt}-{k}" for k in range(sampling.num_samples)]
+    sampling = tutor.sampling
+    keys = [f"{prompt}-{k}" for k in range(num_samples)]
     replies = []
 
     def fits(dialogue: str) -> bool:
         replies[:] = chat.sample(
-            tutor_messages(template, dialogue), n=len(missing), temperature=sampling.temperature,
+            tutor_messages(tutor.template, dialogue), n=len(missing), temperature=sampling.temperature,
             top_k=sampling.top_k, seed=int(prompt[:7], 16) + missing[0], max_tokens=sampling.max_new_tokens,
         )  # fmt: skip
         return replies[0].finish_reason != "context_length"
@@ -66,7 +95,7 @@ def _answers(chat: OpenAIChat, seed: SeedDialogue, template: str, prompt: str, s
         try:
             dropped = shorten(seed.text, fits)[1]
         except ValueError as error:
-            raise ValueError(f"seed {seed.id}: {error}") from None
+            raise BadInput(f"seed {seed.id}: {error}") from None
         for k, reply in zip(missing, replies, strict=False):
             text, cut = cut_at_new_turn(reply.text)
             tokens = reply.tokens or None if len(replies) == 1 else None  # else it is the sum of all

@@ -1,0 +1,105 @@
+"""One run per folder, and a manifest that refuses to mix settings."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from utils.artifacts import read_json, sha256, write_json
+from utils.dpo.recipe import Training
+from utils.manifest import Manifest, only_run
+from utils.prompts import INFERENCE_PROMPT, load_template
+from utils.tutors.local import LocalTutor
+from utils.tutors.tutor import Sampling
+
+
+def test_a_second_run_on_one_folder_is_refused(tmp_path):
+    code = f"from utils.manifest import only_run\nwith only_run({str(tmp_path)!r}): print('in')"
+    with only_run(tmp_path):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "is in use by another run" in done.stderr
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "in\n"
+
+
+class Stage:
+    """Writes an artifact and counts how often it ran."""
+
+    def __init__(self, root):
+        self.root, self.runs = root, 0
+
+    def __call__(self):
+        self.runs += 1
+        write_json(self.root / "a.json", self.runs)
+        return {"runs": self.runs}
+
+
+def test_a_stage_runs_once_per_set_of_inputs(tmp_path):
+    stage = Stage(tmp_path)
+    assert Manifest(tmp_path).make("a.json", "stage", {"temperature": 1.2, "pair": (1, 2)}, stage)
+    assert not Manifest(tmp_path).make("a.json", "stage", {"temperature": 1.2, "pair": (1, 2)}, stage)
+    with pytest.raises(ValueError, match=r"temperature: 1\.2 -> 1\.0"):
+        Manifest(tmp_path).make("a.json", "stage", {"temperature": 1.0, "pair": (1, 2)}, stage)
+    assert stage.runs == 1
+    assert Manifest(tmp_path, overwrite=True).make("a.json", "stage", {"temperature": 1.0}, stage)
+    entry = read_json(tmp_path / "manifest.json")["artifacts"]["a.json"]
+    assert entry["inputs"] == {"temperature": 1.0} and entry["summary"] == {"runs": 2} and entry["state"] == "done"
+    assert entry["versions"]["python"]
+
+
+def test_what_the_manifest_does_not_know_is_left_alone(tmp_path):
+    """The original's pipeline deleted everything in its output folder."""
+    (tmp_path / "a.json").write_text('"mine"')
+    stage = Stage(tmp_path)
+    with pytest.raises(ValueError, match="does not say how it was made"):
+        Manifest(tmp_path).make("a.json", "stage", {}, stage)
+    assert json.loads((tmp_path / "a.json").read_text()) == "mine" and stage.runs == 0
+
+
+def test_a_stage_that_broke_off_is_run_again(tmp_path):
+    def crash():
+        write_json(tmp_path / "a.json", "from the crash")
+        raise KeyboardInterrupt
+
+    stage = Stage(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        Manifest(tmp_path).make("a.json", "stage", {"x": 1}, crash)
+    assert Manifest(tmp_path).make("a.json", "stage", {"x": 1}, stage)
+    assert read_json(tmp_path / "a.json") == 1
+
+
+def test_what_former_versions_compared_needlessly_is_no_difference(tmp_path):
+    manifest = Manifest(tmp_path)
+    manifest.data["artifacts"]["a.json"] = {"state": "done", "inputs": {"x": 1, "max_invalid": 0.1}}
+    (tmp_path / "a.json").write_text("[]")
+    assert not manifest.make("a.json", "stage", {"x": 1}, lambda: pytest.fail("it was made before"))
+
+
+def test_an_artifact_of_the_version_before_actors_is_skipped_when_its_inputs_are_the_same(tmp_path):
+    """Inputs had a flag's name each; now an actor's settings hold them."""
+    template = load_template(INFERENCE_PROMPT, "input")
+    tutor = LocalTutor("smollm2", Sampling(1.2, 50, 400, 0), template)
+    model = {name: tutor.settings[name] for name in ("model", "sha256")}
+    shared = {"dtype": "auto", "seed": 0, "inference_prompt": sha256(INFERENCE_PROMPT)}
+    pairs = shared | {
+        "seeds": "5e", "instruct_model": model, "num_candidates": 5, "temperature": 1.2, "top_k": 50, "limit": None,
+        "max_new_tokens": 400, "engine": "local", "min_chosen_score": 0.8, "min_margin": 0.0, "judge": {"judge": "x"},
+    }  # fmt: skip
+    weights = shared | {
+        "train_dataset": "da", "instruct_model": model, "min_chosen_score": 0.8, "full_finetune": False,
+        "learning_rate": 5e-05, "beta": 0.1, "epochs": 2, "batch_size": 1, "gradient_accumulation": 4,
+        "warmup_ratio": 0.05, "max_grad_norm": 0.3, "max_length": None, "set": None,
+    }  # fmt: skip
+    for name in ("pairs.json", "weights"):
+        (tmp_path / name).write_text("[]")
+    manifest = Manifest(tmp_path)
+    manifest.data["artifacts"] = {
+        "pairs.json": {"state": "done", "inputs": pairs}, "weights": {"state": "done", "inputs": weights},
+    }  # fmt: skip
+    now = {"seeds": "5e", "tutor": tutor, "judge": {"judge": "x"}, "num_candidates": 5, "min_chosen_score": 0.8}
+    now |= {"min_margin": 0.0, "limit": None}
+    assert not manifest.make("pairs.json", "gen_train_dataset", now, lambda: pytest.fail("it was made before"))
+    now = {"train_dataset": "da", "training": Training("smollm2")}
+    assert not manifest.make("weights", "train", now, lambda: pytest.fail("it was made before"))
+    with pytest.raises(ValueError, match="inputs: lora_rank: 16 -> 8"):
+        manifest.make("weights", "train", now | {"training": Training("smollm2", lora_rank=8)}, lambda: None)

@@ -1,0 +1,108 @@
+"""What decides a training: the model, the paper's hyperparameters, LoRA's, and how the weights are held."""
+
+import importlib.util
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from utils import models
+from utils.errors import BadInput
+from utils.prompts import INFERENCE_PROMPT, digest, load_template
+
+# What earlier versions, which had no such settings, trained with.
+FORMER_DEFAULTS = {
+    "lora_rank": 16, "lora_alpha": 32, "lora_targets": "all-linear", "load_in_4bit": False, "keep_adapter": False,
+}  # fmt: skip
+CHANGE_NO_WEIGHT = ("device", "report_to")
+
+
+@dataclass(frozen=True)
+class Training:
+    """A DPO training; the fields are flags of `train.py`, the defaults are the paper's.
+
+    `settings` is all that can change what it leaves behind: checkpoints and the manifest are keyed by it.
+    """
+
+    model: str  # a hub name, a folder or `smollm2`
+    inference_prompt: Path | str = INFERENCE_PROMPT
+    min_chosen_score: float = 0.8
+    full_finetune: bool = False
+    learning_rate: float = 5e-5
+    beta: float = 0.1
+    epochs: float = 2
+    batch_size: int = 1  # pairs forwarded together, per process
+    gradient_accumulation: int = 4
+    warmup_ratio: float = 0.05
+    max_grad_norm: float = 0.3
+    max_length: int | None = None  # tokens of prompt and answer; None is the model's context
+    lora_rank: int = 16
+    lora_alpha: int = 32
+    lora_targets: str = "all-linear"  # or names of modules, separated by commas
+    load_in_4bit: bool = False
+    keep_adapter: bool = False
+    set: list[str] | None = None  # more fields of trl's DPOConfig, as name=value
+    seed: int = 0
+    dtype: str = "auto"
+    device: str = "auto"
+    report_to: str = "none"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        given = {name: value for name, value in asdict(self).items() if name not in CHANGE_NO_WEIGHT}
+        return given | {
+            "model": models.identity(self.model), "set": sorted(self.set or []),
+            "inference_prompt": digest(self.template),
+        }  # fmt: skip
+
+    @property
+    def template(self) -> str:
+        """The inference prompt's text. Raises BadInput if it lacks {input}."""
+        return load_template(self.inference_prompt, "input")
+
+    def longest_sequence(self) -> int:
+        """The tokens of prompt and answer at most. Raises BadInput if the model's context has fewer."""
+        context = models.context_length(self.model)
+        if self.max_length and self.max_length > context:
+            raise BadInput(f"--max-length {self.max_length} is more than the model's context of {context} tokens")
+        return self.max_length or context
+
+    def check(self) -> None:
+        """Make sure, before anything is sampled or paid, that this training can begin. Raises BadInput if not."""
+        self.longest_sequence()
+        if self.load_in_4bit:
+            self._check_4bit()
+        if self.lora_targets != "all-linear":
+            there = {name.rpartition(".")[2] for name, _ in models.skeleton(self.model).named_modules()}
+            if missing := set_of(self.lora_targets) - there:
+                raise BadInput(
+                    f"--lora-targets {','.join(sorted(missing))}: {models.display_name(self.model)} has no such "
+                    "modules; `all-linear` takes all that are linear"
+                )
+        from utils.dpo.training import dpo_config
+
+        dpo_config(self, Path("checkpoints"))
+
+    def _check_4bit(self) -> None:
+        import torch
+
+        if self.full_finetune:
+            raise BadInput("--load-in-4bit trains adapters on frozen weights; --full-finetune has none to freeze")
+        if not torch.cuda.is_available() or self.device == "cpu":
+            raise BadInput("--load-in-4bit needs an NVIDIA GPU; without it, train in 16 bits: leave the flag out")
+        if not importlib.util.find_spec("bitsandbytes"):
+            raise BadInput("--load-in-4bit needs a package that is not installed: pip install bitsandbytes")
+
+
+def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that an earlier version wrote, as `Training.settings` has them."""
+    settings = FORMER_DEFAULTS | settings
+    if "{input}" in settings["inference_prompt"]:
+        settings["inference_prompt"] = digest(settings["inference_prompt"])
+    return settings | {"set": settings["set"] or []}
+
+
+def set_of(names: str) -> frozenset[str]:
+    return frozenset(names.split(","))
+
+
+from_flags = Training

@@ -1,0 +1,153 @@
+"""What was made from what: the manifest of a training root."""
+
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from utils.artifacts import read_json, sha256, write_json
+from utils.dpo.recipe import upgraded
+from utils.errors import BadInput
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "peft",
+    "accelerate",
+    "datasets",
+    "openai",
+    "ollama",
+    "pandas",
+    "matplotlib",
+)
+
+
+def identity(value: Any) -> Any:
+    """What the manifest compares of an input: an actor's settings, a file's content, any other value as it is."""
+    if isinstance(value, list):
+        return [identity(one) for one in value]
+    return sha256(value) if isinstance(value, Path) else getattr(value, "settings", value)
+
+
+@contextlib.contextmanager
+def only_run(root: Path | str) -> Iterator[None]:
+    """Hold the folder for this process; BlockingIOError names the run that has it already."""
+    root = Path(root)
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise BlockingIOError(f"{root} is in use by another run (process {lock.read().strip()})") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+class Manifest:
+    """`manifest.json` of a training root: for each artifact its stage, inputs, versions, times and summary.
+
+    An artifact is `done` when its stage has ended; one that a crash left `running` is made again, which is cheap:
+    the replies and checkpoints behind it are kept.
+    """
+
+    def __init__(self, root: Path | str, overwrite: bool = False):
+        self.root, self.overwrite = Path(root), overwrite
+        self.path = self.root / "manifest.json"
+        self.data = read_json(self.path) if self.path.is_file() else {"names": {}, "artifacts": {}}
+
+    def set(self, **values: Any) -> None:
+        """Set top-level entries, such as the names that figures show."""
+        self.data.update(values)
+        write_json(self.path, self.data)
+
+    def outdate(self, artifacts: Iterable[str], state: str) -> None:
+        """Note that these artifacts, as far as they are listed, are not what this run would have made."""
+        for artifact in artifacts:
+            if artifact in self.data["artifacts"]:
+                self.data["artifacts"][artifact]["state"] = state
+        write_json(self.path, self.data)
+
+    def make(self, artifact: str, stage: str, inputs: dict[str, Any], run: Callable[[], Any]) -> bool:
+        """Run a stage unless its artifact was made from the same inputs; returns whether it ran.
+
+        `inputs` are compared by their `identity`. Raises BadInput, which says which inputs differ; with `overwrite`
+        the artifact is made again instead.
+        """
+        inputs = {name: identity(value) for name, value in inputs.items()}
+        inputs = json.loads(json.dumps(inputs))  # as it will be read back
+        entry = self.data["artifacts"].get(artifact)
+        exists = (self.root / artifact).exists()
+        if exists and entry is None and not self.overwrite:
+            raise BadInput(
+                f"{self.root / artifact} is there, but {self.path.name} does not say how it was made; "
+                "take a new --output-dir, or --overwrite to make it again"
+            )
+        if exists and entry:
+            changed = differences(flat(entry["inputs"]), flat(inputs))
+            if changed and not self.overwrite:
+                raise BadInput(
+                    f"{self.root / artifact} was made with other inputs: {'; '.join(changed)}. "
+                    "Take a new --output-dir for a fresh run, or --overwrite to make it again"
+                )
+            if not changed and entry["state"] == "done":
+                return False
+        entry = {"stage": stage, "state": "running", "inputs": inputs, "versions": versions(), "started": _now()}
+        self.data["artifacts"][artifact] = entry
+        write_json(self.path, self.data)
+        start = time.monotonic()
+        summary = run()
+        entry.update(state="done", seconds=round(time.monotonic() - start, 1), summary=summary)
+        write_json(self.path, self.data)
+        return True
+
+
+# What manifests of earlier versions compared though it changes no artifact.
+FORMER_INPUTS = ("max_invalid", "judge_panel")
+ACTORS = ("tutor", "training", "instruct_model", "model_path")  # the last two: names of earlier versions
+
+
+def flat(inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs by their own names, whichever actor they belong to: "temperature", not "tutor": {"temperature": ...}.
+
+    So are those that an earlier version wrote, with what it had no setting for filled in.
+    """
+    found = {name: value for name, value in inputs.items() if name not in (*FORMER_INPUTS, *ACTORS)}
+    for name in ACTORS:
+        found |= inputs.get(name, {})
+    if "beta" in found:
+        found = upgraded(found)
+    if isinstance(found.get("model"), dict):
+        found |= found["model"]
+    if found.get("engine") == "local":
+        del found["engine"]
+    elif "engine" in found:  # what a server computes in, only the server knows
+        found = {name: value for name, value in found.items() if name not in ("dtype", "revision", "sha256")}
+    return found
+
+
+def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    names = sorted(old.keys() | new.keys())
+    return [f"{name}: {old.get(name)!r} -> {new.get(name)!r}" for name in names if old.get(name) != new.get(name)]
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that shape a result."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

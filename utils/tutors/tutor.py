@@ -1,0 +1,46 @@
+"""A tutor: what it is to every stage, and how its answers are drawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from utils.records import Sample, SeedDialogue
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How answers are drawn. Temperature 0 is greedy; `top_k` 0 draws from the whole vocabulary."""
+
+    temperature: float
+    top_k: int
+    max_new_tokens: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """`samples[i]` are the answers to seed i; `dropped_turns[i]` is how many of its oldest turns did not fit."""
+
+    samples: list[list[Sample]]
+    dropped_turns: list[int]
+
+    @property
+    def shortened(self) -> int:
+        """How many prompts lack their oldest turns."""
+        return sum(map(bool, self.dropped_turns))
+
+
+class Tutor(Protocol):
+    """Answers seed dialogues. `settings` is all that can change an answer; journal and manifest are keyed by it."""
+
+    name: str  # what rows, tables and figures call it
+    settings: dict[str, Any]
+
+    def check(self) -> None:
+        """Make sure that the tutor can be asked. Raises BadInput, OSError or JudgeError if not."""
+
+    def answer(
+        self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
+    ) -> Answers:
+        """Sample `num_samples` answers to each seed. Those that the journal has are not sampled again."""
