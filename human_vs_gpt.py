@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
+from utils.errors import BadInput
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
@@ -67,19 +68,17 @@ def main(
 def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str, dict]]]:
     """The rows of the first human-rated file, and for each row the ratings in the other files, by file name.
 
-    ValueError if a file does not rate the same answers as the first one.
+    BadInput if a file does not rate the same answers as the first one.
     """
     from utils.stats.human_ratings import read_humans
 
     rated, *others = (read_humans(path) for path in paths)
     for path, rows in zip(paths[1:], others, strict=True):
         if len(rows) != len(rated):
-            raise ValueError(
-                f"{path} has {len(rows)} rows, {paths[0]} has {len(rated)}; both must rate the same answers"
-            )
+            raise BadInput(f"{path} has {len(rows)} rows, {paths[0]} has {len(rated)}; both must rate the same answers")
         for number, (row, other) in enumerate(zip(rated, rows, strict=True), 1):
             if (row["prompt"], row["output"]) != (other["prompt"], other["output"]):
-                raise ValueError(f"{path}, row {number}: another prompt or output than in {paths[0]}")
+                raise BadInput(f"{path}, row {number}: another prompt or output than in {paths[0]}")
     people = [
         {str(path): rows[number]["evaluation"] for path, rows in zip(paths[1:], others, strict=True)}
         for number in range(len(rated) if others else 0)

@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
+from utils.errors import BadInput
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
@@ -77,21 +78,19 @@ def main(
 
 
 def stored_answers(rows: Any, artifact: str) -> list[list[dict[str, Any]]]:
-    """The answers of each row, as dicts with an `output`; ValueError names the file, the row and what it lacks."""
+    """The answers of each row, as dicts with an `output`; BadInput names the file, the row and what it lacks."""
     if not isinstance(rows, list) or not rows:
-        raise ValueError(f"{artifact}: expected a list of rows with answers")
+        raise BadInput(f"{artifact}: expected a list of rows with answers")
     answers = []
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-            raise ValueError(
-                f"{artifact}, row {number}: no `prompt` in it; is this an evaluation file or training set?"
-            )
+            raise BadInput(f"{artifact}, row {number}: no `prompt` in it; is this an evaluation file or training set?")
         given = row.get("all_evaluations", [row])
         if "human" in row or not all(isinstance(one, dict) and isinstance(one.get("output"), str) for one in given):
-            raise ValueError(f"{artifact}, row {number}: no stored answer (`output`); human ratings are human_vs_gpt's")
+            raise BadInput(f"{artifact}, row {number}: no stored answer (`output`); human ratings are human_vs_gpt's")
         answers.append(given)
     if len({"all_evaluations" in row for row in rows}) > 1:
-        raise ValueError(f"{artifact}: some rows are of a training set, others of an evaluation")
+        raise BadInput(f"{artifact}: some rows are of a training set, others of an evaluation")
     return answers
 
 

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from utils.errors import BadInput
+
 
 def write_text(path: Path | str, text: str) -> None:
     """Write under a temporary name, then rename: a reader finds the old file or the whole new one."""
@@ -32,11 +34,11 @@ def write_json(path: Path | str, data: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """The content of a JSON file; ValueError says which file is broken."""
+    """The content of a JSON file; BadInput says which file is broken."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a whole JSON file ({error})") from error
+        raise BadInput(f"{path}: not a whole JSON file ({error})") from error
 
 
 def refuse_existing(path: Path | str, overwrite: bool) -> None:

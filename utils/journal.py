@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from utils.errors import BadInput
+
 sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
@@ -21,7 +23,7 @@ class Journal:
     """A JSONL file of `{"key", "value"}`; each entry is written at once and synced before `add` returns.
 
     A torn last line, which a crash leaves, is cut off.
-    ValueError if another run has it open, or if it is damaged elsewhere than at its end. The first entry of a key
+    BadInput if another run has it open, or if it is damaged elsewhere than at its end. The first entry of a key
     stays: what was read once never changes.
     """
 
@@ -37,7 +39,7 @@ class Journal:
             self._read()
         except BlockingIOError:
             os.close(self._file)
-            raise ValueError(f"{self.path}: another run is writing here; wait for it, or use another folder") from None
+            raise BadInput(f"{self.path}: another run is writing here; wait for it, or use another folder") from None
         except ValueError:
             os.close(self._file)
             raise
@@ -49,7 +51,7 @@ class Journal:
                 entry = json.loads(line)
                 self.entries.setdefault(entry["key"], entry["value"])
             except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{self.path}, line {number}: damaged ({error}); delete that line") from error
+                raise BadInput(f"{self.path}, line {number}: damaged ({error}); delete that line") from error
         self._size = self._synced = sum(len(line) + 1 for line in lines[:-1])
         if lines[-1]:  # a write that a crash cut short: the reply is asked for again
             os.ftruncate(self._file, self._size)

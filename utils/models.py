@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.artifacts import sha256
+from utils.errors import BadInput
 
 if TYPE_CHECKING:
     import torch
@@ -139,7 +140,7 @@ def load(model: str, device: str = "auto", dtype: str = "auto"):
     dtype = pick_dtype(device) if dtype == "auto" else getattr(torch, dtype)
     tokenizer = AutoTokenizer.from_pretrained(where)
     if tokenizer.chat_template is None:
-        raise ValueError(f"{model}: its tokenizer has no chat template; take an instruct model")
+        raise BadInput(f"{model}: its tokenizer has no chat template; take an instruct model")
     return AutoModelForCausalLM.from_pretrained(where, dtype=dtype).to(device).eval(), tokenizer
 
 

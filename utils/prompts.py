@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from utils.dialogue import split_turns
+from utils.errors import BadInput
 
 PROMPTS_DIR = Path(__file__).resolve().parent.parent / "prompts"
 INFERENCE_PROMPT = PROMPTS_DIR / "inference.txt"
@@ -18,11 +19,11 @@ JUDGE_PROMPT = PROMPTS_DIR / "judge.txt"
 
 
 def load_template(path: Path | str, *placeholders: str) -> str:
-    """Read a template; ValueError names the file and the placeholder (`"input"`, …) that it lacks."""
+    """Read a template; BadInput names the file and the placeholder (`"input"`, …) that it lacks."""
     text = Path(path).read_text(encoding="utf-8")
     for name in placeholders:
         if "{" + name + "}" not in text:
-            raise ValueError(f"{path}: the prompt template has no {{{name}}} placeholder")
+            raise BadInput(f"{path}: the prompt template has no {{{name}}} placeholder")
     return text
 
 
@@ -55,7 +56,7 @@ def tutor_messages(template: str, dialogue: str) -> list[dict[str, str]]:
 def shorten(dialogue: str, fits: Callable[[str], bool]) -> tuple[str, int]:
     """Drop the oldest turns, one by one, until `fits(dialogue)`; returns (dialogue, turns dropped).
 
-    The last student turn, and whatever follows it, always stays whole. ValueError if even that does not fit.
+    The last student turn, and whatever follows it, always stays whole. BadInput if even that does not fit.
     """
     turns = split_turns(dialogue)
     last = max((i for i, turn in enumerate(turns) if turn.speaker == "student"), default=len(turns) - 1)

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 
 from utils.artifacts import read_json, write_json
 from utils.dpo.recipe import upgraded
+from utils.errors import BadInput
 from utils.models import make_readable
 
 MADE_WITH = "made_with.json"  # the settings and the data that a folder of checkpoints belongs to
@@ -41,7 +42,7 @@ def last_whole(folder: Path) -> Path | None:
 def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -> Path | None:
     """Take the folder for a run with these settings; returns the checkpoint to go on from, if there is one.
 
-    ValueError says what differs if the folder belongs to other settings; with `overwrite` its checkpoints go.
+    BadInput says what differs if the folder belongs to other settings; with `overwrite` its checkpoints go.
     """
     made_with = json.loads(json.dumps(made_with))  # as it will be read back
     if (folder / MADE_WITH).is_file():
@@ -50,7 +51,7 @@ def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -
         differing = [name for name in differing if name != "keep_adapter"]  # it changes no checkpoint
         if differing and not overwrite:
             changes = "; ".join(f"{name}: {before.get(name)!r} -> {made_with.get(name)!r}" for name in differing)
-            raise ValueError(
+            raise BadInput(
                 f"{folder} belongs to a training with other settings ({changes}). Give the same ones to go on with "
                 "it, another --output-dir for a new training, or --overwrite to start again here"
             )
@@ -60,7 +61,7 @@ def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -
             if differing or not (checkpoint / MARKER).is_file():
                 shutil.rmtree(checkpoint)
     elif any(folder.glob("checkpoint-*")):
-        raise ValueError(f"{folder} has checkpoints, but no {MADE_WITH} that says of what; give another --output-dir")
+        raise BadInput(f"{folder} has checkpoints, but no {MADE_WITH} that says of what; give another --output-dir")
     write_json(folder / MADE_WITH, made_with)
     return last_whole(folder)
 

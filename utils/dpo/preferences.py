@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from utils.artifacts import read_json
+from utils.errors import BadInput
 from utils.prompts import shorten, tutor_messages
 from utils.records import Evaluation
 
@@ -16,7 +17,7 @@ EPSILON = 1e-9  # 0.25 + 0.25 + 0.15 + 0.15 may come out a hair above 0.8
 TOO_LONG = "the last student turn and an answer alone are longer than the model's context"
 
 
-class NoEligiblePair(ValueError):
+class NoEligiblePair(BadInput):
     """Nothing to train on; says why, and shows the candidates' scores."""
 
 
@@ -50,16 +51,16 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
     {"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"}, …}, "rejected_eval": {…},
     "all_evaluations": [{…}, …]}. A row with `eligible` false is left out; any other, of the original's files too,
     must have two valid evaluations, chosen above `min_chosen_score` and above rejected.
-    ValueError names the file, the row and what is wrong; without any eligible pair it is a NoEligiblePair.
+    BadInput names the file, the row and what is wrong; without any eligible pair it is a NoEligiblePair.
     """
     rows = read_json(path)
     if not isinstance(rows, list) or not rows:
-        raise ValueError(f"{path}: expected a JSON list of rows with prompt, chosen and rejected")
+        raise BadInput(f"{path}: expected a JSON list of rows with prompt, chosen and rejected")
     pairs, left_out, scores = [], Counter(), []
     for number, row in enumerate(rows, 1):
         where = f"{path}, row {number}"
         if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
-            raise ValueError(f"{where}: not an object with a `prompt`; make the file with gen_train_dataset")
+            raise BadInput(f"{where}: not an object with a `prompt`; make the file with gen_train_dataset")
         scores += [_score(where, given) for given in row.get("all_evaluations") or []]
         reason = _not_eligible(where, row, min_chosen_score)
         if reason is None:
@@ -74,7 +75,7 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
 def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_length: int) -> Fitted:
     """Make every pair fit: prompt and the longer completion in `max_length` tokens, the oldest turns going first.
 
-    A pair whose last student turn does not fit is left out and counted. ValueError if the tokenizer's chat template
+    A pair whose last student turn does not fit is left out and counted. BadInput if the tokenizer's chat template
     renders a prompt otherwise when an answer follows: the model would be trained on what it never sees.
     """
     rows, shortened, left_out, longest = [], 0, Counter(), 0
@@ -94,7 +95,7 @@ def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_l
         try:
             dialogue, dropped = shorten(pair.prompt, fits)
         except _TemplateDiffers:
-            raise ValueError(
+            raise BadInput(
                 "the tokenizer's chat template renders the prompt differently when an answer follows "
                 f"(row {pair.row}): training would not see what generation sees; give the model another template"
             ) from None
@@ -105,7 +106,7 @@ def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_l
         shortened += dropped > 0
         longest = max(longest, length)
     if not rows:
-        raise ValueError(f"no pair fits into {max_length} tokens: {TOO_LONG}; raise --max-length")
+        raise BadInput(f"no pair fits into {max_length} tokens: {TOO_LONG}; raise --max-length")
     return Fitted(rows, shortened, left_out, longest)
 
 
@@ -149,7 +150,7 @@ def _score(where: str, given: dict[str, Any] | None) -> float | None:
         return Evaluation.model_validate(given["evaluation"]).score
     except ValidationError as error:
         problem = error.errors()[0]
-        raise ValueError(f"{where}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        raise BadInput(f"{where}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
 
 
 def _nothing_to_train_on(path: Path | str, left_out: Counter[str], scores: list[float]) -> str:

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from trl import DPOTrainer
 
 from utils.dpo.shared_prompts import ATTENTION, shared_prompts
+from utils.errors import BadInput
 
 # Mean difference of a token's log-probability between the two ways that is rounding. A wrong mask or position gives
 # 0.5 and more on a trained model.
@@ -53,7 +54,7 @@ class SharedPromptDPOTrainer(DPOTrainer):
             result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         loss = (result[0] if return_outputs else result).item()
         if not math.isfinite(loss):
-            raise ValueError(
+            raise BadInput(
                 f"the loss became {loss} in update {self.state.global_step + 1}: training has stopped, the last whole "
                 "checkpoint is kept; a lower --learning-rate or --max-grad-norm, or --dtype float32, may help"
             )

@@ -25,6 +25,8 @@ from utils.models import pick_device, pick_dtype, resolve
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
 from trl import DPOConfig
 
+from utils.errors import BadInput
+
 # Fields of DPOConfig that are not --set's: they decide what is trained on, or the safety of a run hangs on them.
 FIXED = {
     "max_length": None, "precompute_ref_log_probs": True, "logging_nan_inf_filter": False, "logging_strategy": "steps",
@@ -216,17 +218,17 @@ def _parse(words: list[str], own: set[str]) -> dict[str, Any]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals:
-            raise ValueError(f"--set {word}: write it as name=value")
+            raise BadInput(f"--set {word}: write it as name=value")
         if name in own:
-            raise ValueError(f"--set {name}: train.py sets this one itself, by a flag or for safety; see --help")
+            raise BadInput(f"--set {name}: train.py sets this one itself, by a flag or for safety; see --help")
         if name not in fields:
             near = difflib.get_close_matches(name, fields, 3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise ValueError(f"--set {name}: trl's DPOConfig has no such field{hint}")
+            raise BadInput(f"--set {name}: trl's DPOConfig has no such field{hint}")
         action = next(action for action in parser._actions if action.dest == name)
         values = value.split(",") if action.nargs in ("+", "*") else [value]
         try:
             given[name] = getattr(parser.parse_args(["--output_dir", "", f"--{name}", *values]), name)
         except (argparse.ArgumentError, ValueError, TypeError) as error:
-            raise ValueError(f"--set {word}: {error}") from None
+            raise BadInput(f"--set {word}: {error}") from None
     return given
