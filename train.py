@@ -35,8 +35,8 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
     from utils.artifacts import sha256, write_json
     from utils.dpo.preferences import fit_preferences, read_preferences
 
-    training.check()
     pairs, left_out = read_preferences(train_dataset, training.min_chosen_score)
+    training.check()
 
     from transformers import AutoTokenizer
 

@@ -445,6 +445,6 @@ def test_memory_asks_for_gradient_checkpointing(tiny, monkeypatch, tmp_path):
     config = config_of(tmp_path)
     model = AutoModelForCausalLM.from_pretrained(tiny)
     assert not training._memory_asks_for_checkpointing(model, 1000, config)
-    little = type("Memory", (), {"available": 10_000_000})
+    little = type("Memory", (), {"available": 1_000_000})
     monkeypatch.setattr(training.psutil, "virtual_memory", lambda: little)
     assert training._memory_asks_for_checkpointing(model, 1000, config)

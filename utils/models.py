@@ -128,6 +128,16 @@ def pick_dtype(device: "torch.device") -> "torch.dtype":
     return min(seconds, key=seconds.get)
 
 
+def dtype_name(device: str, dtype: str) -> str:
+    """What `--dtype` comes to on `--device`: "bfloat16", "float16" or "float32"."""
+    if dtype != "auto":
+        return dtype
+    import torch
+
+    chosen = pick_dtype(pick_device() if device == "auto" else torch.device(device))
+    return str(chosen).removeprefix("torch.")
+
+
 def load(model: str, device: str = "auto", dtype: str = "auto"):
     """(model in eval mode, tokenizer) of a hub name, a folder or `smollm2`, on the chosen device and dtype."""
     import torch
@@ -136,8 +146,8 @@ def load(model: str, device: str = "auto", dtype: str = "auto"):
 
     transformers_logging.disable_progress_bar()
     where = resolve(model)
+    dtype = getattr(torch, dtype_name(device, dtype))
     device = pick_device() if device == "auto" else torch.device(device)
-    dtype = pick_dtype(device) if dtype == "auto" else getattr(torch, dtype)
     tokenizer = AutoTokenizer.from_pretrained(where)
     if tokenizer.chat_template is None:
         raise BadInput(f"{model}: its tokenizer has no chat template; take an instruct model")

@@ -6,6 +6,7 @@ import difflib
 import logging
 import math
 import os
+import re
 import tempfile
 import time
 import warnings
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import psutil
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, HfArgumentParser, ProgressCallback, TrainerState
+from transformers.integrations import get_reporting_integration_callbacks
 from transformers.utils import logging as transformers_logging
 
 from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
@@ -70,8 +72,20 @@ def dpo_config(training: Training, output_dir: Path) -> DPOConfig:
         "dataloader_pin_memory": not cpu,
     }  # fmt: skip
     words = _parse(training.set or [], settings.keys() | NOT_TO_BE_SET)
+    if unknown := set(words.get("loss_type", ())) - losses():
+        raise BadInput(f"--set loss_type={','.join(sorted(unknown))}: trl knows {', '.join(sorted(losses()))}")
+    try:
+        get_reporting_integration_callbacks([] if training.report_to == "none" else [training.report_to])
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise BadInput(f"--report-to {training.report_to}: {error}") from None
     precision = {"use_cpu": cpu, "bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16}
     return DPOConfig(**defaults | words | settings | FIXED | precision)
+
+
+def losses() -> set[str]:
+    """The losses that trl has, which only its help text lists."""
+    field = next(field for field in dataclasses.fields(DPOConfig) if field.name == "loss_type")
+    return set(re.findall(r"`'(\w+)'`", field.metadata["help"]))
 
 
 def train(

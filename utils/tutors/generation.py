@@ -9,7 +9,7 @@ otherwise.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import psutil
 import torch
@@ -26,11 +26,13 @@ GROUP_ROWS = {"cpu": 40, "mps": 32, "cuda": 256}  # on a CPU 40 rows cost 23 % l
 
 def sample_answers(
     model, tokenizer, prompts: Sequence[list[int]], *, num_samples: int, temperature: float, top_k: int,
-    max_new_tokens: int, seed: int,
+    max_new_tokens: int, seed: int, wanted: Collection[int] | None = None,
 ) -> Iterator[tuple[int, list[Sample]]]:  # fmt: skip
     """Yield (index of the prompt, its samples) for every prompt, group by group, longest prompts first.
 
-    `prompts` are token ids. `temperature` 0 is greedy; `top_k` 0 samples from the whole vocabulary.
+    `prompts` are token ids. `temperature` 0 is greedy; `top_k` 0 samples from the whole vocabulary. Only the prompts
+    in `wanted` are answered, but in the groups and with the shared prefix of all: a run that goes on after a crash
+    rounds as the whole run would have.
     A group that does not fit into memory is halved, down to one prompt; then torch.OutOfMemoryError is raised.
     """
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))  # if memory is short, it shows at once
@@ -42,6 +44,9 @@ def sample_answers(
             longest = len(prompts[order[0]])
             size = max(1, min(limit or len(order), _rows_that_fit(model, longest + max_new_tokens) // num_samples))
             group = order[:size]
+            if wanted is not None and not any(i in wanted for i in group):
+                order = order[size:]
+                continue
             try:
                 results = _decode_group(
                     model, tokenizer, [prompts[i] for i in group], prefix, shared, num_samples, temperature, top_k,
@@ -52,7 +57,7 @@ def sample_answers(
                     raise
                 limit = size // 2
                 continue
-            yield from zip(group, results, strict=True)
+            yield from ((i, row) for i, row in zip(group, results, strict=True) if wanted is None or i in wanted)
             order = order[size:]
 
 

@@ -60,20 +60,26 @@ class LocalTutor:
         settings = self._drawn_by()
         keys = [[key_of(settings, prompt, k) for k in range(num_samples)] for prompt, _ in fitted]
         with Journal(journal_path) as journal:
-            missing = [i for i, row in enumerate(keys) if any(key not in journal for key in row)]
+            missing = {i for i, row in enumerate(keys) if any(key not in journal for key in row)}
             if missing:
-                self._sample(journal, [fitted[i][0] for i in missing], [keys[i] for i in missing], description)
+                self._sample(journal, [prompt for prompt, _ in fitted], keys, missing, description)
             samples = [[Sample(**journal[key]) for key in row] for row in keys]
         return Answers(samples, [dropped for _, dropped in fitted])
 
-    def _sample(self, journal: Journal, prompts: list[list[int]], keys: list[list[str]], description: str) -> None:
+    def _sample(
+        self, journal: Journal, prompts: list[list[int]], keys: list[list[str]], missing: set[int], description: str
+    ) -> None:
         from utils.tutors.generation import sample_answers
 
-        loaded, tokenizer = models.load(self.model, self.device, self.dtype)
+        # `auto` is measured: a run that goes on computes in what it began with
+        dtype = journal.once(
+            key_of("dtype", self.device, self.dtype), lambda: models.dtype_name(self.device, self.dtype)
+        )
+        loaded, tokenizer = models.load(self.model, self.device, dtype)
         num_samples = len(keys[0])
-        with tqdm(total=len(prompts) * num_samples, desc=description, unit="answer") as bar:
+        with tqdm(total=len(missing) * num_samples, desc=description, unit="answer") as bar:
             for i, samples in sample_answers(
-                loaded, tokenizer, prompts, num_samples=num_samples, **asdict(self.sampling)
+                loaded, tokenizer, prompts, num_samples=num_samples, wanted=missing, **asdict(self.sampling)
             ):
                 for key, sample in zip(keys[i], samples, strict=True):
                     journal.add(key, asdict(sample))
