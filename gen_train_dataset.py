@@ -40,6 +40,8 @@ def main(
         )
         for dialogue, row, given in zip(dialogues, texts, verdicts, strict=True)
     ]  # fmt: skip
+    # what `train` starts from, unless it is told otherwise
+    made_by = {"model": getattr(getattr(tutor, "local", tutor), "model", None), "settings": tutor.settings}
     rows = []
     for i, (dialogue, pair) in enumerate(zip(dialogues, pairs, strict=True)):
         candidates = [
@@ -54,6 +56,7 @@ def main(
                 "prompt": dialogue.text,
                 "known_answer": dialogue.answer,
                 **pair_fields(pair, candidates),
+                "sampled_by": made_by,
                 "dropped_turns": answers.dropped_turns[i],
             }
         )

@@ -33,21 +33,20 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
 
     from utils import models
     from utils.artifacts import sha256, write_json
-    from utils.dpo.preferences import fit_preferences, read_preferences
+    from utils.dpo.preferences import fit_preferences, read_preferences, sampled_by
 
     pairs, left_out = read_preferences(train_dataset, training.min_chosen_score)
+    training = training.starting_from(sampled_by(train_dataset))
     training.check()
 
-    from transformers import AutoTokenizer
-
-    from utils.dpo.checkpoints import export_weights, keep_adapter, open_checkpoints
+    from utils.dpo.checkpoints import drop_optimizer_states, export_weights, keep_adapter, open_checkpoints
     from utils.dpo.training import dpo_config, train
     from utils.results.charts import save_figure, style, training_chart
 
     config = dpo_config(training, checkpoints)
     base = models.resolve(training.model)
     max_length = training.longest_sequence()
-    fitted = fit_preferences(pairs, AutoTokenizer.from_pretrained(base), training.template, max_length)
+    fitted = fit_preferences(pairs, models.load_tokenizer(base), training.template, max_length)
     left_out += fitted.left_out
     main_process = config.process_index == 0
     if main_process:
@@ -74,6 +73,7 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
         export_weights(trained.checkpoint, base, weights)
         if training.keep_adapter:
             keep_adapter(trained.checkpoint, output_dir / "adapter")
+        drop_optimizer_states(checkpoints)
         write_json(checkpoints / "training_log.json", {"summary": summary, "log": trained.log})
         with style():
             chart = training_chart({output_dir.resolve().name: trained.log})
@@ -126,9 +126,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     parser.add_argument("--train-dataset", type=Path, required=True, metavar="FILE", help="made by gen_train_dataset")
     parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="gets weights/ and checkpoints/")
-    parser.add_argument("--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
+    parser.add_argument(
+        "--instruct-model", dest="model", help=f"{cli.MODEL_HELP}; when not given, what the pairs were sampled from"
+    )  # fmt: skip
     parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
-    parser.add_argument("--min-chosen-score", type=float, default=0.8, help="chosen must score above this")
+    parser.add_argument("--min-chosen-score", type=cli.share, default=0.8, help="chosen must score above this")
     parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the pairs' order")
     parser.add_argument("--device", type=cli.device, default="auto", help="cpu, or auto: the best there is")
     parser.add_argument(

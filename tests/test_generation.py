@@ -7,6 +7,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from utils.errors import BadInput
 from utils.prompts import tutor_messages
 from utils.tutors import generation, step_attention
 from utils.tutors.generation import _pick, _shared_prefix, sample_answers
@@ -149,8 +150,22 @@ def test_out_of_memory_halves_the_group_down_to_one(model_and_tokenizer, prompts
     assert run(model_and_tokenizer, prompts, **SAMPLED) == expected
     assert sizes == [3, 1, 1, 1]
     monkeypatch.setattr(generation, "_decode_group", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("!")))
-    with pytest.raises(torch.OutOfMemoryError):
+    with pytest.raises(BadInput, match="out of memory with a single prompt"):
         run(model_and_tokenizer, prompts[:1], **SAMPLED)
+
+
+def test_a_run_that_goes_on_forms_the_groups_of_the_whole_run(model_and_tokenizer, prompts, monkeypatch):
+    """The shared prefix and the groups were those of what was missing: after a kill 20 of 60 answers were others."""
+    expected, seen, decode = run(model_and_tokenizer, prompts, **SAMPLED), [], generation._decode_group
+
+    def note(model, tokenizer, group, prefix, shared, *args):
+        seen.append((len(group), shared))
+        return decode(model, tokenizer, group, prefix, shared, *args)
+
+    monkeypatch.setattr(generation, "_decode_group", note)
+    run(model_and_tokenizer, prompts, **SAMPLED)
+    again = dict(sample_answers(*model_and_tokenizer, prompts, **SAMPLED, wanted={1}))
+    assert list(again) == [1] and again[1] == expected[1] and seen[0] == seen[1]
 
 
 def test_pick_draws_by_inverse_cdf_among_the_top_k():

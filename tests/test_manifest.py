@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+from utils import manifest
 from utils.artifacts import read_json, sha256, write_json
 from utils.dpo.recipe import Training
+from utils.errors import BadInput
 from utils.manifest import Manifest, only_run
 from utils.prompts import INFERENCE_PROMPT, load_template
 from utils.tutors.local import LocalTutor
@@ -69,10 +71,10 @@ def test_a_stage_that_broke_off_is_run_again(tmp_path):
 
 
 def test_what_former_versions_compared_needlessly_is_no_difference(tmp_path):
-    manifest = Manifest(tmp_path)
-    manifest.data["artifacts"]["a.json"] = {"state": "done", "inputs": {"x": 1, "max_invalid": 0.1}}
+    found = Manifest(tmp_path)
+    found.data["artifacts"]["a.json"] = {"state": "done", "versions": {}, "inputs": {"x": 1, "max_invalid": 0.1}}
     (tmp_path / "a.json").write_text("[]")
-    assert not manifest.make("a.json", "stage", {"x": 1}, lambda: pytest.fail("it was made before"))
+    assert not found.make("a.json", "stage", {"x": 1}, lambda: pytest.fail("it was made before"))
 
 
 def test_an_artifact_of_the_version_before_actors_is_skipped_when_its_inputs_are_the_same(tmp_path):
@@ -92,14 +94,48 @@ def test_an_artifact_of_the_version_before_actors_is_skipped_when_its_inputs_are
     }  # fmt: skip
     for name in ("pairs.json", "weights"):
         (tmp_path / name).write_text("[]")
-    manifest = Manifest(tmp_path)
-    manifest.data["artifacts"] = {
-        "pairs.json": {"state": "done", "inputs": pairs}, "weights": {"state": "done", "inputs": weights},
-    }  # fmt: skip
+    found = Manifest(tmp_path)
+    found.data["artifacts"] = {
+        name: {"state": "done", "versions": {}, "inputs": inputs}
+        for name, inputs in (("pairs.json", pairs), ("weights", weights))
+    }
     now = {"seeds": "5e", "tutor": tutor, "judge": {"judge": "x"}, "num_candidates": 5, "min_chosen_score": 0.8}
     now |= {"min_margin": 0.0, "limit": None}
-    assert not manifest.make("pairs.json", "gen_train_dataset", now, lambda: pytest.fail("it was made before"))
+    assert not found.make("pairs.json", "gen_train_dataset", now, lambda: pytest.fail("it was made before"))
     now = {"train_dataset": "da", "training": Training("smollm2")}
-    assert not manifest.make("weights", "train", now, lambda: pytest.fail("it was made before"))
+    assert not found.make("weights", "train", now, lambda: pytest.fail("it was made before"))
     with pytest.raises(ValueError, match="inputs: lora_rank: 16 -> 8"):
-        manifest.make("weights", "train", now | {"training": Training("smollm2", lora_rank=8)}, lambda: None)
+        found.make("weights", "train", now | {"training": Training("smollm2", lora_rank=8)}, lambda: None)
+
+
+def test_an_artifact_that_was_cut_off_since_is_named(tmp_path):
+    """It was skipped as done, and the stage that read it blamed other inputs."""
+    stage = Stage(tmp_path)
+    Manifest(tmp_path).make("a.json", "stage", {}, stage)
+    (tmp_path / "a.json").write_text("[")
+    with pytest.raises(BadInput, match=r"a\.json is not what stage made: it was changed or cut off since"):
+        Manifest(tmp_path).make("a.json", "stage", {}, stage)
+
+
+def test_the_manifest_says_by_which_command_code_and_paths(tmp_path):
+    (tmp_path / "seeds.json").write_text("[]")
+    Manifest(tmp_path).make("a.json", "stage", {"seeds": tmp_path / "seeds.json"}, Stage(tmp_path))
+    entry = read_json(tmp_path / "manifest.json")["artifacts"]["a.json"]
+    assert entry["paths"] == {"seeds": str(tmp_path / "seeds.json")}
+    assert "pytest" in entry["run"]["command"] and "CPU cores" in entry["run"]["machine"] and entry["run"]["commit"]
+
+
+def test_another_package_version_is_said(tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    stage = Stage(tmp_path)
+    monkeypatch.setattr(manifest, "versions", lambda: {"torch": "2.1"})
+    Manifest(tmp_path).make("a.json", "stage", {}, stage)
+    monkeypatch.setattr(manifest, "versions", lambda: {"torch": "2.2"})
+    assert not Manifest(tmp_path).make("a.json", "stage", {}, stage)
+    assert "torch: '2.1' -> '2.2'" in caplog.text
+
+
+def test_a_manifest_of_somebody_elses_is_not_replaced(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
+    with pytest.raises(BadInput, match="not a manifest of ours"):
+        Manifest(tmp_path)

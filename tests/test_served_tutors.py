@@ -76,8 +76,8 @@ def test_the_oldest_turns_go_when_the_real_server_says_that_a_prompt_is_too_long
     old = "".join(f"Student: {'and then? ' * 400}\nTeacher: And what do you think?\n" for _ in range(2))
     samples, dropped = ask(address, [seed(old + DIALOGUE)], tmp_path / "j")
     assert 0 < dropped[0] <= 4 and all(sample.text for sample in samples[0])
-    with pytest.raises(ValueError, match="seed a: the last student turn alone"):
-        ask(address, [seed("Student: " + "and then? " * 2000)], tmp_path / "j")
+    answers, _ = ask(address, [seed("Student: " + "and then? " * 2000)], tmp_path / "j")
+    assert {one.finish_reason for one in answers[0]} == {"context_length"}  # left out, and the run goes on
 
 
 def test_a_stage_generates_by_the_server(address, tmp_path):

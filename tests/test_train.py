@@ -24,10 +24,10 @@ import train
 from utils import cli, models
 from utils.dpo import checkpoints, training
 from utils.dpo import trainer as dpo
-from utils.dpo.preferences import Preference, fit_preferences, read_preferences, tokenize
+from utils.dpo.preferences import Preference, fit_preferences, read_preferences, sampled_by, tokenize
 from utils.dpo.recipe import Training
 from utils.errors import BadInput
-from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
+from utils.prompts import INFERENCE_PROMPT, digest, load_template, tutor_messages
 
 ROOT = Path(__file__).resolve().parent.parent
 GOOD = ["What have you tried so far?", "Which number in the problem says how many there are?", "Why did you add these?"]
@@ -448,3 +448,54 @@ def test_memory_asks_for_gradient_checkpointing(tiny, monkeypatch, tmp_path):
     little = type("Memory", (), {"available": 1_000_000})
     monkeypatch.setattr(training.psutil, "virtual_memory", lambda: little)
     assert training._memory_asks_for_checkpointing(model, 1000, config)
+
+
+# What is checked before anything is sampled or paid
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"set": ["loss_type=banana"]}, "loss_type=banana: trl knows aot, .*sigmoid"),
+        ({"report_to": "banana"}, "--report-to banana: .*tensorboard"),
+        ({"max_length": 999_999}, "more than the model's context of 8192"),
+        ({"lora_targets": "q_proj,banana"}, "--lora-targets banana: SmolLM2-135M-Instruct has no such modules"),
+        ({"load_in_4bit": True, "full_finetune": True}, "--load-in-4bit trains adapters on frozen weights"),
+        ({"load_in_4bit": True, "device": "cpu"}, "needs an NVIDIA GPU"),
+    ],
+)
+def test_a_training_that_cannot_begin_is_refused_beforehand(given, message):
+    """It was found after a whole dataset had been generated and graded, some as tracebacks."""
+    with pytest.raises(BadInput, match=message):
+        Training("smollm2", **given).check()
+
+
+def test_the_model_is_the_one_that_the_pairs_were_sampled_from(dataset, tiny, tmp_path):
+    """Pairs of one model trained another without a word: `train` took its default."""
+    rows = json.loads(Path(dataset).read_text())
+    settings = models.identity(tiny) | {"inference_prompt": digest(INFERENCE_PROMPT.read_text(encoding="utf-8"))}
+    for one in rows:
+        one["sampled_by"] = {"model": tiny, "settings": settings}
+    Path(dataset).write_text(json.dumps(rows))
+    made_by = sampled_by(dataset)
+    assert Training(None).starting_from(made_by).model == tiny
+    with pytest.raises(BadInput, match=r"sampled from another model .*sha256"):
+        Training("smollm2").starting_from(made_by)
+    other = tmp_path / "other.txt"
+    other.write_text("{input}")
+    with pytest.raises(BadInput, match="inference_prompt"):
+        Training(tiny, inference_prompt=other).starting_from(made_by)
+    with pytest.raises(BadInput, match="give --instruct-model"):
+        Training(None).starting_from(None)
+
+
+def test_adapters_of_another_shape_are_kept_and_load_as_a_model(dataset, tiny, tmp_path, monkeypatch):
+    output = tmp_path / "out"
+    run(dataset, output, tiny, "--learning-rate", "0.01", "--lora-rank", "4", "--lora-alpha", "8",
+        "--lora-targets", "q_proj,v_proj", "--keep-adapter")  # fmt: skip
+    adapter = json.loads((output / "adapter" / "adapter_config.json").read_text())
+    assert (adapter["r"], adapter["lora_alpha"], set(adapter["target_modules"])) == (4, 8, {"q_proj", "v_proj"})
+    monkeypatch.setattr(models, "CACHE_DIR", tmp_path / "cache")
+    merged = models.load(str(output / "adapter"), device="cpu", dtype="bfloat16")[0].state_dict()
+    assert all(torch.equal(merged[name], value) for name, value in weights_of(output).items())
+    assert not list(output.glob("checkpoints/checkpoint-*/optimizer*"))  # 8 bytes a trained parameter, for nothing

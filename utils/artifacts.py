@@ -14,6 +14,8 @@ from utils.errors import BadInput
 def write_text(path: Path | str, text: str) -> None:
     """Write under a temporary name, then rename: a reader finds the old file or the whole new one."""
     path = Path(path)
+    if path.is_symlink():  # what it points to is written, the link stays
+        path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False

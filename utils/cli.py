@@ -19,6 +19,17 @@ ACTORS = {"tutor": "utils.tutors.flags", "judge": "utils.judges.flags", "trainin
 MODEL_HELP = "a hub name, a folder, or `smollm2`: SmolLM2-135M-Instruct, which is installed with the requirements"
 
 
+def _no_traceback(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+    """Ctrl-C while a script still loads is no error of ours: one line."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("error: stopped by Ctrl-C, before anything had begun", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _no_traceback
+
+
 def make_parser(doc: str) -> argparse.ArgumentParser:
     """A parser whose help opens with the script's own docstring and shows every default."""
 
@@ -26,7 +37,11 @@ def make_parser(doc: str) -> argparse.ArgumentParser:
         def _get_help_string(self, action):  # "(default: None)" tells a reader nothing
             return super()._get_help_string(action) if action.default not in (None, False) else action.help
 
-    return argparse.ArgumentParser(description=doc, formatter_class=Formatter)
+    class Parser(argparse.ArgumentParser):
+        def error(self, message):  # argparse prints all flags first, and the reason is lost below them
+            self.exit(BAD_INPUT, f"error: {message} (`{self.prog} --help` explains the flags)\n")
+
+    return Parser(description=doc, formatter_class=Formatter)
 
 
 def add_judge_flags(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +94,9 @@ def add_generation_flags(parser: argparse.ArgumentParser, max_new_tokens: int, t
 
 
 def add_model_flags(parser) -> None:
-    parser.add_argument("--top-k", type=int, default=50, help="draw among the K likeliest tokens; 0: among all")
+    parser.add_argument(
+        "--top-k", type=not_negative_int, default=50, help="draw among the K likeliest tokens; 0: among all"
+    )
     parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
     parser.add_argument("--seed", type=int, default=0, help="the same seed samples the same answers")
     parser.add_argument("--device", type=device, default="auto", help="cuda, mps, cpu; auto takes the best there is")
@@ -97,7 +114,7 @@ def add_model_flags(parser) -> None:
 
 def add_pair_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("pair rules")
-    group.add_argument("--min-chosen-score", type=float, default=0.8, help="chosen must score above this")
+    group.add_argument("--min-chosen-score", type=share, default=0.8, help="chosen must score above this")
     group.add_argument("--min-margin", type=not_negative, default=0.0, help="chosen - rejected must be this much")
 
 
@@ -125,6 +142,12 @@ def positive_int(word: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{word} is not 1 or more")
     return number
+
+
+def not_negative_int(word: str) -> int:
+    if int(word) < 0:
+        raise argparse.ArgumentTypeError(f"{word} is not 0 or more")
+    return int(word)
 
 
 def share(word: str) -> float:

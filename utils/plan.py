@@ -1,5 +1,6 @@
 """What a run would take, before anything is spent: judge calls, tokens, money, disk and memory."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from utils.tutors.tutor import Sampling
 # Bytes per parameter. 16-bit weights; training holds them once more, frozen (LoRA), or as 32-bit weights, gradients
 # and Adam's two moments (full). Activations come on top.
 WEIGHTS, LORA_TRAINING, FULL_TRAINING = 2, 2.5, 18
+# Kept on disk while full fine-tuning goes on: two checkpoints of 32-bit weights and two moments. Of the finished ones
+# only the weights stay; an adapter's are some MB.
+FULL_CHECKPOINTS = 2 * 4 + 2 * 8
 
 
 def plan(
@@ -46,11 +50,13 @@ def plan(
     lines.append("judge (the calls in which it plays the tutor itself come on top):")
     lines += [f"  {_sum(parts)}" for parts in zip(*estimates, strict=True)] or [f"  {judge.name}: asks no server"]
     size = models.skeleton(training.model).num_parameters()
-    training = FULL_TRAINING if training.full_finetune else LORA_TRAINING
+    to_train = (FULL_TRAINING if training.full_finetune else LORA_TRAINING) * size
+    kept = FULL_CHECKPOINTS * size * len(datasets) if training.full_finetune else 0
     lines += [
         f"{models.display_name(training.model)}: {size / 1e6:,.0f} million parameters",
-        f"  disk: {_gigabytes(WEIGHTS * size * len(datasets))} of weights, and checkpoints",
-        f"  memory: {_gigabytes(WEIGHTS * size)} to generate, {_gigabytes(training * size)} to train, and activations",
+        f"  disk: {_gigabytes(WEIGHTS * size * len(datasets))} of weights, {_gigabytes(kept)} of checkpoints"
+        f" ({_gigabytes(shutil.disk_usage(_existing(root)).free)} are free)",
+        f"  memory: {_gigabytes(WEIGHTS * size)} to generate, {_gigabytes(to_train)} to train, and activations",
     ]
     done = _done(root)
     lines.append(f"done already in {root}, skipped if the inputs are the same: {', '.join(done) or 'nothing'}")
@@ -68,6 +74,11 @@ def _sum(parts: Sequence[Estimate]) -> Estimate:
         sum(part.completion_tokens for part in parts), None if None in costs else sum(costs),
         max(part.longest_prompt for part in parts), parts[0].context,
     )  # fmt: skip
+
+
+def _existing(path: Path) -> Path:
+    """The folder itself, or the nearest one above it that is there."""
+    return next(folder for folder in (path.resolve(), *path.resolve().parents) if folder.is_dir())
 
 
 def _done(root: Path) -> list[str]:

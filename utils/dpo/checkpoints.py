@@ -82,21 +82,29 @@ def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
 
         # Merging in float32 rounds once; the adapter itself was trained in float32.
         stored = PeftModel.from_pretrained(stored.float(), checkpoint).merge_and_unload()
-    for leftover in weights.parent.glob(".weights-*"):  # of a run that was killed here
+    folder = checkpoint.parent  # ours: nothing of anybody else's is in there
+    for leftover in folder.glob("export-*"):  # of a run that was killed here
         shutil.rmtree(leftover)
-    temporary = Path(tempfile.mkdtemp(dir=weights.parent, prefix=".weights-"))
+    temporary = Path(tempfile.mkdtemp(dir=folder, prefix="export-"))
     try:
         stored.to(dtype).save_pretrained(temporary)
         AutoTokenizer.from_pretrained(base).save_pretrained(temporary)
         copy_sentencepiece(base, temporary)
         make_readable(temporary)
-        old = weights.with_name(f"{temporary.name}-replaced")
+        old = folder / f"{temporary.name}-replaced"
         if weights.exists():
             weights.rename(old)
         temporary.rename(weights)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def drop_optimizer_states(folder: Path) -> None:
+    """Delete what only an unfinished training needs: 8 of the 12 bytes that a trained parameter takes on disk."""
+    for name in ("optimizer*", "scheduler*", "rng_state*"):
+        for path in folder.glob(f"checkpoint-*/{name}"):
+            path.unlink()
 
 
 def keep_adapter(checkpoint: Path, folder: Path) -> None:

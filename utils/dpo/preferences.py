@@ -72,6 +72,17 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
     return pairs, left_out
 
 
+def sampled_by(path: Path | str) -> dict[str, Any] | None:
+    """{"model", "settings"} of the tutor that the rows' candidates came from; None where they do not say.
+
+    Raises BadInput if they came from several.
+    """
+    makers = [row.get("sampled_by") for row in read_json(path)]
+    if any(maker != makers[0] for maker in makers):
+        raise BadInput(f"{path}: its rows were sampled by several tutors; train on those of one")
+    return makers[0]
+
+
 def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_length: int) -> Fitted:
     """Make every pair fit: prompt and the longer completion in `max_length` tokens, the oldest turns going first.
 

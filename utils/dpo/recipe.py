@@ -1,7 +1,7 @@
 """What decides a training: the model, the paper's hyperparameters, LoRA's, and how the weights are held."""
 
 import importlib.util
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ class Training:
     `settings` is all that can change what it leaves behind: checkpoints and the manifest are keyed by it.
     """
 
-    model: str  # a hub name, a folder or `smollm2`
+    model: str | None  # a hub name, a folder or `smollm2`; None: what the pairs were sampled from
     inference_prompt: Path | str = INFERENCE_PROMPT
     min_chosen_score: float = 0.8
     full_finetune: bool = False
@@ -45,6 +45,28 @@ class Training:
     dtype: str = "auto"
     device: str = "auto"
     report_to: str = "none"
+
+    def starting_from(self, sampled_by: dict[str, Any] | None) -> "Training":
+        """The training of the model, and with the prompt, that the pairs' rows say they were sampled by.
+
+        Raises BadInput if they name another than this training was given, or if nobody says which.
+        """
+        if self.model is None and not (sampled_by or {}).get("model"):
+            raise BadInput("which model is to be trained? The pairs do not say who sampled them: give --instruct-model")
+        training = replace(self, model=self.model or sampled_by["model"])
+        if sampled_by:
+            ours = models.identity(training.model) | {"inference_prompt": digest(self.template)}
+            theirs = sampled_by["settings"]
+            if not {"sha256", "revision"} & theirs.keys():  # a server knows no more than a name
+                ours = {"model": training.model, "inference_prompt": ours["inference_prompt"]}
+            if differing := [
+                f"{name}: {theirs[name]} -> {ours[name]}" for name in ours if theirs.get(name) != ours[name]
+            ]:
+                raise BadInput(
+                    "the pairs were sampled from another model or with another prompt than is to be trained "
+                    f"({'; '.join(differing)}): give the --instruct-model and --inference-prompt that they had"
+                )
+        return training
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -68,6 +90,7 @@ class Training:
 
     def check(self) -> None:
         """Make sure, before anything is sampled or paid, that this training can begin. Raises BadInput if not."""
+        models.load_tokenizer(self.model)
         self.longest_sequence()
         if self.load_in_4bit:
             self._check_4bit()

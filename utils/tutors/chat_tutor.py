@@ -1,5 +1,6 @@
 """A chat service answers seed dialogues as a tutor, with the prompts, fitting and cutting of every other tutor."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
@@ -9,10 +10,11 @@ from typing import Any
 from utils.clients.ask_all import ask_all
 from utils.clients.chat import Chat, Reply
 from utils.dialogue import cut_at_new_turn
-from utils.errors import BadInput
 from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
 from utils.tutors.tutor import Answers, Sampling
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,7 @@ class ChatTutor:
     ) -> Answers:
         """See `Tutor.answer`. Sample k is asked for with the seed + k.
 
-        Raises BadInput for a seed whose last student turn alone is too long; JudgeError and JudgeUnavailable as every
-        chat does.
+        Raises JudgeError and JudgeUnavailable as every chat does.
         """
         columns = [self._ask(seeds, k, journal_path, description) for k in range(num_samples)]
         samples = [[_as_sample(reply) for reply, _ in row] for row in zip(*columns, strict=True)]
@@ -69,6 +70,7 @@ class ChatTutor:
             waiting = [i for i in waiting if replies[i].finish_reason == "context_length"]
             for i in waiting:
                 dropped[i] += 1
+            waiting = [i for i in waiting if _without_oldest(seeds[i], dropped[i]) is not None]
         return list(zip(replies, dropped, strict=True))
 
 
@@ -76,13 +78,15 @@ def _as_sample(reply: Reply) -> Sample:
     """An answer ends where it begins another speaker's turn. A service that says nothing has given none."""
     text, cut = cut_at_new_turn(reply.text)
     sample = Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", reply.tokens)
-    return sample if sample.text else replace(sample, finish_reason=f"empty, {sample.finish_reason}")
+    silent = not sample.text and sample.finish_reason in ("stop", "length")
+    return replace(sample, finish_reason="empty") if silent else sample
 
 
-def _without_oldest(seed: SeedDialogue, turns: int) -> str:
-    """The dialogue without its `turns` oldest turns."""
+def _without_oldest(seed: SeedDialogue, turns: int) -> str | None:
+    """The dialogue without its `turns` oldest turns; None if no more can go."""
     tries = count()
     try:
         return shorten(seed.text, lambda _: next(tries) == turns)[0]
-    except ValueError as error:
-        raise BadInput(f"seed {seed.id}: {error}") from None
+    except ValueError:
+        log.warning("left out: seed %s: its last student turn alone is too long for the service", seed.id)
+        return None

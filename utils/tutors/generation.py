@@ -17,9 +17,14 @@ from transformers import DynamicCache
 from transformers.cache_utils import StaticLayer
 
 from utils.dialogue import cut_at_new_turn
+from utils.errors import BadInput
 from utils.records import Sample
 from utils.tutors.step_attention import fast_steps
 
+OUT_OF_MEMORY = (
+    "out of memory with a single prompt: fewer samples (--num-candidates) or tokens (--max-new-tokens), or a smaller "
+    "model, take less"
+)
 CHECK_EVERY = 8  # tokens between two looks at the text for another speaker's turn
 GROUP_ROWS = {"cpu": 40, "mps": 32, "cuda": 256}  # on a CPU 40 rows cost 23 % less per token than 20, padding and all
 
@@ -33,7 +38,7 @@ def sample_answers(
     `prompts` are token ids. `temperature` 0 is greedy; `top_k` 0 samples from the whole vocabulary. Only the prompts
     in `wanted` are answered, but in the groups and with the shared prefix of all: a run that goes on after a crash
     rounds as the whole run would have.
-    A group that does not fit into memory is halved, down to one prompt; then torch.OutOfMemoryError is raised.
+    A group that does not fit into memory is halved, down to one prompt; then BadInput is raised.
     """
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))  # if memory is short, it shows at once
     shared = _shared_prefix(prompts) if len(prompts) > 1 else 0
@@ -52,13 +57,21 @@ def sample_answers(
                     model, tokenizer, [prompts[i] for i in group], prefix, shared, num_samples, temperature, top_k,
                     max_new_tokens, seed,
                 )  # fmt: skip
-            except torch.OutOfMemoryError:
-                if size == 1:
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error):
                     raise
+                if size == 1:
+                    raise BadInput(OUT_OF_MEMORY) from None
                 limit = size // 2
                 continue
             yield from ((i, row) for i, row in zip(group, results, strict=True) if wanted is None or i in wanted)
             order = order[size:]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch ran out of memory, on a GPU or (a plain RuntimeError) on the CPU."""
+    words = ("not enough memory", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def _decode_group(
@@ -69,6 +82,8 @@ def _decode_group(
     forwarded = [_forward_prompt(model, prompt[shared:], _copy(prefix)) for prompt in prompts]
     lengths = torch.tensor([len(prompt) for prompt in prompts]).repeat_interleave(num_samples)
     logits = torch.cat([logits for logits, _ in forwarded]).repeat_interleave(num_samples, dim=0)
+    if logits.isnan().any():
+        raise BadInput("the model answers with NaN: its weights are damaged, or --dtype is too narrow for it")
     cache = _left_padded([cache for _, cache in forwarded], num_samples, max_new_tokens)
     del forwarded
     longest = int(lengths.max())

@@ -1,6 +1,7 @@
 """A model that is loaded here answers seed dialogues: prompts made to fit, answers sampled, each kept as it arrives."""
 
 import gc
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from utils.errors import BadInput
 from utils.journal import Journal, key_of
 from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
-from utils.tutors.tutor import Answers, Sampling
+from utils.tutors.tutor import TOO_LONG, Answers, Sampling
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class LocalTutor:
         return {**models.identity(self.model), **asdict(self.sampling), "dtype": self.dtype}
 
     def check(self) -> None:
+        models.load_tokenizer(self.model)
         if self.room() < 1:
             raise BadInput(
                 f"--max-new-tokens {self.sampling.max_new_tokens} leaves no room for a prompt: the context of "
@@ -52,19 +56,19 @@ class LocalTutor:
     def answer(
         self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
     ) -> Answers:
-        """See `Tutor.answer`. Raises BadInput for a seed whose last student turn alone is too long."""
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(models.resolve(self.model))
-        fitted = [fit_prompt(tokenizer, self.template, seed, self.room()) for seed in seeds]
-        settings = self._drawn_by()
-        keys = [[key_of(settings, prompt, k) for k in range(num_samples)] for prompt, _ in fitted]
+        tokenizer, settings = models.load_tokenizer(self.model), self._drawn_by()
+        fitted = [fit_or_none(tokenizer, self.template, seed, self.room()) for seed in seeds]
+        there = [i for i, one in enumerate(fitted) if one]
+        prompts = [fitted[i][0] for i in there]
+        keys = [[key_of(settings, prompt, k) for k in range(num_samples)] for prompt in prompts]
+        samples = [[TOO_LONG] * num_samples for _ in seeds]
         with Journal(journal_path) as journal:
             missing = {i for i, row in enumerate(keys) if any(key not in journal for key in row)}
             if missing:
-                self._sample(journal, [prompt for prompt, _ in fitted], keys, missing, description)
-            samples = [[Sample(**journal[key]) for key in row] for row in keys]
-        return Answers(samples, [dropped for _, dropped in fitted])
+                self._sample(journal, prompts, keys, missing, description)
+            for i, row in zip(there, keys, strict=True):
+                samples[i] = [Sample(**journal[key]) for key in row]
+        return Answers(samples, [one[1] if one else 0 for one in fitted])
 
     def _sample(
         self, journal: Journal, prompts: list[list[int]], keys: list[list[str]], missing: set[int], description: str
@@ -86,6 +90,15 @@ class LocalTutor:
                 bar.update(len(samples))
         del loaded
         gc.collect()  # the next stage needs the memory
+
+
+def fit_or_none(tokenizer, template: str, seed: SeedDialogue, room: int) -> tuple[list[int], int] | None:
+    """`fit_prompt`, or None for a seed that does not fit."""
+    try:
+        return fit_prompt(tokenizer, template, seed, room)
+    except BadInput as error:
+        log.warning("left out: %s", error)
+        return None
 
 
 def fit_prompt(tokenizer, template: str, seed: SeedDialogue, room: int) -> tuple[list[int], int]:

@@ -8,6 +8,7 @@ too long, one by one, as long as it says so. (llama.cpp counts the prompt alone:
 `--max-new-tokens`, so does the answer, with finish_reason "length".)
 """
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,12 +18,13 @@ from typing import Any
 from utils.clients.ask_all import run_all
 from utils.clients.openai_chat import OpenAIChat
 from utils.dialogue import cut_at_new_turn
-from utils.errors import BadInput
 from utils.journal import Journal, key_of
 from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
 from utils.tutors.local import LocalTutor
-from utils.tutors.tutor import Answers
+from utils.tutors.tutor import TOO_LONG, Answers
+
+log = logging.getLogger(__name__)
 
 IN_FLIGHT = 80  # answers asked for at once: enough to keep a GPU busy; what a small server cannot take, it queues
 DEADLINE, BUDGET = 1800.0, 3600.0  # seconds for a request, its time in the queue included; with all repeats
@@ -59,8 +61,7 @@ class ServedTutor:
     ) -> Answers:
         """See `Tutor.answer`.
 
-        Raises JudgeError if the server cannot be used, JudgeUnavailable when the run must stop for now, and BadInput
-        for a seed whose last student turn alone is too long.
+        Raises JudgeError if the server cannot be used, JudgeUnavailable when the run must stop for now.
         """
         chat, settings = self.chat, self._drawn_by()
         prompts = [key_of(settings, tutor_messages(self.local.template, seed.text)) for seed in seeds]
@@ -95,7 +96,8 @@ def _answers(
         try:
             dropped = shorten(seed.text, fits)[1]
         except ValueError as error:
-            raise BadInput(f"seed {seed.id}: {error}") from None
+            log.warning("left out: seed %s: %s", seed.id, error)
+            return [TOO_LONG] * num_samples, 0
         for k, reply in zip(missing, replies, strict=False):
             text, cut = cut_at_new_turn(reply.text)
             tokens = reply.tokens or None if len(replies) == 1 else None  # else it is the sum of all

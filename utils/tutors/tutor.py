@@ -18,9 +18,15 @@ class Sampling:
     seed: int
 
 
+TOO_LONG = Sample("", "context_length", 0)  # what stands for an answer to a prompt that no context holds
+
+
 @dataclass(frozen=True)
 class Answers:
-    """`samples[i]` are the answers to seed i; `dropped_turns[i]` is how many of its oldest turns did not fit."""
+    """`samples[i]` are the answers to seed i; `dropped_turns[i]` is how many of its oldest turns did not fit.
+
+    A seed whose last student turn alone does not fit has no answer: its samples are `TOO_LONG`.
+    """
 
     samples: list[list[Sample]]
     dropped_turns: list[int]
