@@ -1,4 +1,4 @@
-"""The README's commands are real: every script exists, every flag is known, every test and file it names is there."""
+"""The commands of README and docs are real: every script exists, every flag is known, every test and file it names is there."""
 
 import importlib
 import re
@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL) if not kind]
+DOCS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
+TEXT = README + DOCS
+BLOCKS = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL) if not kind]
 LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
 COMMANDS = [line for line in LINES if re.search(r"(python|socratic-llm) -m \w+", line) and "venv" not in line]
 
@@ -40,17 +42,17 @@ def test_the_demo_is_a_pipeline_run_with_flags_that_exist():
     recipe = re.search(r"^demo:.*?\n(.*?)\n\n", (ROOT / "Makefile").read_text(), re.MULTILINE | re.DOTALL)[1]
     words = shlex.split(recipe.replace("\\\n", " "))
     assert words[1:3] == ["-m", "pipeline"]
-    assert pipeline.parse_args(words[3:]).output_dir == "runs/demo"
+    assert pipeline.parse_args(words[3:]).output_dir == Path("runs/demo")
 
 
 def test_every_file_and_test_that_is_named_exists():
-    named = set(re.findall(r"`((?:utils|prompts|benchmarks|tests|datasets)/[\w./]+)`", README))
+    named = set(re.findall(r"`((?:utils|prompts|benchmarks|tests|datasets)/[\w./]+)`", TEXT))
     named |= set(re.findall(r"^\| `(\w+\.py)` \|", README, re.MULTILINE)) | set(
         re.findall(r"\]\((docs/[\w.]+)\)", README)
     )
     assert {name for name in named if not (ROOT / name).exists()} == set()
     module = ""
-    for name, test in re.findall(r"`(test_\w+|…)::(test_\w+)`", README):
+    for name, test in re.findall(r"`(test_\w+|…)::(test_\w+)`", TEXT):
         module = module if name == "…" else name
         assert f"def {test}(" in (ROOT / "tests" / f"{module}.py").read_text(), f"{module}::{test}"
 
