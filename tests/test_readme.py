@@ -1,8 +1,11 @@
 """The commands of README and docs are real: every script exists, every flag is known, every test and file it names is there."""
 
 import importlib
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +63,16 @@ def test_every_file_and_test_that_is_named_exists():
 def test_the_readme_speaks_of_every_script():
     for script in ROOT.glob("*.py"):
         assert f"`{script.name}`" in README
+
+
+def test_the_stages_run_one_after_the_other_as_the_readme_has_them(tmp_path):
+    """The README's own example generated with one model and trained another."""
+    block = next(block for block in BLOCKS if "runs/trial/dpo" in block)
+    (tmp_path / "datasets").symlink_to(ROOT / "datasets")
+    for line in block.splitlines():
+        words = [sys.executable, *shlex.split(line)[1:]]
+        done = subprocess.run(
+            words, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+        )
+        assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
+    assert (tmp_path / "runs" / "trial" / "figures" / "figure_5.png").is_file()
