@@ -60,17 +60,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def main(*, seeds: Sequence[Path], written: Path, seed: int = 0, judge: "Judge") -> dict[str, Any]:
-    """Print and return, per kind: attacks, and the shares at or above the honest answer and free to be chosen."""
+    """Print and return, for the attacks made by `code` and for those `written` by people, what `measure` finds."""
     from utils.judges import grading
     from utils.records import TutorAnswer
 
     honest = {one.id: (one, reference) for path in seeds for one, reference in with_reference(path)}
-    attacks = [
+    by_code = [
         (one, kind, answer)
         for number, (one, _) in enumerate(honest.values())
         for kind, answer in make_attacks(one, list(honest.values()), random.Random(seed + number)).items()
     ]
-    attacks += [(honest[row["dialogue_id"]][0], row["kind"], row["answer"]) for row in read_written(written, honest)]
+    by_people = [(honest[row["dialogue_id"]][0], row["kind"], row["answer"]) for row in read_written(written, honest)]
+    attacks = by_code + by_people
     judge.check()
     items = [TutorAnswer(one.text, reference, one.answer) for one, reference in honest.values()]
     items += [TutorAnswer(one.text, answer, one.answer) for one, _, answer in attacks]
@@ -78,8 +79,12 @@ def main(*, seeds: Sequence[Path], written: Path, seed: int = 0, judge: "Judge")
         verdicts = grading.grade(judge, items, Path(folder) / "journal.jsonl", description=judge.name)
     for item, verdict in zip(items, verdicts, strict=True):  # as a pair is chosen
         verdict.guards += barred(item.answer, item.known_answer, item.conversation)
-    found = measure(dict(zip(honest, verdicts, strict=False)), attacks, verdicts[len(honest) :], random.Random(seed))
-    print(f"{judge.name}: {len(attacks)} attacks on {len(honest)} dialogues\n{table(found)}")
+    graded, found = iter(verdicts[len(honest) :]), {}
+    for origin, some in (("made by code", by_code), ("written by people", by_people)):
+        theirs = [next(graded) for _ in some]
+        if some:
+            found[origin] = measure(dict(zip(honest, verdicts, strict=False)), some, theirs, random.Random(seed))
+            print(f"{judge.name}: {len(some)} attacks on {len(honest)} dialogues, {origin}\n{table(found[origin])}\n")
     return found
 
 

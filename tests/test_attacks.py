@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks import attacks
+from utils import cli
 from utils.records import Evaluation, SeedDialogue, Verdict
 
 
@@ -35,8 +36,11 @@ def test_shares_are_worked_arithmetic():
 
 def test_the_offline_judge_stands_them():
     """The sample's own honest answers win, and what is unfit for training is barred (docs/judges.md has the table)."""
-    found = attacks.main(**vars(attacks.parse_args([])))
+    both = cli.call(attacks.main, attacks.parse_args([]))
+    found, written = both["made by code"], both["written by people"]
     kinds = found["kinds"]
+    # Attacks on the content, written by somebody who has not read the rules, mostly pass: the card says so.
+    assert written["kinds"]["all"]["attacks"] == 72 and written["kinds"]["all"]["at_or_above"] <= 0.45
     assert found["honest"]["may_be_chosen"] >= 0.85 and found["best_of_4"] >= 0.85
     assert kinds["all"]["at_or_above"] <= 0.2 and kinds["all"]["may_be_chosen"] <= 0.15
     assert kinds["generic question"]["may_be_chosen"] == 0

@@ -1,4 +1,4 @@
-"""The commands of README and docs are real: every script exists, every flag is known, every test and file it names is there."""
+"""The commands of README and docs are real: every script and flag exists, and every test and file that they name."""
 
 import importlib
 import os
