@@ -1,12 +1,9 @@
 """Templates, filling and shortening; dialogues and seeds in both formats."""
 
-import json
-
 import pytest
 
 from utils.dialogue import cut_at_new_turn, split_turns
 from utils.prompts import INFERENCE_PROMPT, JUDGE_PROMPT, fill, judge_messages, load_template, shorten
-from utils.seeds.read import find_seeds, read_seeds
 
 DIALOGUE = "Student: 3 + 4 = 8?\nTeacher: Count again, please.\nStudent: {one}, {two} … 7"
 MATHDIAL = (  # the original's format: the repr of a Python list without its brackets
@@ -89,58 +86,3 @@ def test_only_a_line_that_opens_a_turn_ends_an_answer():
     assert cut_at_new_turn("What is 3 + 4?\nStudent: 7") == ("What is 3 + 4?", True)
     assert cut_at_new_turn("What is 3 + 4?\n\n**Teacher:** Go on") == ("What is 3 + 4?", True)
     assert cut_at_new_turn("Look:\nStudents like you count.") == ("Look:\nStudents like you count.", False)
-
-
-def row(**changes):
-    turns = [{"role": "student", "content": "Why?"}]
-    return {"id": "a", "source": "mathdial", "group": "g", "context": None, "turns": turns, "answer": "7"} | changes
-
-
-def write(path, *rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def test_clean_rows_and_the_originals_strings_are_read(tmp_path):
-    turns = [
-        {"role": "student", "content": "a\u2028b"},
-        {"role": "teacher", "content": "?"},
-        {"role": "student", "content": "c"},
-    ]
-    seeds = read_seeds(write(tmp_path / "x.jsonl", row(context="Chapter."), row(id="b", turns=turns)))
-    assert seeds[0].text == "Chapter.\n\nStudent: Why?"
-    assert seeds[1].text == "Student: a\u2028b\nTeacher: ?\nStudent: c"  # not a line break of the file
-    (tmp_path / "y.json").write_text(json.dumps([MATHDIAL, TUTORCHAT]))
-    assert [seed.text for seed in read_seeds(tmp_path / "y.json")] == [MATHDIAL, TUTORCHAT]
-    assert len(read_seeds(tmp_path / "y.json", limit=1)) == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.jsonl", json.dumps(row()) + '\n{"id": "b", "tu', "line 2: not JSON"),
-        ("a.jsonl", json.dumps(row()) + "\n" + json.dumps(row()), "'a' occurs 2 times"),
-        ("a.jsonl", json.dumps(row(turns=[{"role": "teacher", "content": "?"}])), "row 1.*end on the student"),
-        ("a.jsonl", json.dumps({"id": "a"}), "row 1: not a seed dialogue"),
-        ("a.jsonl", "", "no seed dialogue"),
-        ("a.json", '["x", " "]', "row 2: an empty dialogue"),
-        ("a.json", '{"x": 1}', "expected a JSON list"),
-        ("a.json", '["x",', "not JSON"),
-    ],
-)
-def test_bad_seeds_name_the_file_the_row_and_the_fault(tmp_path, name, content, message):
-    path = tmp_path / name
-    path.write_text(content, encoding="utf-8")
-    with pytest.raises(ValueError, match=message) as error:
-        read_seeds(path)
-    assert str(path) in str(error.value)
-
-
-def test_a_wrong_encoding_and_a_missing_file_are_said(tmp_path):
-    (tmp_path / "a.jsonl").write_bytes(b'{"id": "\xe9"}')
-    with pytest.raises(ValueError, match="UTF-8"):
-        read_seeds(tmp_path / "a.jsonl")
-    with pytest.raises(FileNotFoundError, match=r"mathdial_train\.jsonl nor mathdial_train\.json"):
-        find_seeds(tmp_path, "mathdial", "train")
-    write(tmp_path / "mathdial_train.jsonl", row())
-    assert find_seeds(tmp_path, "mathdial", "train").name == "mathdial_train.jsonl"

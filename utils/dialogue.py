@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from utils.roles import label_pattern
+
 SPEAKERS = {"student": "student", "user": "student", "teacher": "teacher", "tutor": "teacher", "assistant": "teacher"}
 # Clean rows: a label at the start of a line. The original's strings: Python list reprs, whose labels come after
 # a quote, after `\n` written as two characters, after a tab, or (mathdial) glued to the student's last number.
@@ -15,7 +17,7 @@ LOOSE_LABEL = re.compile(
 )
 REPR_START = re.compile(r"""\A(?:Student: ["']|\s*\[?["']|<problem>)""")
 # A line that opens a new speaker's turn: where a tutor's answer ends.
-NEW_TURN = re.compile(r"\s*\n[ \t*#>]*(?:Student|User|Teacher|Tutor|Assistant|Professor)[ \t*]*:", re.IGNORECASE)
+NEW_TURN = re.compile(rf"\s*\n{label_pattern()}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -1,78 +1,85 @@
-"""Reading seed dialogues: `.jsonl` rows of our clean format, or the original's `.json` list of strings."""
+"""Seed dialogues: which datasets a folder has, and reading them, in whichever format people have them."""
 
-import hashlib
-import json
+import logging
 from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
+from tqdm import tqdm
+
+from utils.errors import BadInput
 from utils.records import SeedDialogue
+from utils.roles import Role, known_roles
+from utils.seeds.files import SUFFIXES, rows_of_dataset, rows_of_file, stem
+from utils.seeds.rows import seed_of
 
 DATASETS_DIR = Path(__file__).resolve().parents[2] / "datasets"
-DATASETS = ("mathdial", "tutorchat", "debugging")
+DATASETS = ("mathdial", "tutorchat", "debugging")  # the paper's, in its order
+SPLITS = ("train", "test")
+
+log = logging.getLogger(__name__)
 
 
-def find_seeds(folder: Path | str, dataset: str, split: str) -> Path:
-    """`{dataset}_{split}.jsonl` or `.json` in `folder`; FileNotFoundError says what was looked for."""
-    candidates = [Path(folder) / f"{dataset}_{split}{suffix}" for suffix in (".jsonl", ".json")]
-    for path in candidates:
-        if path.is_file():
-            return path
-    raise FileNotFoundError(f"no seeds: neither {candidates[0]} nor {candidates[1].name} is there")
+def find_datasets(folder: Path | str) -> list[str]:
+    """The names for which `folder` has `{name}_train` or `{name}_test`: the paper's three first, in its order.
 
-
-def read_seeds(path: Path | str, limit: int | None = None) -> list[SeedDialogue]:
-    """Read a seed file (its first `limit` rows). ValueError names the file, the row and what is wrong with it.
-
-    A clean row: {"id": "sample-1", "source": "mathdial", "group": "bakery", "problem": "…", "context": null,
-    "turns": [{"role": "student", "content": "…"}], "answer": "42", …}
+    FileNotFoundError if there is none.
     """
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 ({error}); save the file as UTF-8") from error
-    if path.suffix == ".jsonl":
-        rows = [_parse(path, number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    else:
-        rows = _parse(path, 1, text)
-        if not isinstance(rows, list):
-            raise ValueError(f"{path}: expected a JSON list of dialogues, found {type(rows).__name__}")
-    if not rows:
-        raise ValueError(f"{path}: no seed dialogue in it")
-    seeds = [_seed(path, number, row) for number, row in enumerate(rows, 1)]
-    name, times = Counter(seed.id for seed in seeds).most_common(1)[0]
+    stems = {stem(path) for path in Path(folder).glob("*") if path.name.endswith(SUFFIXES)}
+    names = {name for one in stems for name, _, split in [one.rpartition("_")] if name and split in SPLITS}
+    if not names:
+        raise FileNotFoundError(f"{folder}: no seeds in it, looked for NAME_train.jsonl, NAME_test.csv and the like")
+    return [name for name in DATASETS if name in names] + sorted(names - set(DATASETS))
+
+
+def find_seeds(folder: Path | str, dataset: str, split: str, *, optional: bool = False) -> Path | None:
+    """The file `{dataset}_{split}` in `folder`, with any suffix that is read; None if it is `optional` and not there.
+
+    FileNotFoundError says what was looked for, BadInput that there are two.
+    """
+    places = [Path(folder) / f"{dataset}_{split}{suffix}" for suffix in SUFFIXES]
+    found = [path for path in places if path.is_file()]
+    if len(found) > 1:
+        raise BadInput(f"{found[0]} and {found[1].name} are both there; keep the one that is meant")
+    if not found and not optional:
+        raise FileNotFoundError(f"no seeds: {folder} has no {dataset}_{split}.jsonl (or {', '.join(SUFFIXES[1:])})")
+    return found[0] if found else None
+
+
+def read_seeds(
+    source: Path | str,
+    limit: int | None = None,
+    *,
+    split: str | None = None,
+    roles: Mapping[str, Role] | None = None,
+) -> list[SeedDialogue]:
+    """The seeds of a file, or of a Hugging Face dataset if a `split` is given; no more than `limit` rows are read.
+
+    For the shapes of rows see rows.py. `roles` are more names of speakers, as `roles.parse_roles` returns them.
+    BadInput names the file, the row and what is wrong with it. What was mended is logged.
+    """
+    path = Path(source)
+    if split and path.is_file():
+        raise BadInput(f"{source} is a file; a split is only for a Hugging Face dataset")
+    if split is None and not path.is_file():
+        hint = "" if path.suffix or path.is_absolute() else "; a Hugging Face dataset needs a split, e.g. --split train"
+        raise FileNotFoundError(f"{source}: there is no such file{hint}")
+    where, name = (f"{source}, split {split}", f"{path.name}-{split}") if split else (str(path), stem(path))
+    rows = rows_of_dataset(str(source), split) if split else rows_of_file(path)
+    seeds, known, mended = [], known_roles(roles), Counter[str]()
+    bar = tqdm(islice(rows, limit), desc=f"reading {path.name}", unit=" rows", delay=2)
+    for number, row in enumerate(bar, 1):
+        try:
+            seeds.append(seed_of(name, number, row, known, mended))
+        except BadInput as error:
+            raise BadInput(f"{where}, row {number}: {error}") from None
+    if not seeds:
+        raise BadInput(f"{where}: no seed dialogue in it")
+    for what, count in mended.items():
+        if count:
+            log.info("%s: %d of %d dialogues %s", where, count, len(seeds), what)
+    twice, times = Counter(seed.id for seed in seeds).most_common(1)[0]
     if times > 1:
-        raise ValueError(f"{path}: the id {name!r} occurs {times} times; ids must be unique")
-    return seeds[:limit]
-
-
-def _parse(path: Path, line: int, text: str):
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        where = f"line {line if path.suffix == '.jsonl' else error.lineno}"
-        raise ValueError(f"{path}, {where}: not JSON ({error.msg}); is the file cut off?") from error
-
-
-def _seed(path: Path, number: int, row) -> SeedDialogue:
-    where = f"{path}, row {number}"
-    if isinstance(row, str):
-        if not row.strip():
-            raise ValueError(f"{where}: an empty dialogue")
-        digest = hashlib.sha256(row.encode()).hexdigest()[:12]
-        return SeedDialogue(id=f"{path.stem}-{number:04d}", group=f"{path.stem}-{digest}", text=row)
-    try:
-        turns = row["turns"]
-        roles = [turn["role"] for turn in turns]
-        lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
-        fields = {name: row.get(name) for name in ("source", "problem", "answer", "explanation", "reference")}
-        seed = SeedDialogue(
-            id=row["id"], group=row["group"], meta=row.get("meta") or {},
-            reference_alternatives=row.get("reference_alternatives") or [],
-            text="\n".join(lines if not row.get("context") else [row["context"] + "\n", *lines]), **fields,
-        )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{where}: not a seed dialogue ({type(error).__name__}: {error})") from error
-    if not set(roles) <= {"student", "teacher"} or roles[-1:] != ["student"]:
-        raise ValueError(f"{where}: turns must be by 'student' and 'teacher' and end on the student, not {roles}")
-    return seed
+        raise BadInput(f"{where}: the id {twice!r} occurs {times} times; ids must be unique")
+    return seeds

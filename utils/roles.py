@@ -1,0 +1,70 @@
+"""Who speaks: what the student and the tutor are called in chat data, and in six languages."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from unicodedata import normalize
+
+from utils.errors import BadInput
+
+Role = Literal["student", "teacher", "context"]
+# As labels before a turn ("Lehrerin: Was hast du versucht?") and as roles of a message.
+STUDENT_WORDS = (
+    "student", "user", "human", "pupil", "learner",
+    "schüler", "schülerin", "schüler/in", "schüler*in", "schüler:in", "studentin", "lernende", "lernender",
+    "élève", "étudiant", "étudiante", "apprenant", "apprenante",
+    "alumno", "alumna", "estudiante", "aluno", "aluna", "estudante",
+    "alunno", "alunna", "studente", "studentessa", "allievo", "allieva",
+)  # fmt: skip
+TEACHER_WORDS = (
+    "teacher", "tutor", "assistant", "instructor", "professor", "mentor",
+    "lehrer", "lehrerin", "lehrer/in", "lehrer*in", "lehrer:in", "lehrkraft", "dozent", "dozentin", "tutorin",
+    "assistent", "professeur", "professeure", "enseignant", "enseignante", "tuteur", "tutrice", "assistante",
+    "profesor", "profesora", "maestro", "maestra", "docente", "tutora", "asistente",
+    "professora", "insegnante", "professore", "professoressa", "assistente",
+)  # fmt: skip
+# Only as roles of a message: as the first word of a line they may mean anything.
+OTHER_ROLES: dict[str, Role] = {
+    **dict.fromkeys(("gpt", "chatgpt", "bot", "model"), "teacher"),
+    **dict.fromkeys(("system", "developer"), "context"),
+}
+
+
+@dataclass(frozen=True)
+class Roles:
+    """`by_word` says who a word stands for (see `role_key`), `label` finds one before a turn: group 1 is the word."""
+
+    by_word: dict[str, Role]
+    label: re.Pattern[str]
+
+
+def known_roles(given: Mapping[str, Role] | None = None) -> Roles:
+    """All that are known, and those that are `given`, as `parse_roles` returns them."""
+    labels = dict.fromkeys(STUDENT_WORDS, "student") | dict.fromkeys(TEACHER_WORDS, "teacher")
+    labels |= {word: role for word, role in (given or {}).items() if role != "context"}
+    pattern = re.compile(f"^{label_pattern(tuple(labels))}", re.MULTILINE | re.IGNORECASE)
+    return Roles(OTHER_ROLES | labels | dict(given or {}), pattern)
+
+
+def label_pattern(words: tuple[str, ...] = STUDENT_WORDS + TEACHER_WORDS) -> str:
+    """A regular expression for a label at the start of a line, up to its colon; group 1 is the word."""
+    forms = {normalize(form, word) for word in words for form in ("NFC", "NFD")}
+    longest_first = sorted(forms, key=lambda word: (-len(word), word))
+    return rf"[ \t*#>]*({'|'.join(map(re.escape, longest_first))})[ \t*]*:"
+
+
+def parse_roles(text: str) -> dict[str, Role]:
+    """What `--roles Kind=student,Coach=teacher,Lage=context` says: the role of each word, in lower case."""
+    found: dict[str, Role] = {}
+    for entry in text.split(","):
+        word, _, role = (part.strip() for part in entry.partition("="))
+        if not word or role not in ("student", "teacher", "context"):
+            raise BadInput(f"{entry!r} is not of the form WORD=student, WORD=teacher or WORD=context")
+        found[role_key(word)] = role
+    return found
+
+
+def role_key(word: object) -> str:
+    """A role's name as it is looked up: upper and lower case, and ways to write an umlaut, do not matter."""
+    return normalize("NFC", str(word)).strip().lower()

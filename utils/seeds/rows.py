@@ -1,0 +1,172 @@
+"""One row of a seed file, in whichever shape people have it, to a seed dialogue.
+
+The dialogue stands under `turns` or `messages` ({"role", "content"}), `conversations` ({"from", "value"}), `prompt`
+(messages or a string) or `text`; a row may also be a string, or the list of messages itself. Everything else is
+optional: {"id": "7", "group": "lake", "problem": "…", "context": "…", "answer": "42", "explanation": "…",
+"reference": "…", "reference_alternatives": ["…"], "source": "…", "meta": {…}}. Other fields are not looked at.
+"""
+
+import hashlib
+import math
+from collections import Counter
+from typing import Any
+
+from utils.dialogue import REPR_START
+from utils.errors import BadInput
+from utils.records import SeedDialogue
+from utils.roles import Role, Roles, role_key
+from utils.seeds.near_duplicates import words
+
+DIALOGUE = ("turns", "messages", "conversations", "prompt", "text")  # the first that a row has is taken
+OUR_LABELS = {"Student: ", "Teacher: "}
+JOINED = "had two turns of one speaker in a row, which were joined"
+REFERENCE = "ended on the tutor: that turn became the reference"
+GREETING = 5  # words: a shorter opening does not tell what a dialogue is about
+
+Turns = list[tuple[Role, str]]
+
+
+def seed_of(name: str, number: int, row: Any, roles: Roles, mended: Counter[str]) -> SeedDialogue:
+    """The seed of row `number` (from 1) of the file or dataset `name`.
+
+    What was mended is counted in `mended`. BadInput says what is wrong.
+    """
+    fields = row if isinstance(row, dict) else {"text": row} if isinstance(row, str) else {"messages": row}
+    field = next((field for field in DIALOGUE if fields.get(field) is not None), None)
+    if field is None:
+        found = ", ".join(map(str, fields)) or "nothing"
+        raise BadInput(f"not a seed dialogue: it has {found}; expected one of {', '.join(DIALOGUE)}")
+    given, reference = fields[field], _scalar(fields, "reference")
+    context = [text for text in [_scalar(fields, "context")] if text]
+    original = isinstance(given, str) and _keep_as_it_is(given, roles)
+    if original:
+        body = given
+    else:
+        more, turns = _of_text(given, roles) if isinstance(given, str) else _of_messages(field, given, roles)
+        context += more
+        turns = _joined(turns, mended)
+        opening = next((content for role, content in turns if role == "student"), "")
+        if turns and turns[-1][0] == "teacher" and len(turns) > 1:
+            if reference is not None:
+                raise BadInput("it ends on the tutor and has a `reference` as well; a seed must end on the student")
+            reference = turns.pop()[1]
+            mended[REFERENCE] += 1
+        if not turns or turns[-1][0] != "student":
+            raise BadInput(f"a seed needs a student's turn and must end on the student, not {[r for r, _ in turns]}")
+        body = "\n".join(f"{role.capitalize()}: {content}" for role, content in turns)
+    text = "\n".join([*(f"{one}\n" for one in context), body])
+    problem = _scalar(fields, "problem")
+    group = _scalar(fields, "group") or f"{name}-{_digest(text if original else _subject(problem, opening, text))}"
+    return SeedDialogue(
+        id=_scalar(fields, "id") or f"{name}-{number:04d}", source=_scalar(fields, "source"), group=group, text=text,
+        problem=problem, answer=_scalar(fields, "answer"), explanation=_scalar(fields, "explanation"),
+        reference=reference, reference_alternatives=_strings(fields, "reference_alternatives"), meta=_meta(fields),
+    )  # fmt: skip
+
+
+def _keep_as_it_is(text: str, roles: Roles) -> bool:
+    """The original's strings, and dialogues that have our own labels already."""
+    if not text.strip():
+        raise BadInput("an empty dialogue")
+    labels = {text[mark.start() : mark.end() + 1] for mark in roles.label.finditer(text)}
+    return REPR_START.match(text) is not None or (bool(labels) and labels <= OUR_LABELS)
+
+
+def _of_text(text: str, roles: Roles) -> tuple[list[str], Turns]:
+    """A dialogue in lines with labels; without any label it is all the student's. (context, turns)."""
+    marks = list(roles.label.finditer(text))
+    if not marks:
+        return [], [("student", text.strip())]
+    before = text[: marks[0].start()].strip()
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    found = [
+        (roles.by_word[role_key(mark[1])], text[mark.end() : end].strip(" \t*\n"))
+        for mark, end in zip(marks, ends, strict=True)
+    ]
+    if found[-1] == ("teacher", ""):  # the label alone is one way to ask for an answer
+        found.pop()
+    for i, (_, content) in enumerate(found, 1):
+        if not content:
+            raise BadInput(f"turn {i} is empty")
+    return [before] if before else [], found
+
+
+def _of_messages(field: str, messages: Any, roles: Roles) -> tuple[list[str], Turns]:
+    """(context, turns) of a list of messages; a system message counts as context."""
+    if not isinstance(messages, list):
+        raise BadInput(f"not a seed dialogue: `{field}` is {_kind(messages)}, expected a list of messages")
+    context, turns = [], []
+    for i, message in enumerate(messages, 1):
+        if not isinstance(message, dict):
+            raise BadInput(f"turn {i} is {_kind(message)}, expected an object with `role` and `content`")
+        word, content = message.get("role", message.get("from")), message.get("content", message.get("value"))
+        role = roles.by_word.get(role_key(word))
+        if role is None:
+            raise BadInput(
+                f"turn {i} is by {word!r}, which is no role that is known; "
+                f"say whose turns these are, e.g. --roles {word if word else 'pupil'}=student"
+            )
+        if not isinstance(content, str) or not content.strip():
+            kind = "an empty string" if isinstance(content, str) else _kind(content)
+            raise BadInput(f"the content of turn {i} is {kind}; it must be text, in one string")
+        if role == "context" and turns:
+            raise BadInput(f"turn {i} is by {word!r} amid the dialogue; context is possible only before the first turn")
+        if role == "context":
+            context.append(content.strip())
+        else:
+            turns.append((role, content.strip()))
+    return context, turns
+
+
+def _joined(turns: Turns, mended: Counter[str]) -> Turns:
+    joined: Turns = []
+    for role, content in turns:
+        if joined and joined[-1][0] == role:
+            joined[-1] = (role, f"{joined[-1][1]}\n{content}")
+        else:
+            joined.append((role, content))
+    mended[JOINED] += len(joined) < len(turns)
+    return joined
+
+
+def _subject(problem: str | None, opening: str, text: str) -> str:
+    """What rows of one group have in common where no `group` says so: the problem, or the student's opening."""
+    subject = words(problem or opening)
+    return " ".join(subject) if problem or len(subject) >= GREETING else text
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _scalar(fields: dict[str, Any], name: str) -> str | None:
+    """A field that is text; numbers are written out (7, 7.0 and "7" are the same)."""
+    value = fields.get(name)
+    if value is None or value == "" or isinstance(value, str):
+        return value or None
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return str(int(value) if value == int(value) else value)
+    raise BadInput(f"`{name}` is {_kind(value)}, expected text")
+
+
+def _strings(fields: dict[str, Any], name: str) -> list[str]:
+    value = fields.get(name)
+    if value is not None and (not isinstance(value, list) or not all(isinstance(one, str) for one in value)):
+        raise BadInput(f"`{name}` is {_kind(value)}, expected a list of texts")
+    return value or []
+
+
+def _meta(fields: dict[str, Any]) -> dict[str, Any]:
+    value = fields.get("meta")
+    if value is not None and not isinstance(value, dict):
+        raise BadInput(f"`meta` is {_kind(value)}, expected an object")
+    return value or {}
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "missing"
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    names = {list: "a list", dict: "an object", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(value), "text" if isinstance(value, str) else type(value).__name__)
