@@ -1,12 +1,14 @@
 """The audit: each test builds a fault that it must report, and the sound twin that it must not."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
+from utils.errors import BadInput
 from utils.seeds.audit import audit, one_line, table
-from utils.seeds.near_duplicates import near_pairs
+from utils.seeds.near_duplicates import near_to
 from utils.seeds.read import DATASETS_DIR, read_seeds
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -69,6 +71,102 @@ def test_answer_in_the_prompt(tmp_path, seed, told):
     assert (split["answer_in_prompt"], split["answer_unknown"]) == (told is True, told is None)
 
 
+SUM = "Each of the 7 lanterns takes 30 coins, which makes 210.\nWith the 1000 coins she had before it is 1210."
+PROBLEM = "Ines had 1000 coins and sold 7 lanterns at 30 coins each. How many coins are there now?"
+
+
+@pytest.mark.parametrize(
+    ("seed", "told"),
+    [
+        # the worked solution, though its number also stands in the first turn, where a number alone says nothing
+        (row("a", "Is it 1210 or 210?", f"Look: {SUM}", "Oh", answer="1210", explanation=f"{SUM}\n 1210"), True),
+        (row("a", f"Is it 1210? My friend wrote: {SUM}", answer="1210", explanation=SUM), True),
+        (row("a", "Is it 1210 or 210?", "What is 7 x 30?", "210", answer="1210", explanation=SUM), None),
+        (row("a", "Is it 5?", context=f"Teacher's notes. {SUM}", answer="9", explanation=SUM), True),
+        # called the answer, with another number behind it, which hid it
+        (row("a", "150 or 3?", "The answer is 150. Why not 3?", "Oh", answer="150"), True),
+        (row("a", "150 or 3?", "The answer is not 150, is it 3?", "Oh", answer="150"), None),
+        (row("a", "150 or 3?", "The answer would be 150, if what?", "Oh", answer="150"), None),
+        (row("a", f"{PROBLEM} The answer is 1210.", answer="1210"), True),
+        (row("a", f"{PROBLEM} I got 210.", answer="1210"), False),
+        # in the context
+        (row("a", PROBLEM, context="The key of lesson 4 has 1210 here.", answer="1210"), True),
+        (row("a", "How many?", context="Lesson 4 has 4 pages.", answer="4"), False),
+        (row("a", "How many?", context="Lesson 4. Answer: 4", answer="4"), True),
+        # in words
+        (row("a", PROBLEM, "Is it not one thousand two hundred and ten?", "Oh", answer="1210"), True),
+        (row("a", PROBLEM, "Twelve hundred?", "Oh", answer="1210"), False),
+        (row("a", "2 + 4?", "Do it in two steps: first the six.", "Oh", answer="6"), False),
+        (row("a", "2 + 4?", "The answer is six.", "Oh", answer="6"), True),
+        # a term of the question, and letters of words, are no answers that were told
+        (row("a", "Which gas do plants take?", "What do they breathe?", "Air?", answer="as"), False),
+        (row("a", "Is it gas or ice?", "What do you see?", "Ice", answer="ice"), None),
+    ],
+)
+def test_the_answer_is_found_wherever_it_stands(tmp_path, seed, told):
+    split = write(tmp_path, [seed], [row("b", LAKE)])["datasets"]["mathdial"]["splits"]["train"]
+    assert (split["answer_in_prompt"], split["answer_unknown"]) == (told is True, told is None)
+
+
+CODE = "```\n1. def add(xs):\n2.     total = 0\n3.     for x in xs:\n4.         total = x\n5.     return total\n```"
+PASSAGE = "Ice is lighter than water since its molecules stand in a lattice with much room between them."
+
+
+@pytest.mark.parametrize(
+    ("seed", "test_row", "kind"),
+    [
+        (row("a", PROBLEM), row("b", PROBLEM.replace("1000", "900").replace("7", "12")), "numbers_changed"),
+        (row("a", PROBLEM), row("b", PROBLEM.replace("7", "seven").replace("30", "nine")), "numbers_changed"),
+        (
+            row("a", "I am lost", problem=PROBLEM),
+            row("b", "What is to be done here?", problem=PROBLEM.replace("7", "12")), "numbers_changed",
+        ),
+        (row("a", f"Sum all of them up.\n{CODE}"), row("b", f"Help! Total of a list?\n{CODE}"), "same_problem"),
+        (
+            row("a", f"Sum all of them up.\n{CODE}"),
+            row("b", f"Help! Total of a list?\n{CODE.replace('1. ', '').replace('    ', '  ')}"), "same_problem",
+        ),
+        (row("a", "What floats?", context=PASSAGE), row("b", "Why is it light?", context=PASSAGE), "same_problem"),
+    ],
+)  # fmt: skip
+def test_what_only_looks_new_is_a_leak(tmp_path, seed, test_row, kind):
+    result = write(tmp_path, [seed], [test_row, row("c", "Nothing of the kind")])
+    found = result["datasets"]["mathdial"]["overlaps"]["train/test"]
+    assert found == {"rows": 2, "exact": 0, "near": 0, "numbers_changed": 0, "same_problem": 0} | {kind: 1}
+    assert "1 of 2 test rows" in one_line(result)
+
+
+def test_a_system_message_is_no_chapter_and_short_code_no_problem(tmp_path):
+    asked = [{"role": "system", "content": PASSAGE}, {"role": "user", "content": "Why does it float?"}]
+    other = [{"role": "system", "content": PASSAGE}, {"role": "user", "content": "Where do birds go?\n```\nx = 1\n```"}]
+    third = [{"role": "user", "content": "Sum it\n```\nx = 1\n```"}]
+    assert write(tmp_path, [{"messages": asked}, {"messages": third}], [{"messages": other}])["leaks"] == []
+
+
+def test_a_row_of_another_datasets_train_is_a_leak(tmp_path):
+    write(tmp_path, [row("a", PROBLEM)], [row("b", "Nothing of the kind")])
+    rows = [row("c", PROBLEM, group="c"), row("d", "Something else"), row("e", LAKE)]
+    (tmp_path / "physics_test.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "physics_validation.jsonl").write_text(json.dumps(rows[2]))
+    result = audit(tmp_path)
+    assert result["datasets"]["physics"]["overlaps"]["mathdial train/test"]["exact"] == 1
+    assert result["datasets"]["physics"]["overlaps"]["validation/test"]["exact"] == 1
+    assert [line for line in result["leaks"] if "mathdial train" in line] == [
+        "physics: 1 of 3 test rows stand in mathdial train word for word",
+        "physics: 1 of 3 test rows are on a problem of mathdial train",
+    ]
+    assert list(result["datasets"]["mathdial"]["overlaps"]) == ["train/test"]  # nothing of physics is in it
+
+
+def test_the_audit_reads_what_limit_reads(tmp_path):
+    for split in ("train", "test"):
+        rows = [json.dumps(row(f"{split} {i}", f"{LAKE} {split} {i} " * 3)) for i in range(2)]
+        (tmp_path / f"physics_{split}.jsonl").write_text("\n".join([*rows, "{ broken"]))
+    assert audit(tmp_path, limit=2)["datasets"]["physics"]["splits"]["train"]["rows"] == 2
+    with pytest.raises(BadInput, match="line 3: not JSON"):
+        audit(tmp_path)
+
+
 def test_explanation_in_the_prompt_is_told_too(tmp_path):
     seed = row(
         "a", "Fix it", "The loop ends one step early.", "Oh", answer="n", explanation="the loop ends one step early"
@@ -115,7 +213,32 @@ def test_near_pairs_agree_with_the_definition():
     nine, twenty = list("abcdefghi"), [f"w{i}" for i in range(21)]
     texts = [" ".join(words) for words in (nine, twenty)]
     others = [" ".join([*nine[:-1], "x"]), " ".join([*twenty[:-1], "x"]), texts[0].upper() + "!"]
-    assert sorted(near_pairs(texts, others)) == [(0, 2), (1, 1)]
+    assert near_to(texts, others[:1]) == set() and near_to(texts, others[1:]) == {0, 1}
+    assert near_to(others, texts[:1]) == {2} and near_to(others, texts[1:]) == {1} and near_to(others, []) == set()
+
+
+def test_near_duplicates_are_those_that_every_pair_compared_would_give():
+    """The index compares few pairs: which it leaves out must not be near. Texts of 30 words, up to three replaced."""
+    rng = random.Random(1)
+    vocabulary = [f"w{i}" for i in range(30)]
+    stems = [rng.choices(vocabulary, k=rng.randint(1, 40)) for _ in range(40)]
+
+    def variant() -> str:
+        words = list(rng.choice(stems))
+        for _ in range(rng.randint(0, 3)):
+            words[rng.randrange(len(words))] = rng.choice(vocabulary)
+        return " ".join(words)
+
+    def grams(text: str) -> set:
+        words = text.split()
+        return set(zip(*(words[i:] for i in range(5)), strict=False)) or {tuple(words)}
+
+    texts, others = ([variant() for _ in range(150)] for _ in range(2))
+    near = {
+        i for i, text in enumerate(texts)
+        if any(len(grams(text) & grams(o)) >= 0.8 * len(grams(text) | grams(o)) for o in others)
+    }  # fmt: skip
+    assert near_to(texts, others) == near and 0 < len(near) < 150
 
 
 def test_table_has_a_line_per_file(tmp_path):

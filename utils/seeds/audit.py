@@ -7,30 +7,23 @@ known from training, or the prompt says the answer); a *defect* only makes the d
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import combinations
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from utils.dialogue import Turn, split_turns
 from utils.records import SeedDialogue
-from utils.seeds.near_duplicates import near_pairs, words
-from utils.seeds.read import read_seeds
+from utils.seeds.answers import TOKEN, gives_away
+from utils.seeds.overlaps import KINDS, Seeds, overlaps, problem_keys
+from utils.seeds.read import SPLITS, find_datasets, find_seeds, read_seeds
 
-SPLITS = ("train", "validation", "test")
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-TOKEN = re.compile(r"\w+|[^\w\s]")
-# Where the original's strings keep the problem; clean rows have a field for it.
-PROBLEM = re.compile(
-    r"<problem>(.*?)</problem>|<bug_code>(.*?)</bug_code>|here is the text:(.*?)Here is my solution", re.S
-)
-CHAPTER = re.compile(r"\A\s*\[(.*?)\\n(?:assistant|user): ", re.S)  # the original's open-book rows start with `[`
-FIX_MARKUP = re.compile(r"<bug_(?:desc|fixes)>")
 DEBRIS = {
     "list syntax": re.compile(r"""["'], ?["'](?:\\n)?(?:Student|Teacher|user|assistant): """),
     "act label": re.compile(r"(?:Teacher|Tutor): ?\((?:generic|focus|probing|telling)\)"),
     "markup": re.compile(r"\|EOM\||</?(?:alt|bug_\w+|stu_desc|unit_tests|dialogue)>"),
-    "label in mid-line": re.compile(r"\t(?:User|Assistant): |\w(?:Teacher|Student): ?\("),
+    "label in mid-line": re.compile(r"\t(?:User|Assistant): |(?:Teacher|Student)(?<=\w.{7}): ?\("),
     "empty turn": re.compile(r"^(?:Student|Teacher|User|Assistant):[ \t]*$", re.M),
     "broken encoding": re.compile("\ufffd|â€|Ã[\x80-\xbf]|[\x00-\x08\x0b\x0c\x0e-\x1f]"),
 }
@@ -41,13 +34,39 @@ def estimate_tokens(text: str) -> int:
     return len(TOKEN.findall(text))
 
 
-def audit(folder: Path | str, count_tokens: Callable[[str], int] = estimate_tokens) -> dict[str, Any]:
-    """Examine every `{dataset}_{split}.jsonl` (or `.json`) in `folder`; plain JSON values.
+def audit(
+    folder: Path | str, count_tokens: Callable[[str], int] = estimate_tokens, limit: int | None = None
+) -> dict[str, Any]:
+    """Examine every `{dataset}_{split}` in `folder`, of each the first `limit` rows: see `examine`.
+
+    FileNotFoundError if there are no seeds, BadInput for a broken file.
+    """
+    seeds = {
+        name: {
+            split: read_seeds(path, limit)
+            for split in SPLITS if (path := find_seeds(folder, name, split, optional=True))
+        }
+        for name in find_datasets(folder)
+    }  # fmt: skip
+    return examine(seeds, folder, count_tokens)
+
+
+def examine(seeds: Seeds, folder: Path | str, count_tokens: Callable[[str], int] = estimate_tokens) -> dict[str, Any]:
+    """Examine seeds that were read from `folder`, by dataset and split; plain JSON values.
 
     {"datasets": {name: {"splits": {split: {"rows", "tokens", …}}, "overlaps": {"train/test": {…}}}},
-    "leaks": ["…"], "defects": ["…"]}. FileNotFoundError if there are no seeds, ValueError for a broken file.
+    "leaks": ["…"], "defects": ["…"]}.
     """
-    datasets = {name: _audit_dataset(splits, count_tokens) for name, splits in _read(Path(folder)).items()}
+    found = {
+        name: {split: _examine_split(f"{name} {split}", rows, count_tokens) for split, rows in splits.items()}
+        for name, splits in seeds.items()
+    }
+    keys = {name: {split: row_keys for split, (_, row_keys) in splits.items()} for name, splits in found.items()}
+    known = overlaps(seeds, keys)
+    datasets = {
+        name: {"splits": {split: counts for split, (counts, _) in splits.items()}, "overlaps": known[name]}
+        for name, splits in found.items()
+    }
     result = {"folder": str(folder), "datasets": datasets}
     return {**result, "leaks": list(_leaks(datasets)), "defects": list(_defects(datasets))}
 
@@ -73,32 +92,23 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _read(folder: Path) -> dict[str, dict[str, list[SeedDialogue]]]:
-    found: dict[str, dict[str, list[SeedDialogue]]] = {}
-    for path in sorted(folder.glob("*.json*"), reverse=True):  # a .jsonl goes before the .json of the same name
-        name, _, split = path.stem.rpartition("_")
-        if name and split in SPLITS and path.suffix in (".json", ".jsonl") and split not in found.get(name, {}):
-            found.setdefault(name, {})[split] = read_seeds(path)
-    if not found:
-        raise FileNotFoundError(f"{folder}: no seeds in it, looked for *_train.jsonl, *_test.jsonl and the like")
-    return {name: {split: found[name][split] for split in SPLITS if split in found[name]} for name in sorted(found)}
-
-
-def _audit_dataset(splits: dict[str, list[SeedDialogue]], count_tokens: Callable[[str], int]) -> dict[str, Any]:
-    return {
-        "splits": {split: _audit_split(seeds, count_tokens) for split, seeds in splits.items()},
-        "overlaps": {f"{a}/{b}": _overlap(splits[a], splits[b]) for a, b in combinations(splits, 2)},
-    }
-
-
-def _audit_split(seeds: list[SeedDialogue], count_tokens: Callable[[str], int]) -> dict[str, Any]:
-    dialogues = [[turn for turn in split_turns(seed.text) if turn.speaker] for seed in seeds]
-    told = [gives_away(seed, turns) for seed, turns in zip(seeds, dialogues, strict=True)]
-    lengths = sorted(count_tokens(seed.text) for seed in seeds)
-    debris = Counter(kind for seed in seeds for kind, pattern in DEBRIS.items() if pattern.search(seed.text))
+def _examine_split(
+    name: str, seeds: Sequence[SeedDialogue], count_tokens: Callable[[str], int]
+) -> tuple[dict[str, Any], list[list[int]]]:
+    """(what there is to say of the rows, each row's problem keys)."""
+    keys, told, debris, lengths = [], [], Counter(), []
+    endings = 0
+    for seed in tqdm(seeds, desc=f"auditing {name}", unit=" rows", delay=2):
+        pieces = split_turns(seed.text)
+        keys.append(problem_keys(seed, pieces))
+        told.append(gives_away(seed, pieces))
+        debris.update(kind for kind, pattern in DEBRIS.items() if pattern.search(seed.text))
+        lengths.append(count_tokens(seed.text))
+        endings += not _ends_on_student(pieces)
+    lengths.sort()
     return {
         "rows": len(seeds),
-        "problems": len({problem_keys(seed)[0] for seed in seeds}),
+        "problems": len({row_keys[0] for row_keys in keys}),
         "tokens": {
             "min": lengths[0], "median": statistics.median(lengths), "p95": lengths[int(0.95 * (len(lengths) - 1))],
             "max": lengths[-1],
@@ -106,72 +116,24 @@ def _audit_split(seeds: list[SeedDialogue], count_tokens: Callable[[str], int]) 
         "repeated": len(seeds) - len({seed.text for seed in seeds}),
         "answer_in_prompt": told.count(True),
         "answer_unknown": told.count(None),
-        "not_ending_on_student": sum(not _ends_on_student(turns) for turns in dialogues),
+        "not_ending_on_student": endings,
         "debris": dict(debris),
-    }  # fmt: skip
+    }, keys  # fmt: skip
 
 
-def _overlap(seeds: list[SeedDialogue], tests: list[SeedDialogue]) -> dict[str, int]:
-    """How many rows of the later split are in the earlier one: verbatim, nearly, or by their problem alone."""
-    known = {seed.text for seed in seeds}
-    near = {j for _, j in near_pairs((seed.text for seed in seeds), (test.text for test in tests))}
-    keys = {key for seed in seeds for key in problem_keys(seed)}
-    return {
-        "rows": len(tests),
-        "exact": sum(test.text in known for test in tests),
-        "near": sum(tests[j].text not in known for j in near),
-        "same_problem": sum(not keys.isdisjoint(problem_keys(test)) for test in tests),
-    }
-
-
-def problem_keys(seed: SeedDialogue) -> list[str]:
-    """What the row is about: its problem, buggy code or chapter (layout aside), its group, and the row itself."""
-    found = [seed.problem, *(part for match in PROBLEM.findall(seed.text) for part in match)]
-    found += CHAPTER.findall(seed.text)
-    return [" ".join(words(text)) for text in found if text] + [seed.group, seed.text]
-
-
-def gives_away(seed: SeedDialogue, turns: list[Turn]) -> bool | None:
-    """Does the prompt say the answer, or the fix? None: no answer is known, or its number is in the problem too.
-
-    A number counts in any later turn; the answer's or explanation's own words anywhere; code of the fix only where
-    the tutor writes it (a student may have found it), and only from three tokens on: `<=` alone says nothing.
-    """
-    if FIX_MARKUP.search(seed.text):
-        return True
-    if seed.answer is None or not turns:
-        return None
-    first, later = turns[0].content, [turn.content for turn in turns[1:]]
-    if NUMBER.fullmatch(seed.answer.strip(" $%")):
-        number = _numbers(seed.answer)
-        return None if number & _numbers(first) else any(number & _numbers(text) for text in later)
-    said = " ".join(words(seed.text))
-    fragments = [code for code in seed.meta.get("fix_fragments", ()) if estimate_tokens(code) > 2 and code not in first]
-    return any(" ".join(words(text)) in said for text in (seed.answer, seed.explanation) if text) or any(
-        code in turn.content for code in fragments for turn in turns if turn.speaker == "teacher"
-    )
-
-
-def _numbers(text: str) -> set[float]:
-    return {float(number.replace(",", "")) for number in NUMBER.findall(text)}
-
-
-def _ends_on_student(turns: list[Turn]) -> bool:
+def _ends_on_student(turns: Sequence[Turn]) -> bool:
     """An empty tutor's label at the end (the original's way to ask for an answer) is not a turn."""
-    spoken = [turn for turn in turns if turn.content]
+    spoken = [turn for turn in turns if turn.speaker and turn.content]
     return bool(spoken) and spoken[-1].speaker == "student"
 
 
 def _leaks(datasets: dict[str, Any]) -> Iterator[str]:
     for name, dataset in datasets.items():
         for pair, overlap in dataset["overlaps"].items():
-            first, later = pair.split("/")
-            for key, what in (
-                ("exact", "stand in {} word for word"), ("near", "nearly repeat a row of {}"),
-                ("same_problem", "are on a problem of {}"),
-            ):  # fmt: skip
-                if overlap[key]:
-                    yield f"{name}: {overlap[key]} of {overlap['rows']} {later} rows {what.format(first)}"
+            earlier, later = pair.split("/")
+            for kind, what in KINDS.items():
+                if overlap[kind]:
+                    yield f"{name}: {overlap[kind]} of {overlap['rows']} {later} rows {what.format(earlier)}"
         for split, found in dataset["splits"].items():
             if found["answer_in_prompt"]:
                 share = f"{found['answer_in_prompt']} of {found['rows']}"

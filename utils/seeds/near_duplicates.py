@@ -1,35 +1,132 @@
-"""Which texts of one collection nearly repeat a text of another."""
+"""Which texts of one collection nearly repeat a text of another, and which do if numbers do not count."""
 
+import math
+import random
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 NEAR = 0.8  # Jaccard similarity of the sets of word 5-grams
+GRAM = 5
+EPSILON = 1e-9  # 0.8 * n may come out a hair above a whole number
+FILTER_BITS = 24
+SHIFT = 64 - FILTER_BITS
+ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+TEENS = (
+    "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"
+)  # fmt: skip
+TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+NUMBER_WORDS = {"zero", *ONES, *TEENS, *TENS, "hundred", "thousand", "million"}
+
+
+class _Blanks(dict):
+    """For str.translate, three times as fast as a regular expression: what is neither letter nor digit is a blank."""
+
+    def __missing__(self, code: int) -> int:
+        self[code] = code if re.match(r"\w", chr(code)) else ord(" ")
+        return self[code]
+
+
+_BLANKS = _Blanks()
 
 
 def words(text: str) -> list[str]:
     """The words and numbers of a text in lower case: what is left when layout and punctuation do not count."""
-    return re.findall(r"\w+", text.lower())
+    return text.lower().translate(_BLANKS).split()
 
 
-def near_pairs(texts: Iterable[str], others: Iterable[str], threshold: float = NEAR) -> Iterator[tuple[int, int]]:
-    """Index pairs (text, other) whose Jaccard similarity is `threshold` or more.
+class NearIndex:
+    """Finds which texts have a near-duplicate among others that it meets one by one: `found` has their indices.
 
-    Exact, by an inverted index over `others` (the smaller collection): cheaper than the signatures that MinHash
-    would need, since every text is cut into 5-grams once in either case.
+    Exact: two texts with a Jaccard similarity of `NEAR` or more share one of the rarest fifth of each one's 5-grams
+    (prefix filtering, Bayardo et al., WWW 2007), so only texts that do are compared. A table of bits tells of most
+    texts at once that too few of their 5-grams occur. With `numbers` False all numbers are alike.
     """
-    index, sizes = defaultdict(list), []
-    for j, other in enumerate(others):
-        grams = _five_grams(other)
-        sizes.append(len(grams))
-        for gram in grams:
-            index[gram].append(j)
-    for i, text in enumerate(texts):
-        grams = _five_grams(text)
-        shared = Counter(j for gram in grams for j in index.get(gram, ()))
-        yield from ((i, j) for j, n in shared.items() if n >= threshold * (len(grams) + sizes[j] - n))
+
+    def __init__(self, texts: Iterable[Sequence[str]], numbers: bool = True):
+        """`texts` are lists of words, as `words` makes them. One without words is near to none."""
+        import numpy as np
+
+        self._ids = _WordIds(numbers)
+        self.begin()
+        self._grams = [self._grams_of(text) for text in texts]
+        every = np.concatenate([*self._grams, np.empty(0, np.uint64)])
+        self._occurs = np.zeros(1 << FILTER_BITS, bool)
+        self._occurs[every >> SHIFT] = True
+        self._values, self._counts = np.unique(every, return_counts=True)
+        rarest = [self._rarest(grams) for grams in self._grams]
+        owners = np.repeat(np.arange(len(rarest)), [len(grams) for grams in rarest])
+        rare = np.concatenate([*rarest, np.empty(0, np.uint64)])
+        order = np.argsort(rare)
+        self._rare, self._owners = rare[order], owners[order]
+
+    def begin(self) -> None:
+        """Forget what was met and found."""
+        self.found: set[int] = set()
+        self._met: set[bytes] = set()
+
+    def meet(self, other: Sequence[str]) -> None:
+        """Look for texts that `other`, a list of words, nearly repeats."""
+        import numpy as np
+
+        grams = self._grams_of(other)
+        if not len(grams) or self._occurs[grams >> SHIFT].sum() < NEAR * len(grams) - EPSILON:
+            return
+        if (key := grams.tobytes()) in self._met:
+            return
+        self._met.add(key)
+        rarest = self._rarest(grams)
+        starts, ends = np.searchsorted(self._rare, rarest, "left"), np.searchsorted(self._rare, rarest, "right")
+        shared = [self._owners[i:j] for i, j in zip(starts, ends, strict=True) if i < j]
+        if shared:
+            close = set(np.concatenate(shared).tolist()) - self.found
+            self.found.update(i for i in close if _similarity(self._grams[i], grams) >= NEAR)
+
+    def _grams_of(self, sequence: Sequence[str]) -> Any:
+        """The set of 5-grams, as sorted hashes; a shorter text is one gram, an empty one none. uint64, (grams,)."""
+        import numpy as np
+
+        if not sequence:
+            return np.empty(0, np.uint64)
+        ids = np.fromiter(map(self._ids.__getitem__, sequence), np.uint64, len(sequence))
+        hashes = np.zeros(max(1, len(ids) - GRAM + 1), np.uint64)
+        for i in range(min(GRAM, len(ids))):
+            hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + ids[i : i + len(hashes)]
+        return np.unique(hashes)
+
+    def _rarest(self, grams: Any) -> Any:
+        """As many of the rarest grams as two near texts cannot both be without: those that do not occur come first."""
+        import numpy as np
+
+        if not len(self._values):
+            return grams
+        places = np.searchsorted(self._values, grams).clip(max=len(self._values) - 1)
+        frequency = np.where(self._values[places] == grams, self._counts[places], 0)
+        return grams[np.lexsort((grams, frequency))[: len(grams) - math.ceil(NEAR * len(grams) - EPSILON) + 1]]
 
 
-def _five_grams(text: str) -> set[tuple[str, ...]]:
-    sequence = words(text)
-    return set(zip(*(sequence[i:] for i in range(5)), strict=False)) or {tuple(sequence)}
+def near_to(texts: Iterable[str], others: Iterable[str]) -> set[int]:
+    """The indices of the texts that nearly repeat one of the others."""
+    index = NearIndex(map(words, texts))
+    for other in others:
+        index.meet(words(other))
+    return index.found
+
+
+class _WordIds(dict):
+    """A random number for each word, made when it is first met: the same for the same word."""
+
+    def __init__(self, numbers: bool):
+        self._numbers, self._random = numbers, random.Random(0)
+
+    def __missing__(self, word: str) -> int:
+        number = not self._numbers and (word[0].isdigit() or word in NUMBER_WORDS)
+        value = self[word] = 1 if number else self._random.getrandbits(64)
+        return value
+
+
+def _similarity(grams: Any, others: Any) -> float:
+    import numpy as np
+
+    shared = len(np.intersect1d(grams, others, assume_unique=True))
+    return shared / (len(grams) + len(others) - shared)

@@ -16,7 +16,7 @@ from utils.seeds.rows import seed_of
 
 DATASETS_DIR = Path(__file__).resolve().parents[2] / "datasets"
 DATASETS = ("mathdial", "tutorchat", "debugging")  # the paper's, in its order
-SPLITS = ("train", "test")
+SPLITS = ("train", "validation", "test")  # in the order in which one must not know the next
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def find_datasets(folder: Path | str) -> list[str]:
     FileNotFoundError if there is none.
     """
     stems = {stem(path) for path in Path(folder).glob("*") if path.name.endswith(SUFFIXES)}
-    names = {name for one in stems for name, _, split in [one.rpartition("_")] if name and split in SPLITS}
+    names = {name for one in stems for name, _, split in [one.rpartition("_")] if name and split in ("train", "test")}
     if not names:
         raise FileNotFoundError(f"{folder}: no seeds in it, looked for NAME_train.jsonl, NAME_test.csv and the like")
     return [name for name in DATASETS if name in names] + sorted(names - set(DATASETS))

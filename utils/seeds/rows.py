@@ -37,12 +37,14 @@ def seed_of(name: str, number: int, row: Any, roles: Roles, mended: Counter[str]
         found = ", ".join(map(str, fields)) or "nothing"
         raise BadInput(f"not a seed dialogue: it has {found}; expected one of {', '.join(DIALOGUE)}")
     given, reference = fields[field], _scalar(fields, "reference")
-    context = [text for text in [_scalar(fields, "context")] if text]
+    meta, context = _meta(fields), [text for text in [_scalar(fields, "context")] if text]
     original = isinstance(given, str) and _keep_as_it_is(given, roles)
     if original:
         body = given
     else:
         more, turns = _of_text(given, roles) if isinstance(given, str) else _of_messages(field, given, roles)
+        if more and not isinstance(given, str):
+            meta = {**meta, "system_message": True}  # not a chapter: many rows have the same
         context += more
         turns = _joined(turns, mended)
         opening = next((content for role, content in turns if role == "student"), "")
@@ -60,7 +62,7 @@ def seed_of(name: str, number: int, row: Any, roles: Roles, mended: Counter[str]
     return SeedDialogue(
         id=_scalar(fields, "id") or f"{name}-{number:04d}", source=_scalar(fields, "source"), group=group, text=text,
         problem=problem, answer=_scalar(fields, "answer"), explanation=_scalar(fields, "explanation"),
-        reference=reference, reference_alternatives=_strings(fields, "reference_alternatives"), meta=_meta(fields),
+        reference=reference, reference_alternatives=_strings(fields, "reference_alternatives"), meta=meta,
     )  # fmt: skip
 
 

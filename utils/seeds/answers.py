@@ -1,0 +1,140 @@
+"""Whether a text says a known answer: as a number in digits or in words, or in the answer's own words."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from utils.dialogue import Turn
+from utils.records import SeedDialogue
+from utils.seeds.near_duplicates import NUMBER_WORDS, ONES, TEENS, TENS, words
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+EVERYDAY = 12  # up to here a number in words ("the two steps") says nothing; in digits, or as the answer, it does
+
+_WORD = rf"(?:{'|'.join(sorted(NUMBER_WORDS, reverse=True))})"
+IN_WORDS = rf"\b{_WORD}(?:[ -](?:and )?{_WORD})*\b"
+VALUE = rf"(-?[$€£]?\s?-?{NUMBER.pattern})|({IN_WORDS})"
+ANSWER = re.compile(r"\b(?:answer|result|solution)\b", re.IGNORECASE)
+IS_IT = re.compile(rf"([^.?!\n\d]{{0,30}}?(?:\b(?:is|was|equals)\b|[:=])[^.?!\n\d]{{0,15}}?)(?:{VALUE})", re.IGNORECASE)
+IT_IS = re.compile(
+    rf"(?:{VALUE})([^.?!\n\d]{{0,15}}\b(?:is|was) (?:indeed )?the (?:right |correct |final )?)\Z", re.IGNORECASE
+)
+NEGATED = re.compile(r"\b(?:not|never)\b|n't\b", re.IGNORECASE)
+FIX_MARKUP = re.compile(r"<bug_(?:desc|fixes)>")  # of the original's debugging strings
+SHORT = 4  # words: a shorter answer may also be a term of the question
+SHORT_SOLUTION = 12  # words
+TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+def gives_away(seed: SeedDialogue, pieces: Sequence[Turn]) -> bool | None:
+    """Does the prompt say the answer, or the fix? None: no answer is known, or the question has it too.
+
+    `pieces` are the turns of `seed.text`. The worked solution counts anywhere, and so does a number that is called
+    the answer; any other mention of the number counts after the first turn, and before it from `EVERYDAY` on. Code of
+    the fix counts only where the tutor writes it (a student may have found it), from three tokens on: `<=` alone says
+    nothing.
+    """
+    if FIX_MARKUP.search(seed.text):
+        return True
+    said = {who: "\n".join(p.content for p in pieces if p.speaker == who) for who in (None, "student", "teacher")}
+    turns = [piece for piece in pieces if piece.speaker]
+    if not turns:
+        return None
+    if seed.explanation and _pasted(seed.explanation, said):
+        return True
+    if seed.answer is None:
+        return None
+    first, value = turns[0].content, number_of(seed.answer)
+    if value is not None:
+        if states(seed.text, value):
+            return True
+        if says(first, value):
+            return None
+        later = "\n".join(turn.content for turn in turns[1:])
+        return says(later, value) or (abs(value) > EVERYDAY and says(said[None], value))
+    answer = _padded(seed.answer)
+    if len(answer.split()) < SHORT and answer in _padded(first):
+        return None
+    fragments = [code for code in seed.meta.get("fix_fragments", ()) if len(TOKEN.findall(code)) > 2]
+    return (bool(answer.strip()) and answer in _padded(seed.text)) or any(
+        code in said["teacher"] for code in fragments if code not in first
+    )
+
+
+def says(text: str, value: float) -> bool:
+    """Is the number in the text: in digits, or in words if it is above `EVERYDAY`? A minus sign does not count."""
+    value = abs(value)
+    if value in {float(number.replace(",", "")) for number in NUMBER.findall(text)}:
+        return True
+    spelled = in_words(value) if value > EVERYDAY else None
+    if spelled is None or spelled not in _number_words(text):
+        return False
+    return any(spelled == _number_words(run) for run in re.findall(IN_WORDS, text.lower()))
+
+
+def states(text: str, value: float) -> bool:
+    """Does the text call this number the answer: "The answer is 150.", "Result: $-4", "six is the answer"?
+
+    "Would be", "should be" leave it open, and a negation denies it: they do not count.
+    """
+    for mark in ANSWER.finditer(text):
+        after, before = IS_IT.match(text, mark.end()), IT_IS.search(text, max(0, mark.start() - 60), mark.start())
+        for said, (between, digits, run) in ((after, (1, 2, 3)), (before, (3, 1, 2))):
+            if said is None or NEGATED.search(said[between]):
+                continue
+            if (number_of(said[digits]) == value) if said[digits] else _number_words(said[run]) == in_words(value):
+                return True
+    return False
+
+
+def in_words(value: float) -> str | None:
+    """105 is `one hundred five`; None for what is not a whole number below a million."""
+    if value != int(value) or not 0 <= value < 1_000_000:
+        return None
+    value = int(value)
+    if value >= 1000:
+        return f"{in_words(value // 1000)} thousand {in_words(value % 1000) if value % 1000 else ''}".strip()
+    if value >= 100:
+        return f"{in_words(value // 100)} hundred {in_words(value % 100) if value % 100 else ''}".strip()
+    if value >= 20:
+        return f"{TENS[value // 10 - 2]} {ONES[value % 10 - 1] if value % 10 else ''}".strip()
+    return ("zero", *ONES, *TEENS)[value]
+
+
+def _number_words(text: str) -> str:
+    """The words of a number, without the `and` and the hyphens."""
+    return " ".join(word for word in words(text) if word in NUMBER_WORDS)
+
+
+def number_of(answer: str) -> float | None:
+    """The answer's value, if it is a number and nothing else (`$1,200`, `-12 %`)."""
+    bare = re.sub(r"[$€£%\s]", "", answer)
+    sign = -1 if bare.startswith("-") else 1
+    return sign * float(bare.lstrip("-").replace(",", "")) if NUMBER.fullmatch(bare.lstrip("-")) else None
+
+
+def _pasted(explanation: str, said: Mapping[str | None, str]) -> bool:
+    """Is the worked solution there: line by line from tutor or context, or long and in one piece from the student?
+
+    `said` is what each speaker says. A short one the student may have found alone. The last line may be the bare
+    answer and need not be there.
+    """
+    lines = [line for line in explanation.strip().split("\n") if words(line)]
+    if len(lines) > 1 and len(words(lines[-1])) == 1:
+        lines.pop()
+    if not lines:
+        return False
+    for who, text in said.items():
+        padded = _padded(text)
+        if _padded(lines[0]) not in padded:
+            continue
+        whole = _padded(" ".join(lines))
+        if who != "student" and all(_padded(line) in padded for line in lines):
+            return True
+        if who == "student" and len(whole.split()) >= SHORT_SOLUTION and whole in padded:
+            return True
+    return False
+
+
+def _padded(text: str) -> str:
+    """The words between single blanks, so that only whole words are found."""
+    return f" {' '.join(words(text))} "
