@@ -12,11 +12,16 @@ from utils.sources import debugging as convert_debugging
 from utils.sources import mathdial as convert_mathdial
 from utils.sources import tutorchat as convert_tutorchat
 from utils.sources.convert import convert_files, find_raw
-from utils.sources.raw_dialogue import LeftOut, RawTurn, merge, pick_cut, usable_cuts
+from utils.sources.raw_dialogue import LeftOut, RawTurn, merge, order_of_cuts, usable_cuts
 from utils.sources.splits import split
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 BUG = "3_43_count_up_conversational_thread_1"
+
+
+def first_cut(converter, *raw, seed: int = 0) -> int:
+    dialogue = converter.read(*raw)
+    return order_of_cuts(dialogue, converter.cuts(dialogue), seed)[0]
 
 
 def contents(dialogue) -> list[tuple[str, str]]:
@@ -65,7 +70,7 @@ def test_a_number_of_the_problem_is_no_answer_until_it_is_the_conclusion():
 )
 def test_mathdial_dialogues_that_give_no_seed_have_a_reason(fields, reason):
     with pytest.raises(LeftOut, match=reason):
-        convert_mathdial.convert({**mathdial_row(0), **fields}, seed=0)
+        first_cut(convert_mathdial, {**mathdial_row(0), **fields})
 
 
 def test_debugging_keeps_code_and_alternatives_and_hides_the_fix():
@@ -89,7 +94,7 @@ def test_debugging_is_cut_before_the_fix_and_before_the_farewell():
     assert convert_debugging.cuts(convert_debugging.read(BUG, debugging_text(3))) == [1, 3]
     told = "User: Help\nAssistant: Try `return total+3` there.\nUser: Where?\nAssistant: In line 3.\nUser: Oh.\n"
     with pytest.raises(LeftOut, match="no tutor turn"):  # said in prose, spaced otherwise
-        convert_debugging.convert(BUG, debugging_text(3, told), seed=0)
+        first_cut(convert_debugging, BUG, debugging_text(3, told))
 
 
 def test_fix_fragments_are_the_code_that_the_bug_lacks():
@@ -108,10 +113,10 @@ def test_fix_fragments_are_the_code_that_the_bug_lacks():
 )
 def test_debugging_files_that_give_no_seed_have_a_reason(name, text, reason):
     if reason is None:
-        assert convert_debugging.convert(name, text, seed=0)["reference"]
+        assert first_cut(convert_debugging, name, text)
         return
     with pytest.raises(LeftOut, match=reason):
-        convert_debugging.convert(name, text, seed=0)
+        first_cut(convert_debugging, name, text)
 
 
 def test_tutorchat_chapter_is_context_and_roles_come_from_label_or_place():
@@ -153,10 +158,11 @@ def test_courtesies_are_no_reference(last, cuts):
 
 def test_cuts_are_seeded_and_spread():
     dialogue = convert_mathdial.read(mathdial_row(0))
-    picked = [pick_cut(dialogue, [1, 3, 5, 7], seed) for seed in range(20)]
-    assert picked == [pick_cut(dialogue, [1, 3, 5, 7], seed) for seed in range(20)]
-    assert set(picked) == {3, 5, 7}  # the opening question only where there is nothing later
-    assert pick_cut(dialogue, [1], 0) == 1
+    orders = [order_of_cuts(dialogue, [1, 3, 5, 7], seed) for seed in range(20)]
+    assert orders == [order_of_cuts(dialogue, [1, 3, 5, 7], seed) for seed in range(20)]
+    assert {order[0] for order in orders} == {3, 5, 7}  # the opening question only where there is nothing later
+    assert all(sorted(order) == [1, 3, 5, 7] and order[-1] == 1 for order in orders)
+    assert order_of_cuts(dialogue, [1], 0) == [1]
 
 
 def test_every_raw_dialogue_is_a_row_or_counted(tmp_path):
@@ -192,6 +198,94 @@ def test_repeats_are_left_out(tmp_path):
     assert {why: len(where) for why, where in convert_files("mathdial", [path], 0).left_out.items()} == {
         "the same dialogue again": 1
     }
+
+
+def test_an_instructor_is_a_tutor():
+    """His turns were taken for a part of the student's: files 56_15 lost one."""
+    talk = "User: It fails.\nInstructor: Where?\nUser: Here.\nAssistant: In which line?\nUser: In line 3.\n"
+    turns = contents(convert_debugging.read(BUG, debugging_text(3, talk)))
+    assert turns[1:4] == [("teacher", "Where?"), ("student", "Here."), ("teacher", "In which line?")]
+
+
+@pytest.mark.parametrize("between", ["\n</bug_fixes>\n", "</bug_fixes><bug_fixes>", "\n</bug_fixes>\n<bug_fixes>\n"])
+def test_a_block_that_is_closed_twice_is_read_to_its_end(between):
+    """16_56 lost its second fix, which then could stand in a prompt."""
+    text = debugging_text(3).replace("on line 3.\n</bug_f", f"on line 3.{between}Or add `3 + 0` to `total`.\n</bug_f")
+    dialogue = convert_debugging.read(BUG, text)
+    assert dialogue.answer == "Replace `return total` with `return total + 3` on line 3.\nOr add `3 + 0` to `total`."
+    assert dialogue.meta["fix_fragments"] == ["3 + 0", "return total + 3"]
+    assert dialogue.meta["unit_tests"] == "assert count_3([2]) == 5" and dialogue.explanation.startswith("The constant")
+
+
+def test_the_alternatives_of_joined_turns_are_whole_turns():
+    turns = [RawTurn("teacher", "Good.", alternatives=["Fine."]), RawTurn("teacher", "Where?", alternatives=["When?"])]
+    (turn,) = merge(turns)
+    assert turn.content == "Good.\nWhere?" and turn.alternatives == ["Fine.\nWhere?", "Good.\nWhen?"]
+    (turn,) = merge(
+        [RawTurn("teacher", "Why?", alternatives=["How?"]), RawTurn("teacher", "Why?", alternatives=["Who?"])]
+    )
+    assert turn.content == "Why?" and turn.alternatives == ["How?", "Who?"]
+
+
+def test_blanks_at_ends_of_lines_are_no_content():
+    turns = [RawTurn("teacher", "Well? \t\n  Say. "), RawTurn("student", "7 "), RawTurn("student", " \n")]
+    assert [turn.content for turn in merge(turns)] == ["Well?\n  Say.", "7"]
+
+
+@pytest.mark.parametrize(
+    ("last", "usable"),
+    [
+        ("Great!", False), ("ok", False), ("Yes, that's right.", False),
+        ("Right. Why?", True), ("Great, and the 7 pots?", True), ("Add 7.", True),
+    ],
+)  # fmt: skip
+def test_a_word_of_praise_is_no_reference(last, usable):
+    turns = [RawTurn("student", "Is it 7?"), RawTurn("teacher", last), RawTurn("student", "So?")]
+    assert usable_cuts(turns) == ([1] if usable else [])
+
+
+def test_the_answer_is_seen_though_another_number_follows():
+    """1000 is in the problem too, so a mention says nothing, but "The answer is 1000." does (mathdial 6000069-3)."""
+    talk = (
+        "Teacher: (generic)What did you do?|EOM|Student: I took 7 for each.|EOM|Teacher: (telling)The answer is 1000. "
+        "Do you see why not 21?|EOM|Student: No.|EOM|Teacher: (focus)What is left?|EOM|Student: All of it."
+    )
+    dialogue = convert_mathdial.read(mathdial_row(0, talk, ground_truth="1000+0=1000\n 1000"))
+    assert dialogue.meta["answer_in_first_turn"] and convert_mathdial.cuts(dialogue) == [1, 3]
+    spelled = talk.replace("1000", "one thousand and twenty-one")
+    assert convert_mathdial.cuts(convert_mathdial.read(mathdial_row(0, spelled))) == [1, 3]
+
+
+def test_of_two_dialogues_that_begin_alike_another_cut_is_taken(tmp_path):
+    """Threads of one bug share their first turns: 13 to 18 of 148 were dropped for a prompt that was there already."""
+    for thread, end in ((1, "I do."), (2, "I do not.")):
+        talk = (
+            "User: It fails.\nAssistant: Where?\nUser: In line 3.\nAssistant: What does it do?\n"
+            f"User: {end}\nAssistant: Then what comes out?\nUser: Hm.\n"
+        )
+        (tmp_path / f"3_43_count_up_conversational_thread_{thread}.txt").write_text(debugging_text(3, talk))
+    paths = sorted(tmp_path.iterdir())
+    for seed in range(8):
+        rows = convert_files("debugging", paths, seed).rows
+        prompts = {json.dumps(row["turns"]) for row in rows}
+        assert len(rows) == len(prompts) == 2
+
+
+def test_which_duplicate_survives_does_not_depend_on_the_files(tmp_path):
+    rows = [
+        mathdial_row(1),
+        mathdial_row(1, mathdial_row(1)["conversation"].replace("did?", "did?  ")),
+        mathdial_row(2),
+    ]
+    rows.append({**mathdial_row(1), "teacher_described_confusion": "another one"})
+    made = []
+    for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 3, 0, 2]):
+        for i, k in enumerate(order):
+            (tmp_path / f"{i}.jsonl").write_text(json.dumps(rows[k]))
+        result = convert_files("mathdial", sorted(tmp_path.glob("*.jsonl")), seed=0)
+        made.append(result.rows)
+        assert {why: len(where) for why, where in result.left_out.items()} == {"the same dialogue again": 2}
+    assert made[0] == made[1] == made[2]
 
 
 @pytest.mark.parametrize(

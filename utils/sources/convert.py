@@ -1,6 +1,7 @@
 """Raw files of the three sources to seed rows: every raw dialogue becomes a row or is counted under a reason."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,17 +10,17 @@ from typing import Any
 
 from tqdm import tqdm
 
+from utils.errors import BadInput
 from utils.seeds.near_duplicates import words
-from utils.sources import debugging as convert_debugging
-from utils.sources import mathdial as convert_mathdial
-from utils.sources import tutorchat as convert_tutorchat
-from utils.sources.raw_dialogue import LeftOut
+from utils.sources import debugging, mathdial, tutorchat
+from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, order_of_cuts
 
+CONVERTERS = {"mathdial": mathdial, "tutorchat": tutorchat, "debugging": debugging}
 # Where the raw files lie in a folder given by --from: per source, the first pattern that finds something.
 LAYOUT = {
-    "mathdial": ("mathdial/*.jsonl", "mathdial/*.csv"),
-    "tutorchat": ("tutorchat/*.parquet",),
-    "debugging": ("debugging/*/*.txt",),
+    "mathdial": ("mathdial/**/*.jsonl", "mathdial/**/*.csv"),
+    "tutorchat": ("tutorchat/**/*.parquet",),
+    "debugging": ("debugging/**/*.txt",),
 }
 
 
@@ -39,44 +40,56 @@ def find_raw(folder: Path) -> dict[str, list[Path]]:
         for source, patterns in LAYOUT.items()
     }
     if not any(found.values()):
-        looked_for = ", ".join(pattern for patterns in LAYOUT.values() for pattern in patterns)
+        looked_for = ", ".join(pattern.replace("**/", "") for patterns in LAYOUT.values() for pattern in patterns)
         raise FileNotFoundError(f"{folder}: no raw files in it, looked for {looked_for}")
     return {source: paths for source, paths in found.items() if paths}
 
 
 def convert_files(source: str, paths: list[Path], seed: int) -> Converted:
-    """All rows of one source. ValueError names the file, the line and the fault of what cannot be read at all."""
-    result, ids, prompts = Converted(), set(), set()
+    """All rows of one source, the same whatever the order of files and dialogues.
+
+    A dialogue that is there twice gives one row. Where another dialogue has given the same prompt already, the next
+    cut is taken. BadInput names the file, the line and the fault of what cannot be read at all.
+    """
+    result = Converted()
+    converter, dialogues = CONVERTERS[source], []
     raws = (entry for path in paths for entry in READERS[path.suffix](path))
     for where, raw in tqdm(raws, desc=f"converting {source}", unit=" dialogues", total=_count(paths)):
         try:
-            row = _convert(source, raw, seed)
+            dialogue = converter.read(*raw) if isinstance(raw, tuple) else converter.read(raw)
+            dialogues.append((dialogue, order_of_cuts(dialogue, converter.cuts(dialogue), seed), where))
         except LeftOut as reason:
             result.leave_out(str(reason), where)
-            continue
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{where}: not a {source} dialogue ({type(error).__name__}: {error})") from error
-        prompt = hash(tuple(words(" ".join(turn["content"] for turn in row["turns"]))))
-        if row["id"].rpartition("-t")[0] in ids:
+            raise BadInput(f"{where}: not a {source} dialogue ({type(error).__name__}: {error})") from error
+    known, prompts = set(), set()
+    for dialogue, cuts, where in sorted(dialogues, key=_order):
+        whole = _said(dialogue.turns)
+        new = [n for n in cuts if _said(dialogue.turns[:n]) not in prompts]
+        if whole in known:
             result.leave_out("the same dialogue again", where)
-        elif prompt in prompts:
-            result.leave_out("the same prompt as another dialogue", where)
+        elif not new:
+            result.leave_out("all its prompts are other dialogues' too", where)
         else:
-            ids.add(row["id"].rpartition("-t")[0])
-            prompts.add(prompt)
-            result.rows.append(row)
+            prompts.add(_said(dialogue.turns[: new[0]]))
+            result.rows.append(converter.row_at(dialogue, new[0]))
+        known.add(whole)
+    for places in result.left_out.values():
+        places.sort()
     if not result.rows:
         reasons = "; ".join(f"{reason} ({places[0]})" for reason, places in result.left_out.items())
-        raise ValueError(f"{source}: no seed dialogue in {paths[0].parent}: {reasons}")
+        raise BadInput(f"{source}: no seed dialogue in {paths[0].parent}: {reasons}")
     return result
 
 
-def _convert(source: str, raw: Any, seed: int) -> dict[str, Any]:
-    if source == "mathdial":
-        return convert_mathdial.convert(raw, seed)
-    if source == "tutorchat":
-        return convert_tutorchat.convert(raw, seed)
-    return convert_debugging.convert(*raw, seed)
+def _order(entry: tuple[RawDialogue, list[int], str]) -> tuple[str, bytes]:
+    """By the dialogue's id, then by all that is in it: never by the file that it stands in."""
+    return entry[0].id, hashlib.sha256(repr(entry[0]).encode()).digest()
+
+
+def _said(turns: list[RawTurn]) -> int:
+    """What was said, by whom, layout aside."""
+    return hash(tuple((turn.role, *words(turn.content)) for turn in turns))
 
 
 def _text(path: Path) -> str:
@@ -85,9 +98,9 @@ def _text(path: Path) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{path}, line {line}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
+        raise BadInput(f"{path}, line {line}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
     if not text.strip():
-        raise ValueError(f"{path}: the file is empty; download it again")
+        raise BadInput(f"{path}: the file is empty; download it again")
     return text
 
 
@@ -97,7 +110,7 @@ def _read_jsonl(path: Path) -> Iterator[tuple[str, dict]]:
             try:
                 yield f"{path}, line {number}", json.loads(line)
             except json.JSONDecodeError as error:
-                raise ValueError(
+                raise BadInput(
                     f"{path}, line {number}: not JSON ({error.msg} at column {error.colno}); "
                     "if the line breaks off, the download was cut short: fetch the file again"
                 ) from error
@@ -125,7 +138,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, dict]]:
                 number += 1
                 yield f"{path}, row {number}", row
     except pyarrow.ArrowException as error:
-        raise ValueError(f"{path}: not a whole parquet file ({error}); fetch it again") from error
+        raise BadInput(f"{path}: not a whole parquet file ({error}); fetch it again") from error
 
 
 def _count(paths: list[Path]) -> int | None:

@@ -9,19 +9,14 @@ other turns that would do as well behind `<alt>`, and `<code>` blocks that belon
 import re
 from typing import Any
 
-from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, merge, pick_cut, seed_row, usable_cuts
+from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, merge, seed_row, usable_cuts
 
+TAGS = ("problem", "bug_code", "bug_desc", "bug_fixes", "unit_tests", "stu_desc", "dialogue")
 NAME = re.compile(r"(\d+)_(\d+)_(\w+?)_((?:conversational|socratic)_\w+)")
-LABEL = re.compile(r"^[ \t]*(User|Assistant):[ \t]*", re.M)
+LABEL = re.compile(r"^[ \t]*(User|Assistant|Instructor):[ \t]*", re.M)
 CODE = re.compile(r"<code>(.*?)(?:</code>|\Z)", re.S)
 FENCE = re.compile(r"```\w*\n(.*?)```", re.S)
 NUMBERED = re.compile(r"^\s*\d+\.", re.M)
-
-
-def convert(name: str, text: str, seed: int) -> dict[str, Any]:
-    """One seed row, cut before the fix is first shown. LeftOut names the reason if there is none."""
-    dialogue = read(name, text)
-    return row_at(dialogue, pick_cut(dialogue, cuts(dialogue), seed))
 
 
 def read(name: str, text: str) -> RawDialogue:
@@ -30,10 +25,7 @@ def read(name: str, text: str) -> RawDialogue:
     if mark is None:
         raise LeftOut("a file name without problem, bug and thread")
     task, bug, _, thread = mark.groups()
-    problem, code, description, fixes, tests, student, talk = (
-        _block(text, tag)
-        for tag in ("problem", "bug_code", "bug_desc", "bug_fixes", "unit_tests", "stu_desc", "dialogue")
-    )
+    problem, code, description, fixes, tests, student, talk = (_block(text, tag) for tag in TAGS)
     for tag, content in (("problem", problem), ("bug_code", code), ("bug_fixes", fixes)):
         if not content:
             raise LeftOut(f"no <{tag}> in the file")
@@ -82,8 +74,12 @@ def shows_fix(turn: RawTurn, meta: dict[str, Any]) -> bool:
 
 
 def _block(text: str, tag: str) -> str:
-    mark = re.search(rf"<{tag}>(.*?)(?:</{tag}>|\Z)", text, re.S)
-    return mark[1].strip() if mark else ""
+    """What stands between the tag and its last end before the next block: some files close a block twice."""
+    _, opened, rest = text.partition(f"<{tag}>")
+    following = re.search(rf"<(?:{'|'.join(TAGS)})>", rest.replace(f"<{tag}>", " " * (len(tag) + 2)))
+    block = rest[: following.start()] if following else rest
+    end = block.rfind(f"</{tag}>")
+    return re.sub(rf"(?:\s*</?{tag}>)+\s*", "\n", block if end < 0 else block[:end]).strip() if opened else ""
 
 
 def _turns(talk: str) -> list[RawTurn]:

@@ -8,17 +8,11 @@ import hashlib
 import re
 from typing import Any
 
+from utils.seeds.answers import NUMBER, number_of, says, states
 from utils.seeds.near_duplicates import words
-from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, merge, pick_cut, seed_row, usable_cuts
+from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, merge, seed_row, usable_cuts
 
 LABEL = re.compile(r"\s*([^:\n|]{1,40}):\s*(?:\((generic|focus|probing|telling)\))?\s*")
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-
-
-def convert(raw: dict[str, Any], seed: int) -> dict[str, Any]:
-    """One seed row, cut before the answer is first said. LeftOut names the reason if there is none."""
-    dialogue = read(raw)
-    return row_at(dialogue, pick_cut(dialogue, cuts(dialogue), seed))
 
 
 def read(raw: dict[str, Any]) -> RawDialogue:
@@ -84,11 +78,10 @@ def _final_number(solution: str) -> tuple[str, str | None]:
 
 
 def _says(text: str, answer: str) -> bool:
-    wanted = float(answer.strip("-$% ").replace(",", ""))
-    return any(float(number.replace(",", "")) == wanted for number in NUMBER.findall(text))
+    return says(text, number_of(answer)) or states(text, number_of(answer))
 
 
 def _concludes(text: str, answer: str) -> bool:
-    """`= 12`, `answer is 12` and the like, or 12 as the text's last number."""
+    """`The answer is 12`, wherever it stands, or 12 as the text's last number."""
     numbers = NUMBER.findall(text)
-    return bool(numbers) and _says(numbers[-1], answer)
+    return states(text, number_of(answer)) or (bool(numbers) and says(numbers[-1], number_of(answer)))

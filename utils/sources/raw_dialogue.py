@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from utils.seeds.near_duplicates import words
+
 # Turns that only end a conversation: never worth learning from, and never the last thing a tutor answers to.
 THANKS = re.compile(r"\bthank|\bbye\b", re.I)
 FAREWELL = re.compile(
@@ -12,6 +14,12 @@ FAREWELL = re.compile(
     r"|anything else|(?:other|more|further) (?:questions|help|assistance)",
     re.I,
 )
+# A tutor's turn of such words alone ("Great!", "ok, good job") teaches nothing: it is no reference.
+COURTESIES = {
+    "great", "good", "nice", "well", "done", "ok", "okay", "yes", "yeah", "yep", "right", "correct", "exactly", "cool",
+    "perfect", "excellent", "awesome", "fantastic", "wonderful", "brilliant", "amazing", "sure", "indeed", "absolutely",
+    "hi", "hello", "hey", "thanks", "thank", "you", "that", "is", "it", "s", "are", "very", "so", "job", "work", "and",
+}  # fmt: skip
 
 
 class LeftOut(Exception):
@@ -43,17 +51,25 @@ class RawDialogue:
 
 
 def merge(turns: list[RawTurn]) -> list[RawTurn]:
-    """Neighbours of one speaker become one turn, a line each; a turn said twice in a row is kept once."""
+    """Neighbours of one speaker become one turn, a line each; a turn said twice in a row is kept once.
+
+    Blanks at ends of lines go. An alternative to one half of a joined turn is joined with the other half.
+    """
     merged: list[RawTurn] = []
     for turn in turns:
+        turn.content = re.sub(r"[ \t]+$", "", turn.content, flags=re.M).strip()
         if not turn.content:
             continue
         last = merged[-1] if merged and merged[-1].role == turn.role else None
         if last is None:
             merged.append(turn)
-        elif turn.content != last.content:
+        elif turn.content == last.content:
+            last.alternatives += [other for other in turn.alternatives if other not in last.alternatives]
+        else:
+            before = [f"{other}\n{turn.content}" for other in last.alternatives]
+            last.alternatives = before + [f"{last.content}\n{other}" for other in turn.alternatives]
             last.content += f"\n{turn.content}"
-            last.alternatives, last.code = [], turn.code or last.code  # they stood for one half only
+            last.code = turn.code or last.code
     return merged
 
 
@@ -66,14 +82,19 @@ def usable_cuts(turns: list[RawTurn], said: int | None = None) -> list[int]:
     while end > 1 and _closes(turns[end - 1]):
         end -= 1
     last = end - 1 if said is None else min(end - 1, said)
-    return [n for n in range(1, last + 1) if turns[n].role == "teacher" and turns[n - 1].role == "student"]
+    return [
+        n for n in range(1, last + 1)
+        if turns[n].role == "teacher" and turns[n - 1].role == "student" and not _says_nothing(turns[n].content)
+    ]  # fmt: skip
 
 
-def pick_cut(dialogue: RawDialogue, cuts: list[int], seed: int) -> int:
-    """One cut, by the seed and the dialogue's id alone; the very first only where there is no later one."""
+def order_of_cuts(dialogue: RawDialogue, cuts: list[int], seed: int) -> list[int]:
+    """The cuts, the one to take first, by the seed and the dialogue's id alone; the very first cut comes last."""
     if not cuts:
         raise LeftOut("no tutor turn to cut at before the answer is said")
-    return random.Random(f"{seed} {dialogue.id}").choice([n for n in cuts if n > 1] or cuts)
+    later = [n for n in cuts if n > 1]
+    picked = random.Random(f"{seed} {dialogue.id}").choice(later or cuts)
+    return [picked, *(n for n in [*later, *cuts[: len(cuts) - len(later)]] if n != picked)]
 
 
 def seed_row(dialogue: RawDialogue, cut: int, **meta: Any) -> dict[str, Any]:
@@ -102,3 +123,7 @@ def _closes(turn: RawTurn) -> bool:
         "?" not in turn.content
         or bool(re.search(r"anything else|(?:other|more|further) questions", turn.content, re.I))
     )
+
+
+def _says_nothing(text: str) -> bool:
+    return "?" not in text and not set(words(text)) - COURTESIES

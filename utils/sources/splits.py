@@ -7,7 +7,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from utils.seeds.near_duplicates import near_pairs, words
+from utils.seeds.near_duplicates import near_to, words
 
 MAX_TEST_SHARE = 0.25  # of a small source: most of it is for training
 
@@ -23,12 +23,12 @@ class Split:
 def split(rows: list[dict[str, Any]], train_size: int, test_size: int, seed: int) -> Split:
     """At most `train_size` and `test_size` rows, the same for the same seed whatever the order of `rows`.
 
-    A group is in one split only. Test rows that nearly repeat a training row, or state its problem, go to train
-    together with their group; that is repeated until none is left.
+    A group is in one split only; groups that share a chapter become one. Test rows that nearly repeat a training row,
+    or state its problem, go to train together with their group; that is repeated until none is left.
     """
     rng = random.Random(f"{seed} split")
     groups = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row["id"]):
+    for row in sorted(_linked_by_chapter(rows), key=lambda row: row["id"]):
         groups[row["group"]].append(row)
     order = sorted(groups)
     rng.shuffle(order)
@@ -56,8 +56,27 @@ def _too_close(rows: list[dict[str, Any]], test: list[dict[str, Any]]) -> set[in
     """The indices of the test rows that have a near-duplicate, or their problem, among `rows`."""
     problems = {" ".join(words(row["problem"])) for row in rows if row["problem"]}
     same = {j for j, row in enumerate(test) if row["problem"] and " ".join(words(row["problem"])) in problems}
-    bar = tqdm(rows, desc="comparing with the test rows", unit="row", disable=len(rows) < 5000)
-    return same | {j for _, j in near_pairs(map(prompt_text, bar), map(prompt_text, test))}
+    bar = tqdm(rows, desc="comparing with the test rows", unit=" rows", delay=2)
+    return same | near_to(map(prompt_text, test), map(prompt_text, bar))
+
+
+def _linked_by_chapter(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, with one group for all groups that have a chapter in common: TutorChat has some under two folders."""
+    same: dict[str, str] = {}  # group -> another group that is one with it
+
+    def name_of(group: str) -> str:
+        while group in same:
+            group = same[group]
+        return group
+
+    first: dict[str, str] = {}  # chapter -> the group in which it was met first
+    for row in rows:
+        if row["context"]:
+            known = first.setdefault(" ".join(words(row["context"])), row["group"])
+            low, high = sorted((name_of(known), name_of(row["group"])))
+            if low != high:
+                same[high] = low
+    return [{**row, "group": name_of(row["group"])} for row in rows]
 
 
 def prompt_text(row: dict[str, Any]) -> str:

@@ -8,20 +8,17 @@ import hashlib
 import re
 from typing import Any
 
-from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, merge, pick_cut, seed_row, usable_cuts
+from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, merge, seed_row, usable_cuts
 
 LABEL = re.compile(r"\A\s*(user|assistant):\s*")
 ROLES = {"user": "student", "assistant": "teacher"}
 
 
-def convert(raw: dict[str, Any], seed: int) -> dict[str, Any]:
-    """One seed row, with the tutor's real next turn as reference. LeftOut names the reason if there is none."""
-    dialogue = read(raw)
-    return row_at(dialogue, pick_cut(dialogue, cuts(dialogue), seed))
-
-
 def read(raw: dict[str, Any]) -> RawDialogue:
-    """The dialogue; dialogues on one chapter are a group. KeyError for a missing field."""
+    """The dialogue. The dialogues of one folder are a group; splits.py joins folders that have a chapter in common.
+
+    KeyError for a missing field.
+    """
     mode, parts, folder = raw["mode"], list(raw["conversation"]), raw["textbook_folder"]
     if mode not in ("openbook", "closedbook"):
         raise LeftOut(f"mode {mode}, no dialogue turn by turn")
