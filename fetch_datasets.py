@@ -14,20 +14,24 @@ passed on. `LICENSES.md` beside the seeds says so in full, `sources.json` where 
 """
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from utils import cli
-from utils.artifacts import read_json, write_json, write_text
+from utils.artifacts import sha256, write_json, write_text
+from utils.errors import BadInput
+from utils.manifest import only_run
 from utils.seeds.audit import audit as examine
 from utils.seeds.audit import estimate_tokens, table
-from utils.sources.convert import LAYOUT, convert_files, find_raw
-from utils.sources.download import SOURCES, Fetched, fetch
+from utils.sources.convert import LAYOUT, find_raw
+from utils.sources.download import SOURCES, fetch
+from utils.sources.folder import dataset_of, put_seeds, read_record
 from utils.sources.licenses import LICENSES
-from utils.sources.splits import prompt_text, split
+from utils.sources.make_seeds import make_seeds, summary
+
+Files = list[dict[str, Any]]  # as `sources.json` lists them
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -73,32 +77,31 @@ def main(
     tutorchat_train: bool,
 ) -> None:
     """Fetch or only audit; SystemExit(1) if `strict` and something leaks."""
-    if mrbench and output_dir:
-        from utils.sources.mrbench import fetch_mrbench
-
-        print("fetched", *fetch_mrbench(output_dir), sep="\n  ")
-        return
+    if output_dir is None and not audit:
+        raise BadInput("--output-dir is missing: say where the seeds should go")
     count_tokens = _token_counter(tokenizer)
     if not audit:
-        if output_dir is None:
-            raise ValueError("--output-dir is missing: say where the seeds should go")
-        old = _earlier_seeds(output_dir)
-        if paper:
-            files, seeds = fetch_paper(output_dir)
-            report = {}
-        else:
-            raw, files = (find_raw(from_dir), []) if from_dir else fetch_raw(output_dir, tutorchat_train)
-            sizes = {"train_size": train_size, "test_size": test_size, "max_tokens": max_tokens}
-            seeds, report = make_seeds(raw, count_tokens, seed=seed, **sizes)
-            report = {"seed": seed, **sizes, "datasets": report}
-        origins = [{**asdict(file), "local": str(file.local)} for file in files]
-        write_json(output_dir / "sources.json", {"seeds": sorted(seeds), "files": origins, **report})
-        write_text(output_dir / "LICENSES.md", LICENSES)
-        for name in old - seeds.keys():
-            (output_dir / name).unlink()
-        for name, text in seeds.items():
-            write_text(output_dir / name, text)
+        with only_run(output_dir):
+            if mrbench:
+                from utils.sources.mrbench import fetch_mrbench
 
+                print("fetched", *fetch_mrbench(output_dir), sep="\n  ")
+                return
+            known = read_record(output_dir)["files"]
+            if paper:
+                seeds, record = fetch_paper(output_dir, known)
+            else:
+                raw, files = take_raw(from_dir) if from_dir else fetch_raw(output_dir, known, tutorchat_train)
+                sizes = {"train_size": train_size, "test_size": test_size, "max_tokens": max_tokens}
+                seeds, report = make_seeds(raw, count_tokens, seed=seed, **sizes)
+                record = {"files": files, "seed": seed, **sizes, "datasets": report}
+                print(summary(report))
+            made = set(record["datasets"])
+            kept = put_seeds(output_dir, seeds, made, record)
+            write_text(output_dir / "LICENSES.md", LICENSES)
+            for name in [name for name in LAYOUT if name not in made]:
+                stay = ", ".join(file for file in kept if dataset_of(file) == name)
+                print(f"{name}: no raw files" + (f"; {stay} of an earlier run stay" if stay else ""))
     result = examine(audit or output_dir, count_tokens)
     if output_dir is not None:
         write_json(output_dir / "audit.json", result)
@@ -107,74 +110,44 @@ def main(
         raise SystemExit(1)
 
 
-def fetch_paper(output_dir: Path) -> tuple[list[Fetched], dict[str, str]]:
-    """The original's files: prompts go to `output_dir/prompts`, the text of all others is returned by name."""
-    files = fetch(SOURCES["paper"], output_dir / "raw")
+def fetch_paper(output_dir: Path, known: Files) -> tuple[dict[str, str], dict[str, Any]]:
+    """The original's files, unchanged: (the text of each seed file, the record). Others, prompts too, are written."""
+    files = fetch(SOURCES["paper"], output_dir / "raw", known)
     texts = {file.path: file.local.read_text(encoding="utf-8") for file in files}
+    names = {path: Path(path).name for path in texts}
+    seeds = {names[path]: text for path, text in texts.items() if Path(path).stem.endswith(("_train", "_test"))}
     for path, text in texts.items():
-        if path.startswith("templates/"):
-            write_text(output_dir / "prompts" / Path(path).name, text)
+        if names[path] not in seeds:
+            folder = "prompts" if path.startswith("templates/") else "."
+            write_text(output_dir / folder / names[path], text)
     print(f"{len(files)} files of {SOURCES['paper'].repo} in {output_dir}")
-    return files, {Path(path).name: text for path, text in texts.items() if not path.startswith("templates/")}
+    datasets = {dataset_of(name): {"unchanged": True} for name in seeds}
+    return seeds, {"files": [_entry("paper", **asdict(file)) for file in files], "datasets": datasets}
 
 
-def fetch_raw(output_dir: Path, tutorchat_train: bool) -> tuple[dict[str, list[Path]], list[Fetched]]:
+def fetch_raw(output_dir: Path, known: Files, tutorchat_train: bool) -> tuple[dict[str, list[Path]], Files]:
     """The raw files of the three sources: (where they are, by dataset; all of them with revision and checksum)."""
-    parts = {name: [name] for name in LAYOUT}
-    parts["tutorchat"] += ["tutorchat_train"] if tutorchat_train else []
-    files = {
-        name: [file for part in parts[name] for file in fetch(SOURCES[part], output_dir / "raw" / name)]
-        for name in LAYOUT
-    }
-    paths = {name: [file.local for file in found] for name, found in files.items()}
-    return paths, [file for found in files.values() for file in found]
-
-
-def make_seeds(
-    raw: dict[str, list[Path]], count_tokens: Callable[[str], int], *, seed: int, train_size: int, test_size: int,
-    max_tokens: int,
-) -> tuple[dict[str, str], dict[str, Any]]:  # fmt: skip
-    """Convert and split: (the JSONL text of each seed file, by its name; how many rows came of what, by dataset)."""
-    texts, report = {}, {}
+    paths, entries = {}, []
     for name in LAYOUT:
-        if name not in raw:
-            print(f"{name}: no raw files")
-            continue
-        converted = convert_files(name, raw[name], seed)
-        rows = []
-        for row in converted.rows:
-            if count_tokens(prompt_text(row)) <= max_tokens:
-                rows.append(row)
-            else:
-                converted.leave_out(f"a prompt of more than {max_tokens} tokens", row["id"])
-        parted = split(rows, train_size, test_size, seed)
-        for part, chosen in (("train", parted.train), ("test", parted.test)):
-            if chosen:
-                lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in chosen]
-                texts[f"{name}_{part}.jsonl"] = "".join(lines)
-        report[name] = {
-            "train": len(parted.train), "test": len(parted.test), "beyond_size": parted.not_needed,
-            "moved_to_train": parted.moved_to_train,
-            "left_out": {why: {"count": len(where), "first": where[:3]} for why, where in converted.left_out.items()},
-        }  # fmt: skip
-        print(
-            f"{name}: {len(parted.train)} train rows, {len(parted.test)} test rows ({parted.moved_to_train} moved to "
-            f"train as too close to a training row), {parted.not_needed} more than asked for"
-        )
-        for reason, where in converted.left_out.items():
-            print(f"  left out, {reason}: {len(where)} (first: {where[0]})")
-    return texts, report
+        parts = [name, f"{name}_train"] if name == "tutorchat" and tutorchat_train else [name]
+        files = [file for part in parts for file in fetch(SOURCES[part], output_dir / "raw" / name, known)]
+        paths[name] = [file.local for file in files]
+        entries += [_entry(name, **asdict(file)) for file in files]
+    return paths, entries
 
 
-def _earlier_seeds(output_dir: Path) -> set[str]:
-    """The names of the seed files that an earlier run has made there. ValueError if there are others, such as the
-    sample in `datasets/`: those are never written over."""
-    record = output_dir / "sources.json"
-    own = set(read_json(record).get("seeds", [])) if record.is_file() else set()
-    for path in output_dir.glob("*_t*.json*"):
-        if path.name not in own:
-            raise ValueError(f"{output_dir} holds seeds of another origin ({path.name}); choose a new --output-dir")
-    return {name for name in own if (output_dir / name).is_file()}
+def take_raw(folder: Path) -> tuple[dict[str, list[Path]], Files]:
+    """The raw files that are in a folder: (where they are, by dataset; all of them with their checksum)."""
+    paths = find_raw(folder)
+    return paths, [
+        _entry(name, local=path, size=path.stat().st_size, sha256=sha256(path))
+        for name, found in paths.items() for path in found
+    ]  # fmt: skip
+
+
+def _entry(dataset: str, local: Path, **facts: Any) -> dict[str, Any]:
+    """A file as `sources.json` lists it."""
+    return {"dataset": dataset, "local": str(local), **facts}
 
 
 def _token_counter(name: str | None) -> Callable[[str], int]:

@@ -16,7 +16,9 @@ class FakeHub:
     """`files[repo][path]` is what a repository holds; `faults[path]` are the next answers' faults, in order.
 
     Faults: "break" (the connection ends after BREAK_AT bytes, or half of a shorter file), "stall" (nothing more
-    comes at that place, for `stall_s`), "tamper" (other bytes, same length), "drip" (slow, but steady).
+    comes at that place, for `stall_s`), "tamper" (other bytes, same length), "drip" (slow, but steady), "page" (a login
+    page, longer than most files), "429", "503" (that status), "limit" (what GitHub answers without a token).
+    `faults["listing"]` are those of the next listings: "page" and the statuses.
     `asked` lists (method, path, Range header) of every file request, `tokens` (path, Authorization) of every one.
     """
 
@@ -71,6 +73,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         parts = self.path.split("?")[0].strip("/").split("/")
         self.hub.tokens.append(("/".join(parts), self.headers.get("Authorization")))
+        faults = self.hub.faults.get("listing", [])
+        if (parts[:2] == ["api", "datasets"] or parts[0] == "repos") and faults and self._refuse(faults.pop(0)):
+            return
         match parts:
             case ["api", "datasets", owner, name, "tree", *_]:
                 self._json(self._listing(f"{owner}/{name}", hub=True))
@@ -106,7 +111,12 @@ class _Handler(BaseHTTPRequestHandler):
             return
         faults = self.hub.faults.get(path, [])
         fault = faults.pop(0) if faults and self.command == "GET" else None
+        if fault and self._refuse(fault):
+            return
         start = int(asked.removeprefix("bytes=").split("-")[0]) if asked else 0
+        if start >= len(data):
+            self._answer(416, b"")
+            return
         self.send_response(206 if start else 200)
         self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest() if path in self.hub.large else git_sha(data)}"')
         self.send_header("X-Repo-Commit", revision)
@@ -116,6 +126,27 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             self._send(bytes(byte ^ 1 for byte in data) if fault == "tamper" else data, start, fault)
+
+    def _refuse(self, fault: str) -> bool:
+        """Answer with a page or a status, if that is the fault."""
+        match fault:
+            case "page":
+                self._answer(200, b"<!DOCTYPE html>\n<html><title>Please log in</title>" + b"x" * 40_000 + b"</html>")
+            case "429" | "503":
+                self._answer(int(fault), b"{}", {"Retry-After": "0"})
+            case "limit":
+                self._answer(403, b'{"message": "API rate limit exceeded for 127.0.0.1"}')
+            case _:
+                return False
+        return True
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _send(self, data: bytes, start: int, fault: str | None) -> None:
         stop = BREAK_AT if len(data) > BREAK_AT else len(data) // 2

@@ -1,5 +1,6 @@
 """The script itself, run as people run it, against a local server that stands in for the hub and for GitHub."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 import fetch_datasets
-from tests.fake_hub import FakeHub
+from tests.fake_hub import FakeHub, git_sha
 from tests.raw_files import write_raw
+from utils.manifest import only_run
 from utils.seeds.read import DATASETS, read_seeds
 from utils.sources.download import SOURCES
 
@@ -66,7 +68,8 @@ def test_fetch_writes_seeds_sources_licences_and_audit(hub, tmp_path):
     }  # fmt: skip
     assert len(sources["files"]) == 2 + 1 + 12 and all(len(file["sha256"]) == 64 for file in sources["files"])
     assert sources["datasets"]["tutorchat"]["left_out"]["mode singleturn, no dialogue turn by turn"]["count"] == 1
-    assert "CC BY-SA 4.0" in (out / "LICENSES.md").read_text()
+    licences = (out / "LICENSES.md").read_text()  # holds the texts that it asks to pass on
+    assert "by-sa/4.0/legalcode" in licences and "Permission is hereby granted, free of charge" in licences
     assert json.loads((out / "audit.json").read_text())["leaks"] == [] and "leaks: none" in result.stdout
     assert "README.md" not in hub.times_asked()
 
@@ -138,6 +141,60 @@ def test_a_slow_server_is_waited_for_and_a_stalled_one_asked_again(hub, tmp_path
     assert time.monotonic() - began < hub.stall_s
 
 
+def test_a_login_page_is_said_to_be_one_and_leaves_nothing_behind(hub, tmp_path):
+    """It left a part longer than the file, and every later run failed with status 416."""
+    hub.faults["train.jsonl"] = ["page"]
+    result = fetch(hub, tmp_path)
+    assert result.returncode == 2 and "train.jsonl: a web page came instead of the file" in last_line(result)
+    assert not list((tmp_path / "out").rglob("*.part"))
+    data = hub.files[SOURCES["mathdial"].repo]["train.jsonl"]
+    part = tmp_path / f"out/raw/mathdial/train.jsonl.{git_sha(data)[:8]}.part"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(b"x" * (len(data) + 1))
+    assert fetch(hub, tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "flags", "message"),
+    [
+        ("page", [], "/api/datasets/eth-nlped/mathdial: a web page came instead of a list of files"),
+        ("page", ["--paper"], "/commits/b0d4ba3c: a web page came instead of a list of files"),
+        ("limit", ["--paper"], "set GITHUB_TOKEN"),
+    ],
+)
+def test_a_listing_that_is_none_is_named(hub, tmp_path, fault, flags, message):
+    hub.faults["listing"] = [fault]
+    result = fetch(hub, tmp_path, *flags)
+    assert result.returncode == 2 and message in last_line(result) and hub.url in last_line(result)
+
+
+def test_a_server_that_is_busy_is_asked_again(hub, tmp_path):
+    """Each kind of request: both listings, and a file of each host."""
+    script = sorted(hub.files[SOURCES["debugging"].repo])[1]
+    hub.faults = {"listing": ["503", "429"], "train.jsonl": ["503", "429"], script: ["503"]}
+    result = fetch(hub, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(hub.gets("train.jsonl")) == 3 and len(hub.gets(script)) == 2 and not hub.faults["listing"]
+    hub.files[SOURCES["paper"].repo] = {"LICENSE": b"MIT", "templates/inference.txt": b"{input}"}
+    hub.files[SOURCES["paper"].repo]["datasets/mathdial_test.json"] = b'["Student: 1"]'
+    hub.faults["listing"] = ["503", "429"]
+    flags = ("--output-dir", tmp_path / "paper", "--paper")
+    slashed = {name: f"{address}/" for name, address in hub.env.items()}  # a slash at the end of each base address
+    assert run(*flags, HF_HOME=str(tmp_path / "home"), **slashed).returncode == 0
+
+
+def test_without_a_network_what_is_there_is_enough(hub, tmp_path):
+    assert fetch(hub, tmp_path).returncode == 0
+    seeds = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.jsonl")}
+    asked = len(hub.tokens)
+    assert fetch(hub, tmp_path, HF_HUB_OFFLINE="1").returncode == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.jsonl")} == seeds
+    assert len(hub.tokens) == asked  # not even for the listings
+    (tmp_path / "out/raw/mathdial/test.jsonl").write_text("{}")
+    result = fetch(hub, tmp_path, HF_HUB_OFFLINE="1")
+    assert result.returncode == 2 and "eth-nlped/mathdial" in last_line(result) and "Traceback" not in result.stderr
+
+
 @pytest.mark.parametrize("where", ["train.jsonl", "data/validation-00000-of-00001-abc.parquet", "debugging"])
 def test_wrong_checksum_is_an_error_and_the_file_is_fetched_anew(hub, tmp_path, where):
     path = where if where != "debugging" else sorted(hub.files[SOURCES["debugging"].repo])[1]
@@ -201,16 +258,68 @@ def test_from_needs_no_network(tmp_path, capsys):
     assert "6 more than asked for" in capsys.readouterr().out
 
 
-def test_seeds_of_an_earlier_run_do_not_stay_beside_new_ones(tmp_path):
+def test_seeds_that_are_not_made_again_stay(tmp_path, capsys):
+    """They were deleted, with exit code 0, when the raw files of a source were not found."""
     raw, out = write_raw(tmp_path / "raw"), tmp_path / "out"
     flags = ["--output-dir", str(out), "--from", str(raw)]
     fetch_datasets.main(**vars(fetch_datasets.parse_args(flags)))
+    before = {path.name: path.read_bytes() for path in out.glob("*.jsonl")}
     for path in (raw / "tutorchat").iterdir():
         path.unlink()
+    fetch_datasets.main(**vars(fetch_datasets.parse_args([*flags, "--seed", "1"])))
+    after = {path.name: path.read_bytes() for path in out.glob("*.jsonl")}
+    assert {name for name in before if before[name] == after[name]} == {"tutorchat_train.jsonl", "tutorchat_test.jsonl"}
+    assert "tutorchat_test.jsonl, tutorchat_train.jsonl of an earlier run stay" in capsys.readouterr().out
+    sources = json.loads((out / "sources.json").read_text())
+    assert sources["datasets"].keys() == set(DATASETS) and sources["seeds"] == sorted(before)
+    assert {file["dataset"] for file in sources["files"]} == set(DATASETS)
+
+
+def test_what_fetch_wrote_can_be_converted_again(hub, tmp_path):
+    """TutorChat's file lies one folder deeper there."""
+    assert fetch(hub, tmp_path).returncode == 0
+    out = tmp_path / "out"
+    fetched = json.loads((out / "sources.json").read_text())
+    seeds = {path.name: path.read_bytes() for path in out.glob("*.jsonl")}
+    fetch_datasets.main(**vars(fetch_datasets.parse_args(["--output-dir", str(out), "--from", str(out / "raw")])))
+    assert {path.name: path.read_bytes() for path in out.glob("*.jsonl")} == seeds and len(seeds) == 6
+    again = json.loads((out / "sources.json").read_text())
+    checksums = [{file["local"]: file["sha256"] for file in record["files"]} for record in (fetched, again)]
+    assert checksums[0] == checksums[1] and len(checksums[0]) == 2 + 1 + 12
+
+
+def test_a_stop_between_two_files_leaves_no_problem_in_both_splits(tmp_path, monkeypatch):
+    """The new training file beside the old test file had 42 groups in common."""
+    raw, out = write_raw(tmp_path / "raw"), tmp_path / "out"
+    flags = ["--output-dir", str(out), "--from", str(raw)]
     fetch_datasets.main(**vars(fetch_datasets.parse_args(flags)))
-    assert {path.name for path in out.glob("*.jsonl")} == {
-        f"{name}_{split}.jsonl" for name in ("mathdial", "debugging") for split in ("train", "test")
-    }
+    replace = Path.replace
+    for stop in range(1, 8):
+        left = [stop]
+
+        def replace_some(path, target, left=left):
+            left[0] -= Path(target).suffix == ".jsonl" and Path(path).suffix == ".new"
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return replace(path, target)
+
+        monkeypatch.setattr(Path, "replace", replace_some)
+        with contextlib.suppress(KeyboardInterrupt):
+            fetch_datasets.main(**vars(fetch_datasets.parse_args([*flags, "--seed", str(stop)])))
+        monkeypatch.undo()
+        for name in DATASETS:
+            paths = [out / f"{name}_{split}.jsonl" for split in ("train", "test")]
+            if all(path.is_file() for path in paths):
+                train, test = ({seed.group for seed in read_seeds(path)} for path in paths)
+                assert not train & test, (stop, name)
+    fetch_datasets.main(**vars(fetch_datasets.parse_args(flags)))
+    assert len(list(out.glob("*.jsonl"))) == 6 and not list(out.glob(".*.new"))
+
+
+def test_only_one_fetch_at_a_time_writes_to_a_folder(tmp_path):
+    with only_run(tmp_path / "out"):
+        result = run("--output-dir", tmp_path / "out", "--from", write_raw(tmp_path / "raw"))
+    assert result.returncode == 2 and "in use by another run" in last_line(result)
 
 
 def test_long_dialogues_are_left_out_and_counted(tmp_path):

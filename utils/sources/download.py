@@ -3,15 +3,27 @@
 huggingface_hub does the transfers, from its hub and from GitHub alike: it goes on with a file that broke off, shows
 progress, and honours proxies, HF_ENDPOINT, HF_TOKEN, HF_HUB_DOWNLOAD_TIMEOUT and what HF_HOME already holds. (Its own
 `hf_hub_download` begins a file anew in each run.) GITHUB_API_URL and GITHUB_RAW_URL point to a mirror of GitHub.
+A server that is busy or fails (429, 5xx) is asked again. What an earlier run has fetched is known from its record, so
+that nothing at all is asked for when all of it is there.
 """
 
 import hashlib
+import json
+import logging
 import os
+import re
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from utils.artifacts import sha256
+from utils.errors import BadInput
+
+PAUSES = (1, 2, 4, 8)  # seconds before a file is asked for again
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,21 +75,25 @@ class Fetched:
     sha256: str
 
 
-def fetch(source: Source, folder: Path) -> list[Fetched]:
-    """All files of a source, in `folder`. What is already there, or in the hub's cache, and whole is not asked for.
+def fetch(source: Source, folder: Path, record: Iterable[Mapping[str, Any]] = ()) -> list[Fetched]:
+    """All files of a source, in `folder`. What is there, or in the hub's cache, and whole is not asked for.
 
-    OSError (404, no connection) and ValueError (nothing at that revision, a wrong checksum) say what to do.
+    `record` are the files of an earlier run, as dicts of Fetched: if they are still all there, no server is asked.
+    OSError (404, no connection) and BadInput (nothing at that revision, a wrong checksum, a web page instead of a
+    file) say what to do.
     """
     from huggingface_hub.errors import HTTPError
     from tqdm import tqdm
 
+    if known := _all_there(source, folder, record):
+        return known
     host = f"{source.repo} at {source.revision[:8]}"
     try:
         revision, listed = (_list_hub if source.host == "hub" else _list_github)(source)
         wanted = [file for file in listed if any(fnmatch(file.path, pattern) for pattern in source.patterns)]
         missing = [pattern for pattern in source.patterns if not any(fnmatch(file.path, pattern) for file in wanted)]
         if missing:
-            raise ValueError(f"{host}: nothing there for {', '.join(missing)}")
+            raise BadInput(f"{host}: nothing there for {', '.join(missing)}")
         wanted.sort(key=lambda file: file.path)
         with tqdm(wanted, desc=source.repo, unit="file") as bar:
             return [_get(source, revision, file, folder) for file in bar]
@@ -86,24 +102,51 @@ def fetch(source: Source, folder: Path) -> list[Fetched]:
         raise OSError(f"{host} could not be fetched: {reason}; the same command goes on where this one was") from error
 
 
+def local_path(folder: Path, path: str) -> Path:
+    """Where a file goes: `data/validation.parquet`, `train/0_0_….txt`, `datasets/mathdial_test.json` in `folder`."""
+    return folder.joinpath(*path.split("/")[-2:])
+
+
+def _all_there(source: Source, folder: Path, record: Iterable[Mapping[str, Any]]) -> list[Fetched]:
+    """The files of the record that are of this source at its revision; none if any is missing or has changed.
+
+    A branch moves on: only a commit is what it was.
+    """
+    if not re.fullmatch(r"[0-9a-f]{7,40}", source.revision):
+        return []
+    found = []
+    for file in record:
+        of_source = file.get("repo") == source.repo and str(file.get("revision")).startswith(source.revision)
+        if of_source and any(fnmatch(file["path"], pattern) for pattern in source.patterns):
+            local = local_path(folder, file["path"])
+            if not local.is_file() or sha256(local) != file["sha256"]:
+                return []
+            found.append(Fetched(local, source.repo, file["revision"], file["path"], file["size"], file["sha256"]))
+    complete = all(any(fnmatch(file.path, pattern) for file in found) for pattern in source.patterns)
+    return found if complete else []
+
+
 def _list_hub(source: Source) -> tuple[str, list[RemoteFile]]:
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.hf_api import RepoFile
 
     tree = HfApi().list_repo_tree(source.repo, recursive=True, revision=source.revision, repo_type="dataset")
-    return source.revision, [
-        RemoteFile(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else entry.blob_id)
-        for entry in tree
-        if isinstance(entry, RepoFile)
-    ]
+    try:
+        return source.revision, [
+            RemoteFile(entry.path, entry.size, entry.lfs.sha256 if entry.lfs else entry.blob_id)
+            for entry in tree
+            if isinstance(entry, RepoFile)
+        ]
+    except json.JSONDecodeError as error:
+        raise _web_page(f"{constants.ENDPOINT}/api/datasets/{source.repo}", "a list of files") from error
 
 
 def _list_github(source: Source) -> tuple[str, list[RemoteFile]]:
-    api = f"{os.environ.get('GITHUB_API_URL', 'https://api.github.com')}/repos/{source.repo}"
-    revision = _json(f"{api}/commits/{source.revision}")["sha"]
-    tree = _json(f"{api}/git/trees/{revision}?recursive=1")
+    api = f"{_address('GITHUB_API_URL', 'https://api.github.com')}/repos/{source.repo}"
+    revision = _github(f"{api}/commits/{source.revision}")["sha"]
+    tree = _github(f"{api}/git/trees/{revision}?recursive=1")
     if tree.get("truncated"):
-        raise ValueError(f"{source.repo}: GitHub lists only a part of the files of {revision[:8]}")
+        raise BadInput(f"{source.repo}: GitHub lists only a part of the files of {revision[:8]}")
     return revision, [
         RemoteFile(entry["path"], entry["size"], entry["sha"]) for entry in tree["tree"] if entry["type"] == "blob"
     ]
@@ -112,18 +155,16 @@ def _list_github(source: Source) -> tuple[str, list[RemoteFile]]:
 def _get(source: Source, revision: str, file: RemoteFile, folder: Path) -> Fetched:
     """The file, from `folder` or the hub's cache if it is there whole, else fetched from where it broke off."""
     from huggingface_hub import hf_hub_url, try_to_load_from_cache
-    from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
-    local = folder.joinpath(*file.path.split("/")[-2:])  # train/0_0_….txt, datasets/mathdial_test.json
+    local = local_path(folder, file.path)
     places, headers = [local], {"Accept-Encoding": "identity"}  # a range of a compressed body would be of no use
     if source.host == "hub":
         place = {"repo_id": source.repo, "filename": file.path, "repo_type": "dataset", "revision": revision}
         url, headers = hf_hub_url(**place), build_hf_headers() | headers
         places += [Path(found) for found in [try_to_load_from_cache(**place)] if isinstance(found, str)]
     else:
-        raw = os.environ.get("GITHUB_RAW_URL", "https://raw.githubusercontent.com")
-        url = f"{raw}/{source.repo}/{revision}/{file.path}"
+        url = f"{_address('GITHUB_RAW_URL', 'https://raw.githubusercontent.com')}/{source.repo}/{revision}/{file.path}"
     for place in places:
         if place.is_file() and _checksum(place, file) == file.checksum:
             break
@@ -131,11 +172,10 @@ def _get(source: Source, revision: str, file: RemoteFile, folder: Path) -> Fetch
         place = local
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(f"{place.name}.{file.checksum[:8]}.part")
-        with part.open("ab") as output:
-            http_get(url, output, resume_size=output.tell(), headers=headers, expected_size=file.size)
+        _download(url, part, file.size, headers)
         if (found := _checksum(part, file)) != file.checksum:
             part.unlink()
-            raise ValueError(
+            raise BadInput(
                 f"{url}: wrong checksum ({found[:12]}…, not {file.checksum[:12]}…), so the file was removed; "
                 "run the same command again, or look at the proxy or mirror in between"
             )
@@ -143,15 +183,65 @@ def _get(source: Source, revision: str, file: RemoteFile, folder: Path) -> Fetch
     return Fetched(place, source.repo, revision, file.path, file.size, sha256(place))
 
 
-def _json(url: str) -> dict:
-    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
-    from huggingface_hub.utils import get_session, hf_raise_for_status
+def _download(url: str, part: Path, size: int, headers: dict[str, Any]) -> None:
+    """Fetch what `part` still lacks of the `size` bytes. A part that cannot be the file's beginning is dropped."""
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.file_download import http_get
 
-    token = os.environ.get("GITHUB_TOKEN")  # more than 60 requests an hour
+    if part.is_file() and part.stat().st_size > size:
+        part.unlink()
+    for pause in (*PAUSES, None):
+        try:
+            with part.open("ab") as output:
+                http_get(url, output, resume_size=output.tell(), headers=headers, expected_size=size)
+            return
+        except HfHubHTTPError as error:
+            if pause is None or error.response.status_code < 500:
+                raise
+            log.info("%s: %s; asking again in %d s", url, error.response.status_code, pause)
+            time.sleep(pause)
+        except OSError:
+            page = _is_web_page(part)
+            if page or part.stat().st_size > size:
+                part.unlink()
+            if page:
+                raise BadInput(
+                    f"{url}: a web page came instead of the file; is a login or a proxy in between?"
+                ) from None
+            raise
+
+
+def _is_web_page(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1000).lstrip().lower().startswith((b"<!doctype html", b"<html"))
+
+
+def _github(url: str) -> dict[str, Any]:
+    """What GitHub's API says. OSError for what it refuses, BadInput for what is no answer of its."""
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+    from huggingface_hub.utils import hf_raise_for_status, http_backoff
+
+    token = os.environ.get("GITHUB_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    response = get_session().get(url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT)
+    response = http_backoff("GET", url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT, retry_on_exceptions=())
+    if response.status_code in (403, 429) and "rate limit" in response.text.lower():
+        raise OSError(
+            f"{url}: GitHub allows a few requests an hour without a token, and these are used up; "
+            "set GITHUB_TOKEN (any personal access token, no rights needed), or wait an hour"
+        )
     hf_raise_for_status(response)
-    return response.json()
+    try:
+        return response.json()
+    except json.JSONDecodeError as error:
+        raise _web_page(url, "a list of files") from error
+
+
+def _web_page(url: str, wanted: str) -> BadInput:
+    return BadInput(f"{url}: a web page came instead of {wanted}; is a login or a proxy in between?")
+
+
+def _address(variable: str, default: str) -> str:
+    return (os.environ.get(variable) or default).rstrip("/")
 
 
 def _checksum(path: Path, file: RemoteFile) -> str:
