@@ -43,7 +43,7 @@ ARROWS = {
     "rubric": set(),
     "tutors": {"clients"},
     "judges": {"clients", "rubric"},
-    "dpo": {"rubric"},
+    "dpo": {"rubric", "seeds"},
     "sources": {"seeds"},
     "results": {"seeds", "stats"},
 }
