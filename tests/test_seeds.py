@@ -221,7 +221,7 @@ def test_bad_seeds_name_the_file_the_row_and_the_fault(tmp_path, content, messag
         ("a.jsonl.gz", gzip.compress(b'"Hi"\n' * 9, mtime=0)[:-9], "not a whole gzip file"),
         ("a.jsonl.gz", b"Hi", "not a whole gzip file"),
         ("a.parquet", b"PAR1Hi", "not a whole parquet file"),
-        ("a.xlsx", b"Hi", "seeds are .jsonl, .json, .csv, .parquet or .gz of these, not .xlsx"),
+        ("a.xlsx", b"Hi", "expected .jsonl, .json, .csv, .parquet or .gz of these, not .xlsx"),
     ],
 )
 def test_bad_files_of_every_format_are_named(tmp_path, name, content, message):

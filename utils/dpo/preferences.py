@@ -95,25 +95,17 @@ def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_l
 
         def fits(dialogue: str, pair=pair) -> bool:
             nonlocal length
-            row = _as_messages(template, replace(pair, prompt=dialogue))
-            prompt = tokenize(tokenizer, row["prompt"], True)
-            sequences = [tokenize(tokenizer, row["prompt"] + row[side], False) for side in ("chosen", "rejected")]
-            if any(ids[: len(prompt)] != prompt for ids in sequences):
-                raise _TemplateDiffers
-            length = max(map(len, sequences))
+            length = length_of(as_messages(template, replace(pair, prompt=dialogue)), tokenizer)
             return length <= max_length
 
         try:
             dialogue, dropped = shorten(pair.prompt, fits)
-        except _TemplateDiffers:
-            raise BadInput(
-                "the tokenizer's chat template renders the prompt differently when an answer follows "
-                f"(row {pair.row}): training would not see what generation sees; give the model another template"
-            ) from None
+        except TemplateDiffers:
+            raise template_differs(pair.row) from None
         except ValueError:
             left_out[TOO_LONG] += 1
             continue
-        rows.append(_as_messages(template, replace(pair, prompt=dialogue)))
+        rows.append(as_messages(template, replace(pair, prompt=dialogue)))
         shortened += dropped > 0
         longest = max(longest, length)
     if not rows:
@@ -126,11 +118,28 @@ def tokenize(tokenizer, messages: list[dict[str, str]], to_be_answered: bool) ->
     return tokenizer.apply_chat_template(messages, add_generation_prompt=to_be_answered, return_dict=False)
 
 
-class _TemplateDiffers(Exception):
-    pass
+class TemplateDiffers(Exception):
+    """A prompt's tokens change when an answer follows."""
 
 
-def _as_messages(template: str, pair: Preference) -> dict[str, list[dict[str, str]]]:
+def template_differs(row: int) -> BadInput:
+    return BadInput(
+        f"the tokenizer's chat template renders the prompt differently when an answer follows (row {row}): training "
+        "would not see what generation sees; give the model another template"
+    )
+
+
+def length_of(row: dict[str, list[dict[str, str]]], tokenizer) -> int:
+    """Tokens of prompt and the longer answer. TemplateDiffers if the prompt is not the beginning of both."""
+    prompt = tokenize(tokenizer, row["prompt"], True)
+    sequences = [tokenize(tokenizer, row["prompt"] + row[side], False) for side in ("chosen", "rejected")]
+    if any(ids[: len(prompt)] != prompt for ids in sequences):
+        raise TemplateDiffers
+    return max(map(len, sequences))
+
+
+def as_messages(template: str, pair: Preference) -> dict[str, list[dict[str, str]]]:
+    """The pair as a conversational row of trl's."""
     answers = {"chosen": pair.chosen, "rejected": pair.rejected}
     return {"prompt": tutor_messages(template, pair.prompt)} | {
         side: [{"role": "assistant", "content": answer}] for side, answer in answers.items()

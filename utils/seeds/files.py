@@ -1,4 +1,4 @@
-"""The rows of a seed file, one at a time: .jsonl, .json (a list, or a row per line), .csv, .parquet, .gz of these.
+"""The rows of a file, one at a time: .jsonl, .json (a list, or a row per line), .csv, .parquet, .gz of these.
 
 Or the rows of a Hugging Face dataset. No more is read than is asked for; what is wrong with a row is said with its
 place. JSON is read strictly: what Python's reader lets through (NaN, a key given twice, half a character) is refused.
@@ -23,7 +23,10 @@ SUFFIXES = tuple(f"{kind}{packed}" for kind in (".jsonl", ".json", ".csv", ".par
 CHUNK = 1 << 16  # characters
 BLANK = re.compile(r"\s*")
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # may be half of a pair; a lone one cannot be written anywhere
-STRUCTURED = ("turns", "messages", "conversations", "prompt", "reference_alternatives", "meta")  # JSON in a CSV cell
+# Columns of a CSV file whose cells may hold JSON.
+STRUCTURED = (
+    "turns", "messages", "conversations", "prompt", "chosen", "rejected", "reference_alternatives", "meta"
+)  # fmt: skip
 
 
 def stem(path: Path) -> str:
@@ -36,7 +39,7 @@ def rows_of_file(path: Path) -> Iterator[Any]:
     """The rows, as they come. BadInput names the file, the place and the fault."""
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if kind not in SUFFIXES:
-        raise BadInput(f"{path}: seeds are {', '.join(SUFFIXES[::2])} or .gz of these, not {path.suffix or 'this'}")
+        raise BadInput(f"{path}: expected {', '.join(SUFFIXES[::2])} or .gz of these, not {path.suffix or 'this'}")
     with _named_faults(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         if kind == ".parquet":
             yield from _parquet(path, io.BytesIO(file.read()) if path.suffix == ".gz" else file)
