@@ -1,7 +1,7 @@
 """Whether a text says a known answer: as a number in digits or in words, or in the answer's own words."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from utils.dialogue import Turn
 from utils.records import SeedDialogue
@@ -35,11 +35,11 @@ def gives_away(seed: SeedDialogue, pieces: Sequence[Turn]) -> bool | None:
     """
     if FIX_MARKUP.search(seed.text):
         return True
-    said = {who: "\n".join(p.content for p in pieces if p.speaker == who) for who in (None, "student", "teacher")}
     turns = [piece for piece in pieces if piece.speaker]
     if not turns:
         return None
-    if seed.explanation and _pasted(seed.explanation, said):
+    said = _padded(seed.text)
+    if seed.explanation and _pasted(seed.explanation, said, pieces):
         return True
     if seed.answer is None:
         return None
@@ -50,13 +50,13 @@ def gives_away(seed: SeedDialogue, pieces: Sequence[Turn]) -> bool | None:
         if says(first, value):
             return None
         later = "\n".join(turn.content for turn in turns[1:])
-        return says(later, value) or (abs(value) > EVERYDAY and says(said[None], value))
+        return says(later, value) or (abs(value) > EVERYDAY and says(_of(None, pieces), value))
     answer = _padded(seed.answer)
     if len(answer.split()) < SHORT and answer in _padded(first):
         return None
     fragments = [code for code in seed.meta.get("fix_fragments", ()) if len(TOKEN.findall(code)) > 2]
-    return (bool(answer.strip()) and answer in _padded(seed.text)) or any(
-        code in said["teacher"] for code in fragments if code not in first
+    return (bool(answer.strip()) and answer in said) or any(
+        code in _of("teacher", pieces) for code in fragments if code not in first
     )
 
 
@@ -112,27 +112,27 @@ def number_of(answer: str) -> float | None:
     return sign * float(bare.lstrip("-").replace(",", "")) if NUMBER.fullmatch(bare.lstrip("-")) else None
 
 
-def _pasted(explanation: str, said: Mapping[str | None, str]) -> bool:
+def _pasted(explanation: str, said: str, pieces: Sequence[Turn]) -> bool:
     """Is the worked solution there: line by line from tutor or context, or long and in one piece from the student?
 
-    `said` is what each speaker says. A short one the student may have found alone. The last line may be the bare
-    answer and need not be there.
+    `said` are all words of the prompt. A short solution the student may have found alone. The last line may be the
+    bare answer and need not be there.
     """
-    lines = [line for line in explanation.strip().split("\n") if words(line)]
+    lines = [line for line in explanation.strip().split("\n") if line.strip()]
     if len(lines) > 1 and len(words(lines[-1])) == 1:
         lines.pop()
-    if not lines:
+    if not lines or not words(lines[0]) or _padded(lines[0]) not in said:
         return False
-    for who, text in said.items():
-        padded = _padded(text)
-        if _padded(lines[0]) not in padded:
-            continue
-        whole = _padded(" ".join(lines))
-        if who != "student" and all(_padded(line) in padded for line in lines):
-            return True
-        if who == "student" and len(whole.split()) >= SHORT_SOLUTION and whole in padded:
-            return True
-    return False
+    told = [_padded(_of(who, pieces)) for who in (None, "teacher")]
+    if any(all(_padded(line) in text for line in lines) for text in told):
+        return True
+    whole = _padded(" ".join(lines))
+    return len(whole.split()) >= SHORT_SOLUTION and whole in _padded(_of("student", pieces))
+
+
+def _of(speaker: str | None, pieces: Sequence[Turn]) -> str:
+    """What one speaker says, or what stands before the dialogue."""
+    return "\n".join(piece.content for piece in pieces if piece.speaker == speaker)
 
 
 def _padded(text: str) -> str:

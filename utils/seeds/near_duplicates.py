@@ -3,7 +3,7 @@
 import math
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 NEAR = 0.8  # Jaccard similarity of the sets of word 5-grams
@@ -11,6 +11,7 @@ GRAM = 5
 EPSILON = 1e-9  # 0.8 * n may come out a hair above a whole number
 FILTER_BITS = 24
 SHIFT = 64 - FILTER_BITS
+MIX = 0x9E3779B97F4A7C15
 ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 TEENS = (
     "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"
@@ -35,6 +36,24 @@ def words(text: str) -> list[str]:
     return text.lower().translate(_BLANKS).split()
 
 
+class WordIds(dict):
+    """A random number for each word, made when it is first met; odd for numbers, even for all else."""
+
+    def __init__(self):
+        self._random = random.Random(0)
+
+    def __missing__(self, word: str) -> int:
+        value = self[word] = self._random.getrandbits(63) << 1 | (word[0].isdigit() or word in NUMBER_WORDS)
+        return value
+
+    def of(self, text: str) -> Any:
+        """The words of a text by their numbers. uint64, shape (words,)."""
+        import numpy as np
+
+        sequence = words(text)
+        return np.fromiter(map(self.__getitem__, sequence), np.uint64, len(sequence))
+
+
 class NearIndex:
     """Finds which texts have a near-duplicate among others that it meets one by one: `found` has their indices.
 
@@ -43,11 +62,11 @@ class NearIndex:
     texts at once that too few of their 5-grams occur. With `numbers` False all numbers are alike.
     """
 
-    def __init__(self, texts: Iterable[Sequence[str]], numbers: bool = True):
-        """`texts` are lists of words, as `words` makes them. One without words is near to none."""
+    def __init__(self, texts: Iterable[Any], numbers: bool = True):
+        """`texts` are arrays of one WordIds. One without words is near to none."""
         import numpy as np
 
-        self._ids = _WordIds(numbers)
+        self._numbers = numbers
         self.begin()
         self._grams = [self._grams_of(text) for text in texts]
         every = np.concatenate([*self._grams, np.empty(0, np.uint64)])
@@ -65,12 +84,12 @@ class NearIndex:
         self.found: set[int] = set()
         self._met: set[bytes] = set()
 
-    def meet(self, other: Sequence[str]) -> None:
-        """Look for texts that `other`, a list of words, nearly repeats."""
+    def meet(self, other: Any) -> None:
+        """Look for texts that `other`, an array of the same WordIds, nearly repeats."""
         import numpy as np
 
         grams = self._grams_of(other)
-        if not len(grams) or self._occurs[grams >> SHIFT].sum() < NEAR * len(grams) - EPSILON:
+        if not len(grams) or np.count_nonzero(self._occurs[grams >> SHIFT]) < NEAR * len(grams) - EPSILON:
             return
         if (key := grams.tobytes()) in self._met:
             return
@@ -82,17 +101,23 @@ class NearIndex:
             close = set(np.concatenate(shared).tolist()) - self.found
             self.found.update(i for i in close if _similarity(self._grams[i], grams) >= NEAR)
 
-    def _grams_of(self, sequence: Sequence[str]) -> Any:
+    def _grams_of(self, ids: Any) -> Any:
         """The set of 5-grams, as sorted hashes; a shorter text is one gram, an empty one none. uint64, (grams,)."""
         import numpy as np
 
-        if not sequence:
-            return np.empty(0, np.uint64)
-        ids = np.fromiter(map(self._ids.__getitem__, sequence), np.uint64, len(sequence))
-        hashes = np.zeros(max(1, len(ids) - GRAM + 1), np.uint64)
-        for i in range(min(GRAM, len(ids))):
-            hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + ids[i : i + len(hashes)]
-        return np.unique(hashes)
+        if not len(ids):
+            return ids
+        if not self._numbers:
+            ids = np.where(ids & np.uint64(1), np.uint64(1), ids)
+        if len(ids) < GRAM:
+            return np.array([hash(ids.tobytes()) & (2**64 - 1)], np.uint64)
+        mix = np.uint64(MIX)
+        twos = ids[:-1] * mix + ids[1:]
+        fours = twos[:-2] * mix + twos[2:]
+        hashes = np.sort((fours[:-1] ^ (fours[:-1] >> np.uint64(29))) * mix + ids[4:])
+        new = np.ones(len(hashes), bool)
+        np.not_equal(hashes[1:], hashes[:-1], out=new[1:])
+        return hashes[new]
 
     def _rarest(self, grams: Any) -> Any:
         """As many of the rarest grams as two near texts cannot both be without: those that do not occur come first."""
@@ -107,22 +132,11 @@ class NearIndex:
 
 def near_to(texts: Iterable[str], others: Iterable[str]) -> set[int]:
     """The indices of the texts that nearly repeat one of the others."""
-    index = NearIndex(map(words, texts))
+    ids = WordIds()
+    index = NearIndex(map(ids.of, texts))
     for other in others:
-        index.meet(words(other))
+        index.meet(ids.of(other))
     return index.found
-
-
-class _WordIds(dict):
-    """A random number for each word, made when it is first met: the same for the same word."""
-
-    def __init__(self, numbers: bool):
-        self._numbers, self._random = numbers, random.Random(0)
-
-    def __missing__(self, word: str) -> int:
-        number = not self._numbers and (word[0].isdigit() or word in NUMBER_WORDS)
-        value = self[word] = 1 if number else self._random.getrandbits(64)
-        return value
 
 
 def _similarity(grams: Any, others: Any) -> float:

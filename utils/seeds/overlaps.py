@@ -3,12 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tqdm import tqdm
 
 from utils.dialogue import Turn
 from utils.records import SeedDialogue
-from utils.seeds.near_duplicates import NearIndex, words
+from utils.seeds.near_duplicates import NearIndex, WordIds, words
 from utils.seeds.read import SPLITS
 
 # Where the original's strings keep the problem; clean rows have a field for it.
@@ -63,19 +64,20 @@ def overlaps(seeds: Seeds, keys: Keys) -> dict[str, dict[str, dict[str, int]]]:
             continue
         tests = [seed for _, seed in later]
         test_keys = [one for name, split in places for one in keys[name][split]]
-        near = NearIndex(words(test.text) for test in tests)
-        alike = NearIndex((_if_long(words(test.text)) for test in tests), numbers=False)
-        alike_problem = NearIndex((_if_long(words(test.problem or "")) for test in tests), numbers=False)
+        ids = WordIds()
+        near = NearIndex(ids.of(test.text) for test in tests)
+        alike = NearIndex((_if_long(ids.of(test.text)) for test in tests), numbers=False)
+        alike_problem = NearIndex((_if_long(ids.of(test.problem or "")) for test in tests), numbers=False)
         for name in known_by:
             known = seeds[name][earlier]
             texts, every_key = {seed.text for seed in known}, set().union(*keys[name][earlier])
             for index in (near, alike, alike_problem):
                 index.begin()
             for seed in tqdm(known, desc=f"comparing with {name} {earlier}", unit=" rows", delay=2):
-                sequence = words(seed.text)
+                sequence = ids.of(seed.text)
                 near.meet(sequence)
                 alike.meet(_if_long(sequence))
-                alike_problem.meet(_if_long(words(seed.problem or "")))
+                alike_problem.meet(_if_long(ids.of(seed.problem or "")))
             exact = {j for j, test in enumerate(tests) if test.text in texts}
             same = {j for j, own_keys in enumerate(test_keys) if not every_key.isdisjoint(own_keys)}
             changed = (alike.found | alike_problem.found) - near.found - same
@@ -90,6 +92,6 @@ def overlaps(seeds: Seeds, keys: Keys) -> dict[str, dict[str, dict[str, int]]]:
     return {name: result[name] for name in seeds}
 
 
-def _if_long(sequence: list[str]) -> list[str]:
-    """The words, if they are enough for a text to be known again without its numbers."""
-    return sequence if len(sequence) >= FEWEST_WORDS else []
+def _if_long(ids: Any) -> Any:
+    """The words, if they are enough for a text to be known again without its numbers; else none."""
+    return ids if len(ids) >= FEWEST_WORDS else ids[:0]
