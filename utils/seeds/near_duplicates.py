@@ -72,8 +72,10 @@ class NearIndex:
         every = np.concatenate([*self._grams, np.empty(0, np.uint64)])
         self._occurs = np.zeros(1 << FILTER_BITS, bool)
         self._occurs[every >> SHIFT] = True
-        self._values, self._counts = np.unique(every, return_counts=True)
-        rarest = [self._rarest(grams) for grams in self._grams]
+        self._values, places, self._counts = np.unique(every, return_inverse=True, return_counts=True)
+        ends = np.cumsum([len(grams) for grams in self._grams], dtype=int)[:-1]
+        frequencies = np.split(self._counts[places], ends) if self._grams else []
+        rarest = [_rarest(grams, often) for grams, often in zip(self._grams, frequencies, strict=True)]
         owners = np.repeat(np.arange(len(rarest)), [len(grams) for grams in rarest])
         rare = np.concatenate([*rarest, np.empty(0, np.uint64)])
         order = np.argsort(rare)
@@ -94,7 +96,8 @@ class NearIndex:
         if (key := grams.tobytes()) in self._met:
             return
         self._met.add(key)
-        rarest = self._rarest(grams)
+        places = np.searchsorted(self._values, grams).clip(max=len(self._values) - 1)
+        rarest = _rarest(grams, np.where(self._values[places] == grams, self._counts[places], 0))
         starts, ends = np.searchsorted(self._rare, rarest, "left"), np.searchsorted(self._rare, rarest, "right")
         shared = [self._owners[i:j] for i, j in zip(starts, ends, strict=True) if i < j]
         if shared:
@@ -119,15 +122,12 @@ class NearIndex:
         np.not_equal(hashes[1:], hashes[:-1], out=new[1:])
         return hashes[new]
 
-    def _rarest(self, grams: Any) -> Any:
-        """As many of the rarest grams as two near texts cannot both be without: those that do not occur come first."""
-        import numpy as np
 
-        if not len(self._values):
-            return grams
-        places = np.searchsorted(self._values, grams).clip(max=len(self._values) - 1)
-        frequency = np.where(self._values[places] == grams, self._counts[places], 0)
-        return grams[np.lexsort((grams, frequency))[: len(grams) - math.ceil(NEAR * len(grams) - EPSILON) + 1]]
+def _rarest(grams: Any, frequency: Any) -> Any:
+    """As many of the rarest grams as two near texts cannot both be without: those that do not occur come first."""
+    import numpy as np
+
+    return grams[np.lexsort((grams, frequency))[: len(grams) - math.ceil(NEAR * len(grams) - EPSILON) + 1]]
 
 
 def near_to(texts: Iterable[str], others: Iterable[str]) -> set[int]:
