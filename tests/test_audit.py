@@ -244,6 +244,9 @@ def test_near_duplicates_are_those_that_every_pair_compared_would_give():
 def test_table_has_a_line_per_file(tmp_path):
     text = table(write(tmp_path, [row("a", LAKE)], [row("b", LAKE)]))
     assert "mathdial train" in text and "1 of 1 test rows stand in train word for word" in text
+    (tmp_path / "physics_of_lakes_and_rivers_test.jsonl").write_text(json.dumps(row("c", "Why?")))
+    head, *lines = table(audit(tmp_path)).split("\n")[:4]
+    assert {len(line) for line in lines} == {len(head)}  # however long a name is
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the original's seeds are not here")

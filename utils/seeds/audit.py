@@ -4,6 +4,7 @@ Works on our clean rows and on the original's strings alike. A *leak* makes a re
 known from training, or the prompt says the answer); a *defect* only makes the data worse.
 """
 
+import math
 import re
 import statistics
 from collections import Counter
@@ -80,14 +81,15 @@ def one_line(result: dict[str, Any]) -> str | None:
 def table(result: dict[str, Any]) -> str:
     """The result for people: a line per file, a line per pair of splits, then leaks and defects in words."""
     head = ("rows", "problems", "tokens: median", "p95", "max", "repeats", "tell answer", "unknown", "off student")
-    lines = [f"{'':16}" + "".join(f"{title:>{len(title) + 2}}" for title in head)]
+    width = max(len(f"{name} {split}") for name, dataset in result["datasets"].items() for split in dataset["splits"])
+    lines = [" " * width + "".join(f"{title:>{len(title) + 2}}" for title in head)]
     for name, dataset in result["datasets"].items():
         for split, row in dataset["splits"].items():
             tokens = [round(row["tokens"][key]) for key in ("median", "p95", "max")]
             keys = ("repeated", "answer_in_prompt", "answer_unknown", "not_ending_on_student")
             cells = (row["rows"], row["problems"], *tokens, *(row[key] for key in keys))
             numbers = "".join(f"{cell:>{len(title) + 2}}" for cell, title in zip(cells, head, strict=True))
-            lines.append(f"{name + ' ' + split:16}{numbers}")
+            lines.append(f"{f'{name} {split}':{width}}{numbers}")
     for title, found in (("leaks", result["leaks"]), ("defects", result["defects"])):
         lines += ["", f"{title}:" if found else f"{title}: none", *(f"  {line}" for line in found)]
     return "\n".join(lines)
@@ -111,8 +113,8 @@ def _examine_split(
         "rows": len(seeds),
         "problems": len({row_keys[0] for row_keys in keys}),
         "tokens": {
-            "min": lengths[0], "median": statistics.median(lengths), "p95": lengths[int(0.95 * (len(lengths) - 1))],
-            "max": lengths[-1],
+            "min": lengths[0], "median": statistics.median(lengths),
+            "p95": lengths[math.ceil(0.95 * (len(lengths) - 1))], "max": lengths[-1],
         },
         "repeated": len(seeds) - len({seed.text for seed in seeds}),
         "answer_in_prompt": told.count(True),
