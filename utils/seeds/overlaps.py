@@ -18,7 +18,7 @@ CHAPTER = re.compile(r"\A\s*\[(.*?)\\n(?:assistant|user): ", re.S)  # the origin
 CODE = re.compile(r"<bug_code>(.*?)</bug_code>|```\w*\n(.*?)```", re.S)
 LINE_NUMBER = re.compile(r"^\s*\d+\.", re.M)
 SHORTEST_CODE = 40  # characters without blanks: shorter code is alike by chance
-FEWEST_WORDS = 10  # of a text that counts as another one with other numbers
+FEWEST_WORDS = 10  # of a chapter, and of a text that counts as another one with other numbers
 # How a row may be known, and how it is said.
 KINDS = {
     "exact": "stand in {} word for word",
@@ -39,8 +39,9 @@ def problem_keys(seed: SeedDialogue, pieces: Sequence[Turn]) -> list[int]:
     """
     texts = [seed.problem, *(part for match in PROBLEM.findall(seed.text) for part in match)]
     texts += CHAPTER.findall(seed.text)
-    if not pieces[0].speaker and not seed.meta.get("system_message"):
-        texts.append(pieces[0].content)
+    before = pieces[0].content if not pieces[0].speaker and not seed.meta.get("system_message") else ""
+    if len(words(before)) >= FEWEST_WORDS:  # fewer are a heading, or the list syntax of the original's strings
+        texts.append(before)
     found = [" ".join(words(text)) for text in texts if text and text.strip()] + [seed.group, seed.text]
     for code in [part for match in CODE.findall(seed.text) for part in match]:
         dense = re.sub(r"\s+", "", LINE_NUMBER.sub("", code))
