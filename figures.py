@@ -8,33 +8,14 @@ A training root made by the original code works too.
 """
 
 import argparse
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from utils.artifacts import write_text
 from utils.cli import make_parser, run
-from utils.results import charts, claims, forest, paper, table
-from utils.results.reading import read_root, training_log
-from utils.results.training_root import (
-    TRAINED,
-    Mean,
-    Pair,
-    TrainingRoot,
-    criteria_means,
-    lacking,
-    score_mean,
-    title_of,
-)
-
-CRITERIA_TITLES = (
-    "asks a question\n(share)", "on topic\n(points / 5)", "helpful\n(points / 5)",
-    "reveals the answer\n(share; less is better)",
-)  # fmt: skip
-SAMPLES = 30  # of Figure 2
+from utils.results import charts, claims, drawing, table
+from utils.results.reading import read_root
+from utils.results.training_root import TRAINED, lacking
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -57,45 +38,14 @@ def main(training_root: Path | str, output_dir: Path | None = None, trained_on: 
     Raises FileNotFoundError if there is nothing to draw, BadInput if a file of the tree cannot be read.
     """
     root = read_root(training_root)
-    if not root.evaluations and not root.pairs and not root.trainings:
-        raise FileNotFoundError(
-            "\n".join([f"{root.path}: nothing to draw, no evaluation/*/*.json of this run in it; `pipeline` makes them",
-                       *root.left_out])
-        )  # fmt: skip
-    if root.trained and TRAINED + trained_on not in root.trained:
-        first = root.trained[0].removeprefix(TRAINED)
-        print(f"no model trained on {trained_on} was evaluated: Figures 5 and 6 show the one trained on {first}")
-        trained_on = first
-    models = (TRAINED + trained_on, "base", "gpt4o")
-    one_set = "mathdial" if "mathdial" in root.datasets else next(iter(root.datasets), "mathdial")
-    datasets = list(paper.TITLES) if set(root.datasets) <= set(paper.TITLES) else root.datasets
-    expected = [TRAINED + dataset for dataset in datasets] + ["base", "gpt4o"]
-
-    graded = [pair for pair in root.pairs if pair.human and pair.judge]
-    invalid = len(root.pairs) - len(graded)
-    left_out = f"\nleft out, no valid verdict: {invalid} of {len(root.pairs)}" if invalid else ""
-    no_pairs = "" if root.pairs else "evaluation/human_vs_gpt.json"
-    judge = " and ".join(root.pairs_checked_by)
+    root.refuse_empty()
     rows, compared = table.rows(root), claims.comparisons(root)
     claimed, beware = claims.claims(root, compared), claims.warnings(root, compared)
     out = Path(output_dir) if output_dir else root.path / "figures"
-
     with charts.style():
-        figures = {
-            "figure_2": (figure_2(graded, judge, left_out), no_pairs),
-            "figure_3": (figure_3(graded, judge, left_out), no_pairs),
-            "figure_4": (figure_4(graded, judge, left_out), no_pairs),
-            "figure_5": (figure_5(root, models), lacking(root, datasets, models)),
-            "figure_6": (figure_6(root, models, one_set), lacking(root, [one_set], models)),
-            "comparisons": (figure_comparisons(root, compared), "" if compared else "a trained tutor beside the base"),
-            "training": (
-                charts.training_chart({title_of(name): log for name, log in root.trainings.items()})
-                if root.trainings else None,
-                ", ".join(training_log(name) for name in datasets if name not in root.trainings),
-            ),
-        }  # fmt: skip
+        drawn = drawing.draw(root, compared, trained_on)
         files = [
-            path for name, (figure, _) in figures.items() if figure for path in charts.save_figure(figure, out / name)
+            path for name, (figure, _) in drawn.items() if figure for path in charts.save_figure(figure, out / name)
         ]
     if rows:
         parts = [table.as_markdown(rows, root), table.comparisons_as_markdown(compared, root)]
@@ -107,151 +57,13 @@ def main(training_root: Path | str, output_dir: Path | None = None, trained_on: 
             files.append(out / name)
         print(f"\n{texts['table_1.md']}\n{sentences}")
 
-    missing = [f"left out: {line}" for line in root.left_out]
-    for name, (drawn, without) in {**figures, "table_1": (rows, lacking(root, datasets, expected))}.items():
-        if without or not drawn:
-            line = f"without {without}" if without else "no answer has a valid verdict"
-            missing.append(f"{name}: {line if drawn else 'not drawn, ' + line}")
+    expected = [TRAINED + dataset for dataset in drawing.wanted(root)] + ["base", "gpt4o"]
+    missing = drawing.missing(root, {**drawn, "table_1": (rows, lacking(root, drawing.wanted(root), expected))})
     print("\n".join([*missing, f"{len(files)} files in {out}"]))
     return {
         "files": files, "table": rows, "comparisons": compared, "claims": claimed, "warnings": beware,
         "missing": missing,
     }  # fmt: skip
-
-
-def figure_2(graded: Sequence[Pair], judge: str, left_out: str):
-    """Summary score of single answers: people beside the judge."""
-    shown = sorted(graded[:SAMPLES], key=lambda pair: pair.human.score)
-    series = [
-        charts.Series("people", charts.ORANGE, [Mean(pair.human.score) for pair in shown]),
-        charts.Series(judge, charts.BLUE, [Mean(pair.judge.score) for pair in shown]),
-    ]
-    note = f"row of human_vs_gpt.json, ordered by people's score; the first {len(shown)} of {len(graded)} answers"
-    title = f"Summary score of single answers: people and {judge}"
-    return charts.bar_chart(title, [str(pair.number) for pair in shown], series, note + left_out, show_values=False)
-
-
-def figure_3(graded: Sequence[Pair], judge: str, left_out: str):
-    """Summary score by people against the judge's, with Pearson's r, and the r that a mere `?` in the answer has."""
-    if not graded:
-        return None
-    from matplotlib.figure import Figure
-
-    from utils.stats.agreement import correlations, rater
-
-    groups = [pair.human.group for pair in graded]
-    people = rater([pair.evaluations[0] for pair in graded])
-    judged = rater([pair.evaluations[1] for pair in graded], [pair.judge.score for pair in graded])
-    r = correlations(people, judged, np.array(["?" in pair.output for pair in graded]), groups)
-    spots = Counter(zip(people["score"].round(3), judged["score"].round(3), strict=True))
-    figure = Figure(figsize=(6.4, 6.8), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=1, zorder=0)
-    axes.scatter(
-        *zip(*spots, strict=True), s=[40 * n for n in spots.values()], color=charts.BLUE, alpha=0.6, linewidths=0
-    )
-    axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xticks=charts.TICKS, yticks=charts.TICKS, aspect="equal")
-    axes.set(xlabel="summary score by people", ylabel=charts.wrap(f"summary score by {judge}", 55))
-    sizes = f"{len(graded)} answers on {len(set(groups))} problems"
-    axes.set_title(f"Pearson's {correlation(r['judge'])}, {sizes}", loc="left", fontsize=11)
-    note = (
-        f"a mere “?” in the answer: {correlation(r['marks'])}; paper (GPT-4o): r = {paper.PEARSON}\n"
-        f"larger dots are several answers; on the line both agree{left_out}"
-    )
-    figure.supxlabel(charts.wrap(note, 92), fontsize=9.5, color=charts.GREY)
-    return figure
-
-
-def figure_4(graded: Sequence[Pair], judge: str, left_out: str):
-    """The four criteria: means by people beside the judge's, over the same answers."""
-    series = [
-        charts.Series("people", charts.ORANGE, criteria_means([pair.human for pair in graded]), paper.PEOPLE),
-        charts.Series(judge, charts.BLUE, criteria_means([pair.judge for pair in graded]), paper.JUDGE),
-    ]
-    note = counts(series, ["all"]) + left_out
-    return charts.bar_chart(f"The four criteria: people and {judge}", CRITERIA_TITLES, series, note)
-
-
-def figure_5(root: TrainingRoot, models: Sequence[str]):
-    """Summary score of each model on each test set, the baselines beside them."""
-    there = [name for name in root.datasets if any(root.of(name, model) for model in models)]
-    first = ["mathdial", "debugging", "tutorchat"]  # the paper's order in this figure
-    sets = [name for name in first if name in there] + [name for name in there if name not in first]
-    series = [
-        charts.Series(
-            root.name(model), color, [score_mean(root.of(name, model)) for name in sets],
-            [paper.score(name, model) for name in sets],
-        )
-        for model, color in zip(models, charts.COLORS, strict=True)
-    ]  # fmt: skip
-    baselines = [
-        charts.Series(root.title(model), charts.GREY, [score_mean(root.of(name, model)) for name in sets])
-        for model in root.baselines
-    ]
-    titles = [title_of(name) for name in sets]
-    title = f"Summary score by test set (judge: {root.judge()})"
-    return charts.bar_chart(title, titles, series, counts([*series, *baselines], titles), baselines=baselines)
-
-
-def figure_6(root: TrainingRoot, models: Sequence[str], dataset: str):
-    """The four criteria of each model on one test set. The paper has values for the one trained on TutorChat alone."""
-    published = paper.CRITERIA_MEANS if dataset == "mathdial" else {}
-    series = [
-        charts.Series(
-            root.name(model), color,
-            criteria_means([grade for evaluation in root.of(dataset, model) for grade in evaluation.grades]),
-            published.get(model, ()),
-        )
-        for model, color in zip(models, charts.COLORS, strict=True)
-    ]  # fmt: skip
-    title = title_of(dataset)
-    note = counts(series, [title])  # what is valid is so for all four criteria
-    return charts.bar_chart(f"The four criteria on {title} (judge: {root.judge()})", CRITERIA_TITLES, series, note)
-
-
-def figure_comparisons(root: TrainingRoot, compared: Sequence[dict[str, Any]]):
-    """Each tutor's paired differences against the base, and against one question to everyone."""
-    lines = []
-    for one in compared:
-        own = " (its own kind)" if one["dataset"] == one["tutor"].removeprefix(TRAINED) else ""
-        label = f"{root.title(one['tutor'])}, on {title_of(one['dataset'])}{own}"
-        more = [] if one["against"] == "base" else [f"against {root.title(one['against'])}"]
-        more += [f"by {one['judge']}"] if root.second_judges else []
-        lines.append((f"{label}\n{', '.join(more)}" if more else label, one))
-    sizes = sorted({(one["rows"], one["groups"]) for one in compared})
-    several = ", ".join(f"{rows} on {groups} problems" for rows, groups in sizes)
-    note = (
-        "filled: the comparison named beforehand; thick: its 95 % interval alone; thin: corrected for all "
-        f"comparisons (Holm), which “better” and “worse” need\ndialogues: {several}; judge: {root.judge()}"
-    )
-    title = "The tutors against the base on the same dialogues" + (f" ({root.base})" if root.base else "")
-    return forest.forest_chart(title, lines, note)
-
-
-def correlation(r: dict[str, float | None]) -> str:
-    """Pearson's r with its 95 % bootstrap interval, in words."""
-    if r["value"] is None:
-        return "r is undefined (one side is constant)"
-    interval = "" if r["low"] is None else f" [{r['low']:.2f}, {r['high']:.2f}]"
-    return f"r = {r['value']:.2f}{interval}"
-
-
-def counts(series: Sequence[charts.Series], sets: Sequence[str]) -> str:
-    """How many answers and problems are behind the first `len(sets)` bars of each series, how many were left out."""
-    invalid, bars = [], [bar for s in series for bar in list(s.bars)[: len(sets)] if bar.rows]
-    for s in series:
-        some = [(bar, title) for bar, title in zip(s.bars, sets, strict=False) if bar.invalid]
-        lines = [f"{bar.invalid} of {bar.answers}" + ("" if title == "all" else f" on {title}") for bar, title in some]
-        invalid += [f"{s.name}: {', '.join(lines)}"] if lines else []
-    answers, problems = (span([size(bar) for bar in bars]) for size in (lambda b: b.rows, lambda b: b.groups))
-    note = f"means of {answers} answers on {problems} problems, 95 % intervals"
-    return note + (f"\nleft out, no valid verdict: {'; '.join(invalid)}" if invalid else "")
-
-
-def span(sizes: Sequence[int]) -> str:
-    """The one size that all have, or from the smallest to the largest."""
-    few = sorted(set(sizes)) or [0]
-    return str(few[0]) if len(few) == 1 else f"{few[0]} to {few[-1]}"
 
 
 if __name__ == "__main__":

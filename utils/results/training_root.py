@@ -105,6 +105,12 @@ class TrainingRoot:
         """The further judges, as the files' names have them."""
         return sorted({e.by for e in self.evaluations if e.by})
 
+    def refuse_empty(self) -> None:
+        """FileNotFoundError if nothing of this run can be shown."""
+        if not self.evaluations and not self.pairs and not self.trainings:
+            why = f"{self.path}: nothing to draw, no evaluation/*/*.json of this run in it; `pipeline` makes them"
+            raise FileNotFoundError("\n".join([why, *self.left_out]))
+
     def judges(self, by: str | None = None) -> list[str]:
         """The names in the rows of what the first (or a second) judge graded."""
         return sorted({name for e in self.evaluations if e.by == by for name in e.judges})
