@@ -12,6 +12,11 @@ from utils.stats.comparisons import p_text
 from utils.stats.groups import group_of
 from utils.stats.means import DIFFERENCES, mean_of
 
+COMPARISONS_NOTE = (
+    "Paired differences on the same dialogues [interval and p corrected for all comparisons by this judge, Holm]; "
+    "the primary comparison, a tutor's own kind of dialogue, was named beforehand.\n"
+    "“Would show from”: a smaller true difference would be missed by more than 1 in 5 such tests (none: every one)."
+)
 SHARES = {"distinct": "distinct", "commonest_share": "commonest", "loops": "loops", "empty": "empty"}
 
 
@@ -61,6 +66,13 @@ def as_csv(rows: list[dict[str, Any]]) -> str:
 
 def as_markdown(rows: list[dict[str, Any]], root: TrainingRoot) -> str:
     """The means with their intervals, what the answers look like, and who answered and judged."""
+    lines, repeated = score_lines(rows), "\n".join(f"- {line}" for line in commonest(rows))
+    repeated = f"\nThe commonest answers:\n\n{repeated}\n" if repeated else ""
+    return f"{_pipe(lines)}\n\n{score_note(rows, root)}\n{repeated}"
+
+
+def score_lines(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """Table 1 as it is shown: a line per test set and tutor, its cells by their column's title."""
     lines = []
     for row in (row for row in rows if not row["second_judge"]):
         line = {"test set": title_of(row["test_set"]), "tutor": row["title"], "score": cell(row)}
@@ -77,6 +89,11 @@ def as_markdown(rows: list[dict[str, Any]], root: TrainingRoot) -> str:
         for name, title in (SHARES | {"cut": "cut off"}).items():
             line[title] = "" if row.get(name) is None else f"{row[name]:.0%}"
         lines.append(line)
+    return filled(lines)
+
+
+def score_note(rows: Sequence[dict[str, Any]], root: TrainingRoot) -> str:
+    """What stands below Table 1."""
     known = {"base": root.base, "judge": root.judge()}
     if "gpt4o" in root.models:
         known[root.title("gpt4o")] = root.name("gpt4o")
@@ -90,15 +107,18 @@ def as_markdown(rows: list[dict[str, Any]], root: TrainingRoot) -> str:
             "\nOwn-dialogue gain: the score on its own dialogue less the mean score of the same answer on five others; "
             "an answer that suits every dialogue gains 0."
         )
-    if any(line["paper"] for line in lines):
+    if any(row["paper"] is not None for row in rows):
         note += "\nThe paper's values: base Phi-3-mini, judge GPT-4o."
-    return f"{_pipe(lines)}\n\n{note}\n{_commonest(rows)}"
+    return note
 
 
 def comparisons_as_markdown(compared: Sequence[dict[str, Any]], root: TrainingRoot) -> str:
     """Paired differences with their corrected intervals; empty where nothing is compared."""
-    if not compared:
-        return ""
+    return f"{_pipe(comparison_lines(compared, root))}\n\n{COMPARISONS_NOTE}\n" if compared else ""
+
+
+def comparison_lines(compared: Sequence[dict[str, Any]], root: TrainingRoot) -> list[dict[str, str]]:
+    """The comparisons as they are shown: a line each, its cells by their column's title."""
     lines = [
         {
             "tutor": root.title(one["tutor"]), "against": root.title(one["against"]),
@@ -111,12 +131,7 @@ def comparisons_as_markdown(compared: Sequence[dict[str, Any]], root: TrainingRo
         }
         for one in compared
     ]  # fmt: skip
-    note = (
-        "Paired differences on the same dialogues [interval and p corrected for all comparisons by this judge, Holm]; "
-        "the primary comparison, a tutor's own kind of dialogue, was named beforehand.\n"
-        "“Would show from”: a smaller true difference would be missed by more than 1 in 5 such tests (none: every one)."
-    )
-    return f"{_pipe(lines)}\n\n{note}\n"
+    return filled(lines)
 
 
 def cell(row: dict[str, Any]) -> str:
@@ -135,23 +150,28 @@ def _trainings(row: dict[str, Any]) -> str:
     return f"{row['trainings']}: SD {row['trainings_sd']:.2f}, {low:.2f} to {high:.2f}"
 
 
-def _commonest(rows: list[dict[str, Any]]) -> str:
-    """The answers that a tutor gave more than once to a test set, where it did."""
+def commonest(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """The answers that a tutor gave more than once to a test set, a line each."""
     lines = []
     for row in (row for row in rows if not row["second_judge"]):
         share, dialogues = row.get("commonest_share", 0), (row["answers"] + row["invalid"]) / row["trainings"]
         if share * dialogues > 1 + 1e-9:
             text = " ".join(row["commonest"].split())
             text = text if len(text) <= 100 else text[:99] + "…"
-            lines.append(f"- {title_of(row['test_set'])}, {row['title']}, {share:.0%}: “{text}”")
-    return "\nThe commonest answers:\n\n" + "\n".join(lines) + "\n" if lines else ""
+            lines.append(f"{title_of(row['test_set'])}, {row['title']}, {share:.0%}: “{text}”")
+    return lines
+
+
+def filled(lines: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """The lines of a table with a dash in empty cells, without the columns that are empty throughout."""
+    columns = dict.fromkeys(name for line in lines for name in line)
+    columns = [name for name in columns if any(line.get(name) for line in lines)]
+    return [{name: line.get(name) or "–" for name in columns} for line in lines]
 
 
 def _pipe(lines: Sequence[dict[str, str]]) -> str:
-    """A Markdown table without the columns that are empty throughout."""
+    """A Markdown table."""
     from tabulate import tabulate
 
-    columns = dict.fromkeys(name for line in lines for name in line)
-    columns = [name for name in columns if any(line.get(name) for line in lines)]
-    cells = [[(line.get(name) or "–").replace("|", "\\|") for name in columns] for line in lines]
-    return tabulate(cells, columns, tablefmt="pipe", disable_numparse=True)
+    cells = [[cell.replace("|", "\\|") for cell in line.values()] for line in lines]
+    return tabulate(cells, list(lines[0]), tablefmt="pipe", disable_numparse=True)
