@@ -45,7 +45,7 @@ ARROWS = {
     "judges": {"clients", "rubric"},
     "dpo": {"rubric", "seeds"},
     "sources": {"seeds"},
-    "results": {"seeds", "stats"},
+    "results": {"judges", "seeds", "stats"},
 }
 # They stand above the rooms: flags, what a run would take, what was made from what, answers with their grades.
 SHARED_BY_STAGES = {"utils.cli", "utils.plan", "utils.manifest", "utils.evaluation"}

@@ -68,17 +68,30 @@ def read_root(path: Path | str) -> TrainingRoot:
     if shown(people := "evaluation/human_vs_gpt.json"):
         rows = _read_rows(root / people, "prompt", "output", "human", "gpt4o")
         pairs, checked_by = [_pair(root / people, i, row) for i, row in enumerate(rows, 1)], _names(rows, unnamed)
-    trainings, pair_judges = {}, set()
+    trainings, training_sets, pair_judges = {}, [], set()
     for folder in in_order(file.name for file in root.glob("dpo/[!.]*") if file.is_dir()):
         if shown(training_log(folder), f"dpo/{folder}/weights"):
             trainings[folder] = _read_log(root / training_log(folder))
-        if not (manifest or {}).get("pairs_judge") and shown(made := f"dpo/{folder}/train_dataset.json"):
-            pair_judges |= _judges_of_pairs(root / made, unnamed)
+        if shown(made := training_set(folder)):
+            training_sets.append(folder)
+            if not (manifest or {}).get("pairs_judge"):
+                pair_judges |= _judges_of_pairs(root / made, unnamed)
     if named := (manifest or {}).get("pairs_judge"):
         pair_judges = {named} if isinstance(named, str) else set(named)
     return TrainingRoot(
-        root, manifest, evaluations, pairs, checked_by, tuple(sorted(pair_judges)), trainings, left_out
+        root, manifest, evaluations, pairs, checked_by, tuple(sorted(pair_judges)), trainings, training_sets, left_out
     )  # fmt: skip
+
+
+def read_training_sets(root: TrainingRoot) -> dict[str, list[dict[str, Any]]]:
+    """The rows of every train_dataset.json of this run, by the folder's name in dpo/; they are not kept in `root`."""
+    paths = {folder: root.path / training_set(folder) for folder in root.training_sets}
+    return {folder: _read_rows(path, "prompt", "all_evaluations") for folder, path in paths.items()}
+
+
+def training_set(folder: str) -> str:
+    """Where the candidates and pairs of a training are, within the training root."""
+    return f"dpo/{folder}/train_dataset.json"
 
 
 def training_log(folder: str) -> str:
@@ -100,7 +113,7 @@ def _read_manifest(root: Path) -> dict[str, Any] | None:
 def _read_evaluation(root: Path, name: str, match: re.Match, unnamed: str) -> Evaluated:
     path = root / name
     rows = _read_rows(path, "prompt", "output", "evaluation")
-    grades = [_grade(path, i, row, "evaluation") for i, row in enumerate(rows, 1)]
+    grades = [grade_of(path, i, row, "evaluation") for i, row in enumerate(rows, 1)]
     tutors = tuple(sorted({row["tutor"] for row in rows if row.get("tutor")}))
     return Evaluated(
         name, path.parent.name, match["model"], int(match["training"] or 0), match["by"], rows, grades,
@@ -138,13 +151,16 @@ def _read_rows(path: Path, *fields: str) -> list[dict[str, Any]]:
 
 
 def _pair(path: Path, number: int, row: dict[str, Any]) -> Pair:
-    sides = [_grade(path, number, row, name) for name in ("human", "gpt4o")]
+    sides = [grade_of(path, number, row, name) for name in ("human", "gpt4o")]
     both = [read_evaluation(row[name]) if side else None for name, side in zip(("human", "gpt4o"), sides, strict=True)]
     return Pair(number, row["output"], *sides, tuple(both))
 
 
-def _grade(path: Path, number: int, row: dict[str, Any], name: str) -> Grade | None:
-    """The grade in a row's field. `score` is that of the row's judge, who may have given an expected score."""
+def grade_of(path: Path, number: int, row: dict[str, Any], name: str) -> Grade | None:
+    """The grade in a row's field, None where it is not valid.
+
+    `score` is that of the row's judge, who may have given an expected score.
+    """
     if row[name] is None:
         return None
     try:

@@ -70,6 +70,7 @@ class TrainingRoot:
     pairs_checked_by: tuple[str, ...]  # the judges of `pairs`
     pair_judges: tuple[str, ...]  # the judges that chose what the tutors were trained on
     trainings: dict[str, list[dict[str, float]]]  # what was logged at each update, by the folder's name in dpo/
+    training_sets: list[str]  # the folders in dpo/ with a train_dataset.json of this run
     left_out: list[str]
 
     def of(self, dataset: str, model: str, by: str | None = None) -> list[Evaluated]:

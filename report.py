@@ -1,0 +1,51 @@
+"""Write the report of a training root: one HTML file with all that was found and every answer, for a browser offline.
+
+    python -m report --training-root runs/demo
+
+What was run, what can be claimed, Table 1, the figures, the judge's agreement with people; then every answer with its
+verdicts, to be filtered and searched; the pairs that were trained on; the manifest. Nothing is run for it. The file
+loads nothing and sends nothing. A training root made by the original code works too.
+"""
+
+import argparse
+from pathlib import Path
+
+from utils.cli import make_parser, run
+
+
+def main(training_root: Path, output_path: Path | None = None, trained_on: str = "tutorchat") -> Path:
+    """Write the report; returns its path.
+
+    Raises FileNotFoundError if there is nothing to report, BadInput if a file of the tree cannot be read.
+    """
+    from utils.artifacts import write_text
+    from utils.results.html import page
+    from utils.results.reading import read_root
+
+    root = read_root(training_root)
+    root.refuse_empty()
+    path = output_path or root.path / "report.html"
+    write_text(path, page(root, trained_on))
+    print(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB); open it in a browser")
+    return path
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = make_parser(__doc__)
+    parser.add_argument(
+        "--training-root", type=Path, required=True, help="folder that `pipeline` or the original code wrote"
+    )
+    parser.add_argument(
+        "--output-path",
+        type=Path,
+        metavar="FILE",
+        help="the file to write; when not given, <training-root>/report.html",
+    )
+    parser.add_argument(
+        "--trained-on", metavar="DATASET", default="tutorchat", help="whose tutor Figures 5 and 6 show beside the base"
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    run(main, parse_args)
