@@ -48,7 +48,7 @@ ARROWS = {
     "results": {"judges", "seeds", "stats"},
 }
 # They stand above the rooms: flags, what a run would take, what was made from what, answers with their grades.
-SHARED_BY_STAGES = {"utils.cli", "utils.plan", "utils.manifest", "utils.evaluation"}
+SHARED_BY_STAGES = {"utils.cli", "utils.plan", "utils.manifest", "utils.evaluation", "utils.own_dialogue"}
 
 
 def imports(path: Path, top_level: bool = False) -> set[str]:

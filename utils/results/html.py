@@ -119,6 +119,8 @@ def _span(sizes: Sequence[int]) -> str:
 def _cost(root: TrainingRoot, training_sets: Mapping[str, Any]) -> str:
     """What the verdicts in the root cost, by their own notes; those without any came from no paid service."""
     rows = [row for evaluation in root.evaluations for row in evaluation.rows]
+    # What a second judge has graded again keeps the first one's verdicts on other dialogues.
+    rows += [one for e in root.evaluations if not e.by for row in e.rows for one in row.get("on_others") or []]
     rows += [one for prompts in training_sets.values() for row in prompts for one in row["all_evaluations"] or []]
     rows += _rated(root)
     total = Counter()

@@ -83,6 +83,12 @@ def read_root(path: Path | str) -> TrainingRoot:
     )  # fmt: skip
 
 
+def second_file(artifact: str, judge: str) -> str:
+    """Where an evaluation graded again by a second judge is: base.json by "gpt-4o" is base.by_gpt-4o.json."""
+    name = re.sub(r"[^0-9A-Za-z._-]+", "-", judge).strip("-")
+    return f"{artifact.removesuffix('.json')}.by_{name}.json"
+
+
 def read_training_sets(root: TrainingRoot) -> dict[str, list[dict[str, Any]]]:
     """The rows of every train_dataset.json of this run, by the folder's name in dpo/; they are not kept in `root`."""
     paths = {folder: root.path / training_set(folder) for folder in root.training_sets}

@@ -42,7 +42,8 @@ def _row(
     alike = {name: fmean(one[name] for one in varieties) for name in SHARES if varieties}  # of one training, not of all
     alike |= {"commonest": max(varieties, key=lambda one: one["commonest_share"])["commonest"]} if varieties else {}
     ended = [row["finish_reason"] for row in answers if row.get("finish_reason")]
-    gains = [row for row in answers if isinstance(row.get("own_dialogue_gain"), int | float)]
+    # A row that a second judge has graded still has the gain by the first one.
+    gains = [row for row in answers if not by and isinstance(row.get("own_dialogue_gain"), int | float)]
     gain = mean_of([row["own_dialogue_gain"] for row in gains], [group_of(row) for row in gains], scale=DIFFERENCES)
     gap = judge_gap(root.of(dataset, model), evaluations) if by else Mean(None)
     return {

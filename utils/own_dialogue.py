@@ -1,0 +1,44 @@
+"""Is an answer better for the dialogue it was given to? The same judge grades it on other dialogues too.
+
+No judge of single answers sees that a question would suit every dialogue. This does: such a question gains nothing.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from utils.artifacts import journal_beside
+from utils.judges.grading import counts, grade
+from utils.judges.judge import Judge
+from utils.records import TutorAnswer
+from utils.tutors.baselines import others
+
+OTHERS = 5  # dialogues, of other problems
+
+
+def add_gain(rows: Sequence[dict[str, Any]], judge: Judge, output_path: Path | str, *, what: str) -> dict[str, Any]:
+    """Give each row of an evaluation file its `own_dialogue_gain`, and the scores behind it as `on_others`.
+
+    The gain is the row's score less the mean score of the same answer on OTHERS dialogues of other problems; every
+    dialogue is taken equally often, so that one answer for everyone gains 0 on average. None where one of the two is
+    not there. `output_path` is the file's: its journal of verdicts is used too, so that nothing is graded twice.
+    Returns {"own_dialogue_gain": the mean, …} with the `counts` of the further verdicts.
+    """
+    taken = others([row["group"] for row in rows], OTHERS)
+    pairs = [
+        (row, rows[other]) for row, numbers in zip(rows, taken, strict=True) for other in numbers if row["evaluation"]
+    ]
+    items = [TutorAnswer(other["prompt"], row["output"], other["known_answer"]) for row, other in pairs]
+    journal = journal_beside(output_path, "verdicts")
+    verdicts = grade(judge, items, journal, description=f"on other dialogues, {what}") if items else []
+    for row in rows:
+        row |= {"own_dialogue_gain": None, "on_others": []}
+    for (row, other), verdict in zip(pairs, verdicts, strict=True):
+        row["on_others"].append({"id": other["id"], "score": verdict.score, "details": verdict.details})
+    for row in rows:
+        scores = [one["score"] for one in row["on_others"] if one["score"] is not None]
+        if scores:
+            row["own_dialogue_gain"] = row["score"] - fmean(scores)
+    gains = [row["own_dialogue_gain"] for row in rows if row["own_dialogue_gain"] is not None]
+    return {"own_dialogue_gain": fmean(gains) if gains else None, "on_others": counts(verdicts)}
