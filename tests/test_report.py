@@ -180,6 +180,9 @@ def test_a_second_judges_verdict_on_another_answer_is_not_shown_as_one_on_this(t
 def test_the_cost_is_the_sum_of_what_the_verdicts_say(tmp_path, without_figures):
     """3 test sets x 10 answers of the base at half a dollar; rows of other files say nothing."""
     root = make_tree(tmp_path)
+    for path in root.glob("evaluation/*/gpt4o.json"):
+        edit(path, lambda answers: [row.update(details={"features": {"length": 0.5}}) for row in answers])
+    assert f"no paid call for {3 * 5 * 10 + 20} verdicts" in report.main(root).read_text("utf-8")
     paid = {"usage": {"prompt_tokens": 100, "completion_tokens": 10}, "cost": 0.5}
     for path in root.glob("evaluation/*/base.json"):
         edit(path, lambda answers: [row.update(details=paid) for row in answers])

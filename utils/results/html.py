@@ -129,6 +129,8 @@ def _cost(root: TrainingRoot, training_sets: Mapping[str, Any]) -> str:
             total += count(Verdict(evaluation=None, score=None, raw_evaluation="", judge="", details=details))
     if not total:
         return "not known"
+    if not total["tokens"]:
+        return f"none: no paid call for {len(rows):,} verdicts"
     return f"{dollars(total)} and {total['tokens']:,} tokens for {len(rows):,} verdicts"
 
 

@@ -139,7 +139,7 @@ class Explorer {
     this.list.append(...cards);
     this.shown += cards.length;
     this.more.hidden = this.shown >= this.found.length;
-    this.more.textContent = `Show more (${this.found.length - this.shown})`;
+    this.more.textContent = `Show more: ${this.found.length - this.shown} are not shown yet`;
     return cards[0];
   }
 
