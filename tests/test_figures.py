@@ -466,6 +466,8 @@ def test_baselines_stand_beside_the_tutors(tmp_path, draw):
     marks = [c for c in result["drawn"]["figure_5"].axes[0].collections if c.get_label() == "one question to everyone"]
     assert [float(y) for _, y in marks[0].get_offsets()] == [GOOD_SCORE] * 3
     assert "of our own" in words(result["drawn"]["figure_5"])
+    marks = [c for c in result["drawn"]["figure_6"].axes[0].collections if c.get_label() == "of our own"]
+    assert [float(y) for _, y in marks[0].get_offsets()] == pytest.approx([0.5, 1, (5 + 5 * 0.4) / 10, 0.5])
     row = csv_rows(root)["mathdial", "baseline_constant_question"]
     assert float(row["own_dialogue_gain"]) == pytest.approx(0.6 / 11) and row["paper"] == ""
     assert (float(row["distinct"]), float(row["commonest_share"])) == (pytest.approx(1 / 12), 1)

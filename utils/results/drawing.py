@@ -159,9 +159,17 @@ def figure_6(root: TrainingRoot, models: Sequence[str], dataset: str):
         )
         for model, color in zip(models, charts.COLORS, strict=True)
     ]  # fmt: skip
+    baselines = [
+        charts.Series(
+            root.title(model), charts.GREY,
+            criteria_means([grade for evaluation in root.of(dataset, model) for grade in evaluation.grades]),
+        )
+        for model in root.baselines
+    ]  # fmt: skip
     title = title_of(dataset)
-    note = counts(series, [title])  # what is valid is so for all four criteria
-    return charts.bar_chart(f"The four criteria on {title} (judge: {root.judge()})", CRITERIA_TITLES, series, note)
+    note = counts([*series, *baselines], [title])  # what is valid is so for all four criteria
+    heading = f"The four criteria on {title} (judge: {root.judge()})"
+    return charts.bar_chart(heading, CRITERIA_TITLES, series, note, baselines=baselines)
 
 
 def figure_comparisons(root: TrainingRoot, compared: Sequence[dict[str, Any]]):
