@@ -293,7 +293,11 @@ def test_orders_and_the_difference_to_the_base(opened):
     form.locator("[name=set]").select_option("mathdial")
     form.locator("[name=order]").select_option("gained")
     assert count(page) and ids(page) == [f"row-{k}" for k in (3, 4, 5, 6, 7, 8, 0, 1, 9, 2)]  # no verdict comes last
-    assert f"+{GOOD_SCORE - BAD_SCORE:.2f} against base" in page.locator("#answers article").first.inner_text()
+    page.locator("#answers details", has_text="Beside it").locator("summary").click()
+    form.get_by_role("checkbox", name="one question to everyone").check()
+    assert count(page)
+    card = page.locator("#answers article").first.inner_text()
+    assert f"+{GOOD_SCORE - BAD_SCORE:.2f} against base" in card and "own-dialogue gain +0.00" in card
     form.locator("[name=order]").select_option("worst")
     assert count(page) and ids(page)[0] == "row-9" and ids(page)[-1] == "row-2"
     form.locator("[name=tutor]").select_option("base")

@@ -18,11 +18,11 @@ Rows = Sequence[Mapping[str, Any]]
 def transcripts(root: TrainingRoot, training_sets: Mapping[str, Rows]) -> dict[str, Any]:
     """{"sets", "tutors", "judges": titles by key, in their order; "dialogues": […]; "prompts": […]; "own": […]}.
 
-    A dialogue: {"set", "id", "group", "prompt", "known", "answers": {tutor: {"row", "text", "finish", "verdicts"}}},
-    with one verdict per judge, None where that judge has none. A prompt of a training set has "candidates" in place of
-    "answers", "chosen" and "rejected" (their places among them, or None), "pair" and, where it is none, "why". A
-    verdict: {"score", "criteria"} or {"error", "raw"}, with "reasons" and "guards". `own`: the tutor that was trained
-    on a set's kind of dialogue, by set.
+    A dialogue: {"set", "id", "group", "prompt", "known", "answers": {tutor: {"text", "finish", "row", "gain",
+    "dropped", "verdicts"}}}, with one verdict per judge, None where that judge has none. A prompt of a training set has
+    "candidates" in place of "answers", "chosen" and "rejected" (their places among them, or None), "pair" and, where
+    it is none, "why". A verdict: {"score", "criteria"} or {"error", "raw"}, with "reasons" and "guards". `own`: the
+    tutor that was trained on a set's kind of dialogue, by set.
     """
     sets = in_order({*root.datasets, *training_sets})
     return {
@@ -63,7 +63,10 @@ def _dialogues(root: TrainingRoot, dataset: str) -> list[dict[str, Any]]:
                     if answer and answer["text"] != row["output"]:
                         root.left_out.append(_not_the_same(evaluation, number))
                         continue
-                    answer = answer or _answer(row) | {"row": number, "verdicts": [None] * len(judges)}
+                    answer = answer or _answer(row) | {
+                        "row": number, "gain": row.get("own_dialogue_gain"), "dropped": row.get("dropped_turns"),
+                        "verdicts": [None] * len(judges),
+                    }  # fmt: skip
                     answer["verdicts"][place] = _verdict(row, grade, row["evaluation"])
                     dialogue["answers"][tutor] = answer
     return list(found.values())

@@ -165,7 +165,12 @@ class Explorer {
     const box = el("div", "answer" + (focus ? " focus" : ""), "", el("h4", "", title));
     if (!answer) { box.append(el("p", "dim", "no answer to this dialogue")); return box; }
     box.append(answer.text.trim() ? text("", answer.text) : el("p", "dim", "(an empty answer)"));
-    const notes = [answer.finish === "length" ? "cut off at the token limit" : "", answer.row ? `row ${answer.row} of its file` : ""];
+    const notes = [
+      answer.finish === "length" && "cut off at the token limit",
+      answer.dropped > 0 && `did not see the oldest turns (${answer.dropped})`,
+      typeof answer.gain === "number" && `own-dialogue gain ${signed(answer.gain)}`,
+      answer.row && `row ${answer.row} of its file`,
+    ];
     box.append(el("div", "dim", notes.filter(Boolean).join(" · ")));
     answer.verdicts.forEach((verdict, judge) => { if (verdict) box.append(this.verdict(row, answer, verdict, judge)); });
     return box;
