@@ -11,6 +11,7 @@ import pytest
 
 import report
 from tests.test_figures import BAD, BAD_SCORE, GOOD, GOOD_SCORE, edit, make_tree, rows, write, write_manifest
+from utils.errors import BadInput
 from utils.results import html
 
 CHROMIUM = shutil.which("chromium")
@@ -164,6 +165,27 @@ def test_an_evaluation_alone_is_enough_and_an_empty_folder_is_refused(tmp_path, 
     page = report.main(tmp_path, tmp_path / "elsewhere.html").read_text("utf-8")
     assert "Nothing can be claimed" in page and "Not checked" in page and "no training set" in page
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (lambda row: row.update(output=None), "base.json, row 3: 'output' is None, not a text"),
+    (lambda row: row.pop("evaluation"), "base.json, row 3: no 'evaluation'"),
+])  # fmt: skip
+def test_a_broken_answer_is_named(tmp_path, without_figures, change, said):
+    root = make_tree(tmp_path)
+    edit(root / "evaluation" / "mathdial" / "base.json", lambda answers: change(answers[2]))
+    with pytest.raises(BadInput, match=re.escape(said)):
+        report.main(root)
+
+
+def test_a_broken_candidate_is_named(tmp_path, without_figures):
+    root = make_tree(tmp_path)
+    candidates = [prompt("mathdial", k) for k in range(3)]
+    del candidates[1]["all_evaluations"][2]["evaluation"]
+    write(root / "dpo" / "mathdial" / "train_dataset.json", candidates)
+    write_manifest(root)
+    with pytest.raises(BadInput, match=r"train_dataset\.json, row 2: no 'evaluation'"):
+        report.main(root)
 
 
 def test_a_second_judges_verdict_on_another_answer_is_not_shown_as_one_on_this(tmp_path, without_figures):

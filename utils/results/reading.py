@@ -91,8 +91,15 @@ def second_file(artifact: str, judge: str) -> str:
 
 def read_training_sets(root: TrainingRoot) -> dict[str, list[dict[str, Any]]]:
     """The rows of every train_dataset.json of this run, by the folder's name in dpo/; they are not kept in `root`."""
-    paths = {folder: root.path / training_set(folder) for folder in root.training_sets}
-    return {folder: _read_rows(path, "prompt", "all_evaluations") for folder, path in paths.items()}
+    found = {}
+    for folder in root.training_sets:
+        path = root.path / training_set(folder)
+        found[folder] = _read_rows(path, "prompt", "all_evaluations")
+        for number, row in enumerate(found[folder], 1):
+            for one in [*(row["all_evaluations"] or []), row.get("chosen_eval"), row.get("rejected_eval")]:
+                if one is not None:
+                    _check_row(f"{path}, row {number}", one, ("output", "evaluation"))
+    return found
 
 
 def training_set(folder: str) -> str:
@@ -150,10 +157,17 @@ def _read_rows(path: Path, *fields: str) -> list[dict[str, Any]]:
     if not isinstance(rows, list):
         raise BadInput(f"{path}: expected a JSON list of graded answers, found {type(rows).__name__}")
     for number, row in enumerate(rows, 1):
-        absent = [name for name in fields if name not in row] if isinstance(row, dict) else fields
-        if absent:
-            raise BadInput(f"{path}, row {number}: no {', '.join(map(repr, absent))}: not a graded answer")
+        _check_row(f"{path}, row {number}", row, fields)
     return rows
+
+
+def _check_row(where: str, row: Any, fields: Sequence[str]) -> None:
+    absent = [name for name in fields if name not in row] if isinstance(row, dict) else fields
+    if absent:
+        raise BadInput(f"{where}: no {', '.join(map(repr, absent))}: not a graded answer")
+    for name in ("prompt", "output"):
+        if not isinstance(row.get(name, ""), str):
+            raise BadInput(f"{where}: {name!r} is {row[name]!r}, not a text")
 
 
 def _pair(path: Path, number: int, row: dict[str, Any]) -> Pair:
