@@ -1,21 +1,24 @@
 """Baselines: tutors that answer without being trained, and what an answer gains from its own dialogue."""
 
+import functools
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import eval_model
 import regrade
 from utils.artifacts import write_json
 from utils.errors import BadInput
 from utils.evaluation import evaluate
 from utils.judges.judge import GradingOptions, OfflineJudge
+from utils.manifest import Manifest
 from utils.own_dialogue import OTHERS, add_gain
 from utils.records import Evaluation, Sample, SeedDialogue, Verdict
 from utils.results import table
 from utils.results.reading import read_root, second_file
-from utils.seeds.read import find_seeds, read_seeds
+from utils.seeds.read import DATASETS_DIR, find_seeds, read_seeds
 from utils.tutors.baselines import QUESTION, ConstantTutor, ReferenceTutor, ShuffledTutor, baselines, others
 from utils.tutors.tutor import Answers
 
@@ -120,6 +123,25 @@ def test_a_shuffled_tutor_gives_each_answer_of_the_base_to_another_dialogue(tmp_
         tutor.answer([seed(k, "p") for k in range(3)], 1, journal_path=tmp_path / "x.jsonl", description="")
 
 
+def test_the_stage_and_the_manifest_take_a_baseline_as_any_tutor(tmp_path):
+    root, inputs = tmp_path / "run", {"judge": OfflineJudge(), "limit": 4}
+    seeds = find_seeds(DATASETS_DIR, "mathdial", "test")
+    for name, tutor in baselines(Echo(), read_seeds(seeds, 4)).items():
+        file = f"evaluation/mathdial/{name}.json"
+        given = {**inputs, "seeds": seeds, "tutor": tutor}
+
+        def make(file=file, given=given) -> bool:
+            stage = functools.partial(eval_model.main, **given, output_path=root / file, overwrite=True)
+            return Manifest(root).make(file, "eval_model", given, stage)
+
+        assert make() and not make()
+        if name == "baseline_constant_question":
+            given["tutor"] = ConstantTutor("Why?")
+            with pytest.raises(BadInput, match=r"question: .* -> 'Why\?'"):
+                make()
+    assert read_root(root).baselines == ["baseline_constant_question", "baseline_shuffled", "baseline_reference"]
+
+
 # --- own-dialogue gain
 
 
@@ -158,7 +180,7 @@ def test_what_has_no_verdict_or_no_other_dialogue_has_no_gain(tmp_path):
 
 
 def test_with_the_shipped_seeds_and_the_offline_judge_a_constant_question_gains_nothing(tmp_path):
-    seeds = read_seeds(find_seeds(Path(__file__).resolve().parent.parent / "datasets", "mathdial", "test"))
+    seeds = read_seeds(find_seeds(DATASETS_DIR, "mathdial", "test"))
     rows, _ = evaluate(seeds, ConstantTutor(), OfflineJudge(), tmp_path / "x.json", what="x")
     assert abs(add_gain(rows, OfflineJudge(), tmp_path / "x.json", what="x")["own_dialogue_gain"]) < 1e-9
 
