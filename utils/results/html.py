@@ -41,8 +41,8 @@ def page(root: TrainingRoot, trained_on: str) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     rows, compared, training_sets = table.rows(root), claims.comparisons(root), read_training_sets(root)
+    data = transcripts(root, training_sets)  # may add to what is left out
     figures, missing = _figures(root, compared, trained_on)
-    data = transcripts(root, training_sets)
     why = Counter(prompt["why"] for prompt in data["prompts"] if not prompt["pair"])
     style, script = ((PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     environment = Environment(
@@ -54,7 +54,7 @@ def page(root: TrainingRoot, trained_on: str) -> str:
         warnings=claims.warnings(root, compared), scores=table.score_lines(rows),
         scores_note=table.score_note(rows, root) if rows else "", commonest=table.commonest(rows),
         comparisons=table.comparison_lines(compared, root), comparisons_note=table.COMPARISONS_NOTE, figures=figures,
-        missing=[*missing, *(f"left out: {line}" for line in root.left_out)], agreement=_agreement(root),
+        missing=missing, agreement=_agreement(root),
         sets=_training_sets(data["prompts"], root), data=data, judges=dict(enumerate(data["judges"])),
         guards={guard: guard for guard in _guards(data)}, why=dict(why.most_common()),
         reasons={reason: f"without: {reason}" for reason in why},
@@ -76,7 +76,7 @@ def _hash(text: str) -> str:
 def _figures(
     root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str
 ) -> tuple[list[dict[str, str]], list[str]]:
-    """(name, caption and data URI of every figure that there is, a line on each that is not whole)."""
+    """(name, caption and data URI of every figure that there is, a line on each thing that is missing)."""
     found = []
     with charts.style():
         drawn = drawing.draw(root, compared, trained_on)
@@ -86,8 +86,7 @@ def _figures(
                 figure.savefig(file, format="svg", metadata={"Date": None})
                 uri = "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
                 found.append({"name": name, "caption": caption, "uri": uri})
-    whole = [line for line in drawing.missing(root, drawn) if not line.startswith("left out: ")]
-    return found, whole
+    return found, drawing.missing(root, drawn)
 
 
 def _facts(root: TrainingRoot, training_sets: Mapping[str, Any]) -> dict[str, str]:
