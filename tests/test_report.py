@@ -41,6 +41,8 @@ def make_root(root: Path) -> Path:
     edit(folder / "base.json", poison)
     edit(folder / "from_finetuned_with_mathdial.json", lambda answers: answers[7].update(guards=["off topic"]))
     edit(folder / "from_finetuned_with_mathdial.json", lambda answers: answers[4].update(known_answer="it is 42 here"))
+    worst = {"evaluation": BAD | {"on_topic": 2.0}, "score": 0.25 * 2 / 5 + 0.25 * 2 / 5}
+    edit(folder / "from_finetuned_with_mathdial.json", lambda answers: answers[1].update(worst))
     invalid = {"evaluation": None, "score": None, "evaluation_error": "no JSON", "raw_evaluation": BREAKS_OUT}
     edit(folder / "from_finetuned_with_mathdial.json", lambda answers: answers[2].update(invalid))
     write(folder / "baseline_constant_question.json", rows(9, 1, own_dialogue_gain=0.0))
@@ -258,13 +260,17 @@ def opened(browser, file):
     assert said == []
 
 
-def ids(page, section: str = "answers") -> list[str]:
-    return page.locator(f"#{section} article > h3 a").all_inner_texts()
+def shows(page, count: str, ids: list[str] | None = None, section: str = "answers") -> None:
+    """Wait until a section says how many rows it shows, and shows those (None: whichever)."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(f"#{section} .count")).to_have_text(count)
+    if ids is not None:
+        expect(page.locator(f"#{section} article > h3 a")).to_have_text(ids)
 
 
-def count(page, section: str = "answers") -> str:
-    page.wait_for_timeout(250)  # typing is waited for
-    return page.locator(f"#{section} .count").inner_text()
+def named(*numbers: int) -> list[str]:
+    return [f"row-{k}" for k in numbers]
 
 
 def test_it_opens_and_what_models_wrote_stays_text(opened):
@@ -276,87 +282,92 @@ def test_it_opens_and_what_models_wrote_stays_text(opened):
     assert texts == HOSTILE[:3]  # the base's answers, which stand first
     page.locator("#answers select[name=order]").select_option("changed")
     page.locator("#answers select[name=tutor]").select_option("*")
-    assert count(page) == "30 of 30 dialogues"
+    shows(page, "30 of 30 dialogues")
     assert page.evaluate("window.hacked") is None
 
 
 def test_filters_leave_the_rows_that_the_tree_has(opened):
-    """Own tutor: 9 good of 10 on each set, but on MathDial row 2 is invalid; its bad answer is row 9."""
+    """The tutor trained on MathDial: row 1 is worst and off topic, 2 has no verdict, 9 is bad, the rest is good."""
     page = opened()
     form = page.locator("#answers form")
-    assert count(page) == "30 of 30 dialogues" and len(ids(page)) == 20
+    shows(page, "30 of 30 dialogues", [*named(*range(10)), *named(*range(10))])
     page.locator("#answers .more").click()
-    assert len(ids(page)) == 30 and page.locator("#answers .more").is_hidden()
+    shows(page, "30 of 30 dialogues", named(*range(10)) * 3)
+    assert page.locator("#answers .more").is_hidden()
     form.locator("[name=set]").select_option("mathdial")
-    assert count(page) == "10 of 30 dialogues"
+    shows(page, "10 of 30 dialogues", named(*range(10)))
     for name, value, expected in [
-        ("criterion", "reveals", ["row-9"]), ("criterion", "asks-not", ["row-9"]), ("verdict", "invalid", ["row-2"]),
-        ("guard", "off topic", ["row-7"]), ("guard", "*", ["row-7"]),
+        ("criterion", "reveals", (1, 9)), ("criterion", "asks-not", (1, 9)), ("criterion", "off-topic", (1,)),
+        ("criterion", "unhelpful", (1, 9)), ("criterion", "asks", (0, 3, 4, 5, 6, 7, 8)), ("verdict", "invalid", (2,)),
+        ("guard", "off topic", (7,)), ("guard", "*", (7,)),
     ]:  # fmt: skip
         form.locator(f"[name={name}]").select_option(value)
-        assert (count(page), ids(page)) == (f"{len(expected)} of 30 dialogues", expected)
+        shows(page, f"{len(expected)} of 30 dialogues", named(*expected))
         form.locator(f"[name={name}]").select_option("")
-    form.locator("[name=to]").fill("0.5")
-    assert count(page) == "1 of 30 dialogues" and ids(page) == ["row-9"]
+    form.locator("[name=to]").fill("0.35")
+    shows(page, "2 of 30 dialogues", named(1, 9))
+    form.locator("[name=from]").fill("0.3")
+    shows(page, "1 of 30 dialogues", named(9))
     form.locator("[name=to]").fill("")
+    shows(page, "8 of 30 dialogues", named(0, 3, 4, 5, 6, 7, 8, 9))
     form.locator("[name=from]").fill("0.9")
-    assert count(page) == "8 of 30 dialogues"  # ten less the bad and the invalid one
     form.locator("[name=tutor]").select_option("base")
-    assert count(page) == "3 of 30 dialogues"
+    shows(page, "3 of 30 dialogues", named(0, 1, 2))
     form.locator("[name=judge]").select_option("1")  # to whom all is bad
-    assert count(page) == "0 of 30 dialogues"
+    shows(page, "0 of 30 dialogues")
     form.locator("button[type=reset]").click()
-    assert count(page) == "30 of 30 dialogues"
+    shows(page, "30 of 30 dialogues")
 
 
 def test_orders_and_the_difference_to_the_base(opened):
-    """On MathDial the base is good in rows 0 to 2, the tutor in all but 9: rows 3 to 8 gain 0.65."""
+    """On MathDial the base is good in rows 0 to 2: the tutor gains in rows 3 to 8 and loses in 1; 2 has no verdict."""
     page = opened()
     form = page.locator("#answers form")
     form.locator("[name=set]").select_option("mathdial")
-    form.locator("[name=order]").select_option("gained")
-    assert count(page) and ids(page) == [f"row-{k}" for k in (3, 4, 5, 6, 7, 8, 0, 1, 9, 2)]  # no verdict comes last
+    for order, expected in [
+        ("gained", (3, 4, 5, 6, 7, 8, 0, 9, 1, 2)), ("lost", (1, 0, 9, 3, 4, 5, 6, 7, 8, 2)),
+        ("changed", (1, 3, 4, 5, 6, 7, 8, 0, 9, 2)), ("worst", (1, 9, 0, 3, 4, 5, 6, 7, 8, 2)),
+        ("best", (0, 3, 4, 5, 6, 7, 8, 9, 1, 2)),
+    ]:  # fmt: skip
+        form.locator("[name=order]").select_option(order)
+        shows(page, "10 of 30 dialogues", named(*expected))
     page.locator("#answers details", has_text="Beside it").locator("summary").click()
     form.get_by_role("checkbox", name="one question to everyone").check()
-    assert count(page)
-    card = page.locator("#answers article").first.inner_text()
+    form.locator("[name=id]").fill("row-3")
+    shows(page, "1 of 30 dialogues", named(3))
+    card = page.locator("#answers article").inner_text()
     assert f"+{GOOD_SCORE - BAD_SCORE:.2f} against base" in card and "own-dialogue gain +0.00" in card
-    form.locator("[name=order]").select_option("worst")
-    assert count(page) and ids(page)[0] == "row-9" and ids(page)[-1] == "row-2"
-    form.locator("[name=tutor]").select_option("base")
-    form.locator("[name=order]").select_option("best")
-    assert count(page) and ids(page)[:3] == ["row-0", "row-1", "row-2"]
 
 
 def test_search_and_a_link_to_a_row(opened):
     page = opened("#answers?" + "set=mathdial&id=row-4")
-    assert count(page) == "1 of 30 dialogues" and ids(page) == ["row-4"]
+    shows(page, "1 of 30 dialogues", named(4))
     assert page.locator("#answers [name=id]").input_value() == "row-4"
     page.locator("#answers button[type=reset]").click()
     page.locator("#answers [name=q]").fill("IT IS 42")
-    assert count(page) == "1 of 30 dialogues" and ids(page) == ["row-4"]
+    shows(page, "1 of 30 dialogues", named(4))
     assert "q=IT+IS+42" in page.url  # the address is what can be sent on
     page.locator("#answers [name=q]").fill("")
-    assert count(page) == "30 of 30 dialogues"
+    shows(page, "30 of 30 dialogues")
     page.locator("#answers article > h3 a").nth(5).click()
-    assert count(page) == "1 of 30 dialogues" and ids(page) == ["row-5"]
+    shows(page, "1 of 30 dialogues", named(5))
 
 
 def test_pairs_stand_side_by_side_and_say_why_there_is_none(opened):
     page = opened()
-    assert count(page, "pairs") == "40 of 60 prompts"
+    shows(page, "40 of 60 prompts", section="pairs")
     card = page.locator("#pairs article").first
     assert card.locator("h4").all_inner_texts()[:2] == ["chosen", "rejected"]
-    assert card.locator(".answer .text").nth(0).inner_text() == "What is 0?"
+    assert card.locator(".answer > .text").nth(0).inner_text() == "What is 0?"
     card.locator("details").last.locator("summary").click()
-    assert card.locator("details .answer .text").first.evaluate("node => node.textContent") == HOSTILE[0]
+    assert card.locator("details .answer > .text").first.evaluate("node => node.textContent") == HOSTILE[0]
     form = page.locator("#pairs form")
     form.locator("[name=set]").select_option("tutorchat")
     form.locator("[name=pair]").select_option("no")
-    assert count(page, "pairs") == "10 of 60 prompts" and ids(page, "pairs")[0] == "tutorchat-2"
+    shows(page, "10 of 60 prompts", [f"tutorchat-{k}" for k in range(2, 30, 3)], "pairs")
     assert "No pair: the best scores no higher" in page.locator("#pairs article").first.inner_text()
     page.locator("#pairs article > h3 a").first.click()
-    assert count(page, "pairs") == "1 of 60 prompts" and ids(page, "pairs") == ["tutorchat-2"]
+    shows(page, "1 of 60 prompts", ["tutorchat-2"], "pairs")
 
 
 def test_on_a_phone_in_the_dark_by_keyboard_and_printed(opened):
@@ -367,10 +378,11 @@ def test_on_a_phone_in_the_dark_by_keyboard_and_printed(opened):
     assert page.evaluate("document.activeElement.textContent") == "Skip to the answers"
     page.locator("#answers .more").focus()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.querySelector('h3 a').textContent") == ids(page)[20]
-    page.locator("#answers [name=verdict]").focus()
-    page.keyboard.type("inv")
-    assert count(page) == "1 of 30 dialogues"
+    shows(page, "30 of 30 dialogues", named(*range(10)) * 3)
+    assert page.evaluate("[...document.querySelectorAll('#answers article')].indexOf(document.activeElement)") == 20
+    page.locator("#answers [name=q]").focus()
+    page.keyboard.type("it is 42 here")
+    shows(page, "1 of 30 dialogues", named(4))
     page.emulate_media(media="print")
     assert page.locator("#answers form").is_hidden() and page.locator("nav").is_hidden()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
