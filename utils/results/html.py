@@ -94,6 +94,7 @@ def _facts(root: TrainingRoot, training_sets: Mapping[str, Any]) -> dict[str, st
     sizes = {name: _span([len(e.rows) for e in root.evaluations if e.dataset == name]) for name in root.datasets}
     prompts = [f"{title_of(name)} {len(rows)}" for name, rows in training_sets.items()]
     entries = (root.manifest or {}).get("artifacts", {}).values()
+    run = next((entry["run"] for entry in entries if "run" in entry), {})  # older manifests do not say
     seconds = [entry["seconds"] for entry in entries if "seconds" in entry]
     starts = [entry["started"] for entry in entries if "started" in entry]
     return {
@@ -108,6 +109,7 @@ def _facts(root: TrainingRoot, training_sets: Mapping[str, Any]) -> dict[str, st
         "Started": min(starts, default="not known").replace("T", " "),
         "Time": f"{sum(seconds) / 60:.1f} minutes in {len(seconds)} stages" if seconds else "not known",
         "Judges' cost": _cost(root, training_sets),
+        **{term: run[name] for term, name in (("Command", "command"), ("Code", "commit")) if name in run},
     }
 
 
