@@ -6,6 +6,7 @@ in a line under HTTP 200. `pages` and `bodies` keep what was asked.
 """
 
 import contextlib
+import hashlib
 import json
 import threading
 import time
@@ -30,6 +31,8 @@ class FakeOllama:
         self.pages: list[str] = []
         self.bodies: list[dict] = []
         self.read: list[list[str]] = []  # the tokens that the model got to see
+        self.blobs: dict[str, int] = {}  # the files that it stores, digest to size
+        self.created: list[dict] = []  # the bodies of /api/create
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Handler,), {"owner": self}))
         self.server.daemon_threads = True
         self.host = f"127.0.0.1:{self.server.server_port}"
@@ -67,8 +70,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         owner = self.owner
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        content = self.rfile.read(int(self.headers["Content-Length"]))
         owner.pages.append(self.path)
+        if self.path.startswith("/api/blobs/"):
+            return self.store(content)
+        body = json.loads(content)
+        if self.path == "/api/create":
+            return self.create(body)
         name = body["model"] if ":" in body["model"] else body["model"] + ":latest"
         if self.path == "/api/pull":
             return self.pull(name)
@@ -80,6 +88,20 @@ class Handler(BaseHTTPRequestHandler):
             )
         owner.bodies.append(body)
         return self.chat(body)
+
+    def store(self, content):
+        digest = self.path.removeprefix("/api/blobs/")
+        if digest != f"sha256:{hashlib.sha256(content).hexdigest()}":
+            return self.answer({"error": "digest mismatch"}, 400)
+        self.owner.blobs[digest] = len(content)
+        return self.answer(b"", 201)
+
+    def create(self, body):
+        if lacking := [name for name, digest in body["files"].items() if digest not in self.owner.blobs]:
+            return self.answer({"error": f"no blob for {lacking[0]}"}, 400)
+        self.owner.created.append(body)
+        self.owner.models.append(body["model"])
+        return self.answer({"status": "success"})
 
     def pull(self, name):
         lines = [{"status": "pulling manifest"}]
