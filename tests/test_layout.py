@@ -46,6 +46,7 @@ ARROWS = {
     "dpo": {"rubric", "seeds"},
     "sources": {"seeds"},
     "results": {"judges", "seeds", "stats"},
+    "export": {"clients", "judges", "seeds", "stats", "tutors"},
 }
 # They stand above the rooms: flags, what a run would take, what was made from what, answers with their grades.
 SHARED_BY_STAGES = {"utils.cli", "utils.plan", "utils.manifest", "utils.evaluation", "utils.own_dialogue"}
@@ -112,7 +113,7 @@ def test_every_package_that_we_import_is_pinned():
     files = [*UTILS, *(path for folder in (".", "tests", "benchmarks") for path in (ROOT / folder).glob("*.py"))]
     ours = {path.stem for path in files} | {"utils", "tests", "benchmarks"}
     imported = {name.split(".")[0] for path in files for name in imports(path)} - ours - sys.stdlib_module_names
-    text = "\n".join((ROOT / f"requirements{kind}.txt").read_text() for kind in ("", "-dev"))
+    text = "\n".join((ROOT / f"requirements{kind}.txt").read_text() for kind in ("", "-dev", "-export"))
     pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE))
     assert {names.get(name, name) for name in imported} <= pinned.keys()
     assert all(re.match(r"^([\w.-]+==\S+|-r \S+|#.*|)$", line) for line in text.split("\n"))

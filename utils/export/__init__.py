@@ -1,0 +1,5 @@
+"""A tutor's weights as files that llama.cpp and Ollama run, each measured against the weights that it was made from.
+
+Read gguf.py (convert, quantise), llama_cpp.py (its server), parity.py (the same tokens, the same probabilities),
+scores.py (the judge's score of each file), modelfile.py (Ollama), card.py (the model card), push.py (Hub and Ollama).
+"""

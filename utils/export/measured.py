@@ -1,0 +1,180 @@
+"""The files of an export: each made once, measured once, and published under its final name only when all have passed.
+
+Everything is first made in `work/` of the output folder. The manifest there says from what; so a run that was stopped
+goes on where it was, and one with other inputs says which differ.
+"""
+
+import functools
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from utils import models
+from utils.artifacts import Manifest, read_json, sha256, write_json
+from utils.errors import BadInput
+from utils.export import gguf, parity, scores
+from utils.export.llama_cpp import LlamaServer, serve
+from utils.export.modelfile import go_template, parameters
+from utils.export.source import Source
+from utils.journal import key_of
+from utils.judges.judge import Judge
+from utils.tutors.local import fit_prompt
+
+REFERENCE = "float32"  # the label of the weights' own answers
+SLOTS = 6  # requests that the server works on at once
+DIALOGUES, TOKENS = 8, 40  # whose next-token distributions are compared, and how many of each
+
+
+class Files:
+    """The GGUF files of one tutor in the kinds asked for, and what was measured of them."""
+
+    def __init__(self, source: Source, judge: Judge, folder: Path, kinds: list[str], device: str, overwrite: bool):
+        from transformers import AutoTokenizer
+
+        self.source, self.judge, self.folder, self.kinds, self.device = source, judge, folder, kinds, device
+        self.labels = list(dict.fromkeys(["f16", *kinds]))  # the f16 file is what all others are proven by
+        self.work = folder / "work"
+        self.manifest = Manifest(folder, overwrite)
+        self.tokenizer = AutoTokenizer.from_pretrained(source.weights)
+        if self.tokenizer.chat_template is None:
+            raise BadInput(f"{source.weights}: its tokenizer has no chat template; take an instruct model")
+        self.context = usable_context(source.weights)
+        self.answer_room = max(source.max_new_tokens, TOKENS)
+        self.made_of = {"weights": sha256(source.weights), "name": source.name}
+
+    def make(self) -> None:
+        """Convert, quantise and measure. Raises BadInput if the f16 file is not the model that it was made from."""
+        source = self.source
+        asked = {
+            **self.made_of, "prompt": source.template, "judge": self.judge.settings, "top_k": source.top_k,
+            "max_new_tokens": source.max_new_tokens, "temperature": source.temperature,
+            "judged": key_of([seed.text for seed in source.judged]),
+            "dialogues": key_of([seed.text for seed in source.dialogues]),
+        }  # fmt: skip
+        for kind in self.labels:
+            self._make(f"{kind}.gguf", self.made_of, functools.partial(self._write, kind))
+            self._make(f"{kind}.json", asked, functools.partial(self._measure, kind))
+        self._make(f"{REFERENCE}.json", asked, self._answer_in_float32)
+
+    def table(self) -> list[dict[str, Any]]:
+        """A row per measured file, f16 first: size, bits, ids, KL, top-1, the judge's mean and paired difference."""
+        found = [read_json(self.work / f"{label}.json") for label in self.labels]
+        reference = read_json(self.work / f"{REFERENCE}.json")["rows"]
+        paired = scores.against_reference([one["rows"] for one in found], reference)
+        return [
+            {"kind": label, **{k: v for k, v in one.items() if k != "rows"}, "score": comparison}
+            for label, one, comparison in zip(self.labels, found, paired, strict=True)
+        ]
+
+    def template(self) -> str:
+        """The Modelfile's TEMPLATE, which `make` has proven."""
+        return read_json(self.work / "f16.json")["template"]
+
+    def parameters(self) -> dict[str, Any]:
+        """Ollama's parameters for this tutor."""
+        source = self.source
+        return parameters(self.context, source.max_new_tokens, source.temperature, source.top_k)
+
+    def publish(self) -> list[Path]:
+        """Give the files of the kinds asked for their final names, and put the weights beside them.
+
+        A kind that an earlier run published and this one does not ask for goes: the card does not speak of it.
+        """
+        names = {kind: self.folder / f"{self.source.name}-{kind.upper()}.gguf" for kind in gguf.KINDS}
+        for kind, path in names.items():
+            if kind in self.kinds:
+                place(self.work / f"{kind}.gguf", path)
+            else:
+                path.unlink(missing_ok=True)
+        for path in self.source.weights.iterdir():
+            if path.is_file():
+                place(path, self.folder / path.name)
+        return [names[kind] for kind in self.kinds]
+
+    def _make(self, name: str, inputs: dict[str, Any], run) -> None:
+        self.manifest.make(f"work/{name}", "export", inputs, run)
+
+    def _write(self, kind: str) -> None:
+        target, log = self.work / f"{kind}.gguf", self.work / f"{kind}.make.log"
+        if kind in gguf.CONVERTED:
+            gguf.convert(self.source.weights, target, kind, self.source.name, log)
+        else:
+            gguf.quantise(self.work / "f16.gguf", target, kind, log)
+
+    def _measure(self, kind: str) -> None:
+        path = self.work / f"{kind}.gguf"
+        longest = max(len(self._prompt(seed)) for seed in self.source.judged)
+        room = min(self.context, longest + self.answer_room + 8)
+        with serve(path, context=room, slots=SLOTS, log=self.work / f"{kind}.log") as server:
+            template = go_template(self.tokenizer, self.source.template, adds_bos(server, self.tokenizer))
+            dialogues = [seed.text for seed in self.source.dialogues]
+            prompts, chats = parity.check_ids(server, self.tokenizer, self.source.template, template, dialogues)
+            found = parity.measure(server, SLOTS, self._reference(), f"{kind}: next-token probabilities")
+            if kind == "f16":
+                parity.check_f16(found)
+            rows = scores.answer_and_grade(
+                self.source, self.judge, f"{kind}-{sha256(path)}", self.work, kind, server=server.address
+            )
+        bits = gguf.bits_per_weight(path, self.work / "f16.gguf")
+        row = {"bytes": path.stat().st_size, "bits": bits, "ids_equal": prompts, "chats": chats}
+        write_json(self.work / f"{kind}.json", row | {"template": template, "parity": asdict(found), "rows": rows})
+
+    def _answer_in_float32(self) -> None:
+        rows = scores.answer_and_grade(
+            self.source, self.judge, str(self.source.weights), self.work, REFERENCE, device=self.device
+        )
+        write_json(self.work / f"{REFERENCE}.json", {"rows": rows})
+
+    @functools.cache  # noqa: B019 - one object, as long as the program
+    def _reference(self) -> parity.Reference:
+        prompts = [self._prompt(seed) for seed in self.source.judged[:DIALOGUES]]
+        return parity.reference(str(self.source.weights), prompts, TOKENS, self.device)
+
+    def _prompt(self, seed) -> list[int]:
+        return fit_prompt(self.tokenizer, self.source.template, seed, self.context - self.answer_room)[0]
+
+
+def adds_bos(server: LlamaServer, tokenizer) -> bool:
+    """Whether llama.cpp puts the beginning-of-sequence token before every prompt by itself."""
+    return tokenizer.bos_token_id is not None and server.tokenize("")[:1] == [tokenizer.bos_token_id]
+
+
+def usable_context(weights: Path) -> int:
+    """The longest context, in tokens, in which llama.cpp and transformers compute alike.
+
+    With longrope (Phi-3 128k) llama.cpp picks its factors by the context that was allocated, transformers by the
+    prompt's length: alike only up to the length that the model was made with first.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(weights).get_text_config()
+    rope = getattr(config, "rope_parameters", None) or {}
+    first = rope.get("original_max_position_embeddings") if rope.get("rope_type") == "longrope" else None
+    return first or models.context_length(str(weights))
+
+
+def place(source: Path, target: Path) -> None:
+    """Put a whole file at `target`: a second name for it where the file system has such, else a copy."""
+    if target.exists() and target.samefile(source):
+        return  # to rename one name of a file to another does nothing, and leaves both
+    part = target.with_name(f".{target.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        os.link(source.resolve(), part)
+    except OSError:
+        shutil.copyfile(source, part)
+    part.replace(target)
+
+
+def check_place(source: Source, folder: Path, kinds: list[str]) -> None:
+    """Raises BadInput if the files would not fit, or would lie among the weights that they are made from."""
+    if source.weights.resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise BadInput(f"{folder}: give an --output-dir outside of the weights")
+    size = sum(path.stat().st_size for path in source.weights.glob("*.safetensors"))
+    needed = size * (1 + 0.55 * len([kind for kind in kinds if kind != "f16"]))
+    needed -= sum(path.stat().st_size for path in (folder / "work").glob("*.gguf"))
+    free = shutil.disk_usage(next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())).free
+    if free < needed:
+        raise BadInput(f"{folder}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")

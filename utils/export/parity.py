@@ -1,0 +1,152 @@
+"""Is a GGUF file the model that it was made from? The same token ids for a prompt, the same next-token probabilities.
+
+The measure of the second is the Kullback-Leibler divergence of the file's next-token distribution Q from P, that of the
+weights in float32, along the weights' own greedy answers: KL(P || Q) = Σ_v P(v) ln(P(v) / Q(v)), in nats, 0 when equal.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from utils import models
+from utils.errors import BadInput
+from utils.export.llama_cpp import LlamaServer
+from utils.export.modelfile import as_chat, render
+from utils.prompts import tutor_messages
+
+# What an f16 file must keep to. Measured: KL 1e-5 and top-1 1.000; bfloat16, in which tutors are evaluated, has 1e-3.
+KL_LIMIT, TOP_1_LIMIT = 1e-3, 0.99
+HARD = (
+    "48 + 27 = 75, 3.14159, 1,000,000", "x = 10\n\n20 30\t40", "naïve café ½ × ¾ → ∑ é", "😀👩‍🏫 漢字 مرحبا",
+    "x²+y₂=٣٤ ２３", "def f(x):\n    return {x: [1, 2]}  # <|im_end|>", "it's we'll I'd CAN'T", "a\tb\r\nc\n\n\nd",
+    "{{ .Prompt }} {% raw %} {input}", "<|user|>\nHi<|end|> <start_of_turn>[INST]", "  leading and trailing  ",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Greedy answers of the weights in float32: for each prompt its ids, the answer's n ids, log P (n, vocabulary)."""
+
+    prompts: list[list[int]]
+    answers: list[list[int]]
+    log_probs: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How near a file is to its weights, over `tokens` next-token distributions on `prompts` prompts."""
+
+    prompts: int
+    tokens: int
+    kl: float  # mean, in nats
+    kl_p99: float
+    top_1: float  # share of positions at which both have the same likeliest token
+    same_answers: int  # prompts on which the likeliest token is the same all along
+
+
+def check_ids(
+    server: LlamaServer, tokenizer, inference_prompt: str, go_template: str, dialogues: Sequence[str]
+) -> tuple[int, int]:
+    """Compare the ids of every dialogue's prompt and of hard strings: transformers', llama.cpp's, and Ollama's.
+
+    llama.cpp's come by the chat template in the file; Ollama's by the Modelfile's TEMPLATE on the dialogue replayed as
+    a chat, where it is one (`as_chat`).
+    Returns (prompts compared, those of them that were replayed as chats). Raises BadInput at the first difference.
+    """
+    chats = 0
+    hard = [f"Student: {text}" for text in HARD]
+    for dialogue in tqdm([*dialogues, *hard], desc="token ids", unit="prompt", delay=2):
+        messages = tutor_messages(inference_prompt, dialogue)
+        ours = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+        _same(tokenizer, ours, server.chat_ids(messages), dialogue, "llama.cpp by the file's chat template")
+        hard_chat = [{"role": "user", "content": dialogue.removeprefix("Student: ")}]
+        if chat := hard_chat if dialogue in hard else as_chat(dialogue):
+            chats += 1
+            _same(tokenizer, ours, server.tokenize(render(go_template, chat)), dialogue, "the Modelfile's TEMPLATE")
+    return len(dialogues) + len(hard), chats
+
+
+def _same(tokenizer, ours: list[int], theirs: list[int], dialogue: str, by: str) -> None:
+    if ours == theirs:
+        return
+    at = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), min(len(ours), len(theirs)))
+
+    def token(ids: list[int]) -> str:
+        return f"{ids[at]} {tokenizer.convert_ids_to_tokens(ids[at])!r}" if at < len(ids) else "none"
+
+    raise BadInput(
+        "not exported: the file reads a prompt otherwise than the tutor did when it was trained. "
+        f"Token {at + 1} is {token(ours)} in transformers and {token(theirs)} in {by}, after "
+        f"{tokenizer.decode(ours[max(0, at - 12) : at])!r} (the dialogue that ends {dialogue[-60:]!r}). The tokenizer "
+        "files of the weights are not those of the base model, or llama.cpp does not know this tokenizer (for Phi-3 it "
+        "goes by the model's name: see --base)"
+    )
+
+
+def reference(weights: str, prompts: Sequence[list[int]], max_new_tokens: int, device: str) -> Reference:
+    """Answer greedily in float32 and keep every next-token distribution."""
+    import torch
+
+    model, _ = models.load(weights, device, "float32")
+    answers, log_probs = [], []
+    with torch.inference_mode():
+        for ids in tqdm(prompts, desc="reference in float32", unit="prompt"):
+            given = torch.tensor([ids], device=model.device)
+            output = model.generate(
+                given, attention_mask=torch.ones_like(given), max_new_tokens=max_new_tokens, do_sample=False,
+                return_dict_in_generate=True, output_logits=True,
+            )  # fmt: skip
+            answers.append(output.sequences[0, len(ids) :].tolist())
+            log_probs.append(torch.cat(output.logits).float().log_softmax(-1).cpu().numpy())
+    return Reference(list(prompts), answers, log_probs)
+
+
+def measure(server: LlamaServer, slots: int, known: Reference, description: str) -> Parity:
+    """Ask the server for its distribution at every position of the reference answers."""
+    with tqdm(total=sum(map(len, known.answers)), desc=description, unit="token") as bar:
+
+        def ask(slot: int) -> list[tuple[int, list[float], list[bool]]]:
+            found = []
+            for i in range(slot, len(known.prompts), slots):  # one slot reads one prompt once
+                kls, hits = [], []
+                for k, row in enumerate(known.log_probs[i]):
+                    ids, log_q = server.next_token(known.prompts[i] + known.answers[i][:k], slot)
+                    kls.append(divergence(row, np.array(ids), np.array(log_q)))
+                    hits.append(ids[0] == int(row.argmax()))
+                    bar.update()
+                found.append((i, kls, hits))
+            return found
+
+        with ThreadPoolExecutor(slots) as pool:
+            rows = [row for rows in pool.map(ask, range(slots)) for row in rows]
+    kls = np.concatenate([kls for _, kls, _ in rows])
+    hits = [hits for _, _, hits in rows]
+    return Parity(
+        prompts=len(rows), tokens=len(kls), kl=float(kls.mean()), kl_p99=float(np.quantile(kls, 0.99)),
+        top_1=float(np.mean([hit for one in hits for hit in one])), same_answers=sum(map(all, hits)),
+    )  # fmt: skip
+
+
+def divergence(log_p: np.ndarray, ids: np.ndarray, log_q: np.ndarray) -> float:
+    """KL(P || Q) in nats of log P (vocabulary,) from the likeliest `ids` (k,) of Q with their log Q (k,).
+
+    All other tokens count as one, so this is a lower bound (a divergence never grows when outcomes are joined).
+    """
+    log_p = log_p[ids].astype(float)
+    p, q = np.exp(log_p), np.exp(log_q)
+    rest_p, rest_q = max(1 - p.sum(), 1e-12), max(1 - q.sum(), 1e-12)
+    return float((p * (log_p - log_q)).sum() + rest_p * np.log(rest_p / rest_q))
+
+
+def check_f16(found: Parity) -> None:
+    """Raises BadInput if an f16 file is not the model that it was made from."""
+    if not (found.kl < KL_LIMIT and found.top_1 >= TOP_1_LIMIT):
+        raise BadInput(
+            f"not exported: the f16 file is not the model that it was made from: KL {found.kl:.1e} (limit "
+            f"{KL_LIMIT:g}), same likeliest token at {found.top_1:.1%} of {found.tokens} positions (limit "
+            f"{TOP_1_LIMIT:.0%}). The prompts have the same tokens, so llama.cpp computes this architecture otherwise "
+            "than transformers does"
+        )

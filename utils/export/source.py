@@ -1,0 +1,124 @@
+"""What is exported: a tutor's weights, and all that is known of how it was made, asked and evaluated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils import models
+from utils.artifacts import read_json, sha256
+from utils.errors import BadInput
+from utils.prompts import load_template
+from utils.records import SeedDialogue
+from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
+
+LICENSES = {models.BUNDLED_NAME: "apache-2.0"}  # of the base models whose licence is known
+MAX_NEW_TOKENS, TOP_K = 250, 50  # of an answer, where no evaluation says otherwise: the paper's
+
+
+@dataclass(frozen=True)
+class Source:
+    """A tutor to export. `dialogues` are those whose prompts are compared, `judged` those that it answers."""
+
+    weights: Path
+    name: str  # of the files, and `general.name` in them
+    base: str | None  # the base model: its name on the hub, or in the manifest
+    license: str | None
+    inference_prompt: Path
+    template: str  # what stands in `inference_prompt`
+    max_new_tokens: int
+    temperature: float
+    top_k: int
+    dialogues: list[SeedDialogue]
+    judged: list[SeedDialogue]
+    dataset: str | None = None  # what it was trained on, and the root that it is from
+    root: Path | None = None
+    manifest: dict[str, Any] | None = None
+
+
+def from_root(
+    root: Path, dataset: str, *, seeds: Sequence[str] | None, limit: int | None, inference_prompt: Path,
+    max_new_tokens: int | None, base: str | None, license: str | None,
+) -> Source:  # fmt: skip
+    """The tutor that the training root made on `dataset`. Its test dialogues and settings are those of its evaluation.
+
+    Raises BadInput if the manifest does not call it done, or if `inference_prompt` is not what it was trained with.
+    """
+    path = root / "manifest.json"
+    if not path.is_file():
+        raise BadInput(f"{root}: not a training root, it has no manifest.json; for weights alone give --weights")
+    manifest = read_json(path)
+    done = {name: entry for name, entry in manifest["artifacts"].items() if entry["state"] == "done"}
+    if f"dpo/{dataset}/weights" not in done:
+        tutors = [name for name in DATASETS if f"dpo/{name}/weights" in done]
+        raise BadInput(f"{root}: no tutor was trained on {dataset}; there are: {', '.join(tutors) or 'none'}")
+    weights = root / "dpo" / dataset / "weights"
+    dialogues, judged = [], []
+    for name in DATASETS:
+        artifact = f"evaluation/{name}/from_finetuned_with_{dataset}.json"
+        if artifact in done:
+            rows = [_dialogue(row) for row in read_json(root / artifact)]
+            dialogues += rows
+            judged = rows if name == dataset else judged
+    if not judged:
+        raise BadInput(f"{root}: the tutor has no evaluation on {dataset}; run the pipeline to its end first")
+    trained, evaluated = (
+        done[name]["inputs"]
+        for name in (f"dpo/{dataset}/weights", f"evaluation/{dataset}/from_finetuned_with_{dataset}.json")
+    )
+    template = load_template(inference_prompt, "input")
+    if find(trained, "inference_prompt") not in (None, sha256(inference_prompt), template):
+        raise BadInput(
+            f"{inference_prompt} is not the inference prompt that this tutor was trained with; give that one by "
+            "--inference-prompt"
+        )
+    if seeds:
+        judged = _read(seeds)
+        dialogues += judged
+    base = base or (find(trained, "instruct_model") or find(trained, "model") or {}).get("model")
+    return Source(
+        weights, f"{Path(base or models.display_name(str(root))).name}-socratic-{dataset}", base,
+        license or LICENSES.get(base), inference_prompt, template,
+        max_new_tokens or find(evaluated, "max_new_tokens") or MAX_NEW_TOKENS, find(evaluated, "temperature") or 0.0,
+        find(evaluated, "top_k") or TOP_K, dialogues, judged[:limit], dataset, root, manifest,
+    )  # fmt: skip
+
+
+def from_weights(
+    weights: Path, *, seeds: Sequence[str] | None, limit: int | None, inference_prompt: Path,
+    max_new_tokens: int | None, base: str | None, license: str | None,
+) -> Source:  # fmt: skip
+    """A folder of weights alone; its dialogues are the shipped test sets, or those of the files `seeds`."""
+    dialogues = _read(seeds or [str(find_seeds(DATASETS_DIR, name, "test")) for name in DATASETS])
+    folder = weights.resolve()
+    own = folder.parent.name if folder.name == "weights" else folder.name
+    return Source(
+        weights, f"{Path(base).name}-socratic-{own}" if base else own, base, license, inference_prompt,
+        load_template(inference_prompt, "input"), max_new_tokens or MAX_NEW_TOKENS, 0.0, TOP_K, dialogues,
+        dialogues[:limit],
+    )  # fmt: skip
+
+
+def check_weights(weights: Path) -> None:
+    """Raises BadInput if the folder lacks what every converter needs, and says what."""
+    if not (weights / "config.json").is_file():
+        raise BadInput(f"{weights}: not a model folder, it has no config.json")
+    if not any(weights.glob("*.safetensors")):
+        raise BadInput(f"{weights}: no *.safetensors in it")
+    if not any((weights / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
+        raise BadInput(f"{weights}: no tokenizer in it; copy the tokenizer files of the base model there")
+
+
+def find(inputs: Any, name: str) -> Any:
+    """The value of `name` in the inputs of a manifest's entry, however deep; None if there is none."""
+    if not isinstance(inputs, dict):
+        return None
+    return inputs[name] if name in inputs else next((v for v in (find(i, name) for i in inputs.values()) if v), None)
+
+
+def _dialogue(row: dict[str, Any]) -> SeedDialogue:
+    return SeedDialogue(id=row["id"], group=row["group"], text=row["prompt"], answer=row.get("known_answer"))
+
+
+def _read(paths: Sequence[str]) -> list[SeedDialogue]:
+    return [seed for path in paths for seed in read_seeds(path)]
