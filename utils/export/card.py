@@ -1,0 +1,135 @@
+"""The texts beside the files: the model card, and what Ollama needs.
+
+The card is the Hub's (huggingface_hub's ModelCard, EvalResults in its front matter); its text is in card.md.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils import models
+from utils.artifacts import read_json, write_text
+from utils.export.findings import TITLES, evaluation, evaluation_rows, parity_table, verdicts
+from utils.export.modelfile import modelfile
+from utils.export.source import Source, find
+
+HUB_NAMES = {models.BUNDLED_NAME: "HuggingFaceTB/SmolLM2-135M-Instruct"}
+# Where a public dataset of that name is, and its terms: see datasets/README.md.
+TERMS = {
+    "mathdial": ("eth-nlped/mathdial", "CC BY-SA 4.0: passed on only with credit and under the same licence"),
+    "tutorchat": ("princeton-nlp/TutorChat", "**no licence is stated: for your own use, ask before you pass it on**"),
+    "debugging": (None, "the Socratic debugging benchmark, MIT by its card"),
+}
+SAMPLE = "sample-"  # what the ids of the shipped dialogues begin with
+TEMPLATE = Path(__file__).with_suffix(".md")
+
+
+def write_beside(folder: Path, source: Source, files, published: Sequence[Path]) -> None:
+    """Write the Modelfile of the last file, and for `ollama run hf.co/…` the files `template` and `params`.
+
+    There is no file `system`: the instructions stand in TEMPLATE, and a system message is the user's to give.
+    """
+    params, template = files.parameters(), files.template()
+    write_text(folder / "Modelfile", modelfile(published[-1].name, template, params, license_line(source)))
+    write_text(folder / "template", template)
+    write_text(folder / "params", json.dumps(params, indent=2) + "\n")
+
+
+def license_line(source: Source) -> str | None:
+    """What LICENSE says in Ollama; None where the licence is not known."""
+    if source.license is None:
+        return None
+    base = hub_name(source)
+    return f"{source.license}, the licence of the base model{f' https://huggingface.co/{base}' if base else ''}"
+
+
+def hub_name(source: Source) -> str | None:
+    """The base model's name on the Hub, where it has one."""
+    name = HUB_NAMES.get(source.base, source.base)
+    return name if name and name.count("/") == 1 else None
+
+
+def write(folder: Path, source: Source, table: Sequence[dict[str, Any]], judge: str, repo: str | None) -> None:
+    """Write README.md, the model card; `judge` is who scored the files."""
+    from huggingface_hub import ModelCard, ModelCardData
+
+    results = evaluation_rows(source) if source.root else []
+    public = source.dataset and not is_sample(source) and TERMS[source.dataset][0]
+    data = ModelCardData(
+        model_name=source.name, base_model=hub_name(source), license=source.license or "other", language="en",
+        library_name="transformers", pipeline_tag="text-generation", datasets=[public] if public else None,
+        tags=["socratic", "tutoring", "education", "dpo", "trl", "gguf", "ollama"],
+        eval_results=[eval_result(row, source) for row in results if row["mean"].value is not None] or None,
+        **({"base_model_relation": "finetune"} if hub_name(source) else {}),
+    )  # fmt: skip
+    last = table[-1]["kind"].upper()
+    card = ModelCard.from_template(
+        data, template_path=str(TEMPLATE), name=source.name, repo=repo or ".", made=made(source),
+        prompt=source.template.strip(),
+        ollama=f"ollama run hf.co/{repo}:{last}" if repo else f"ollama create {source.name.lower()} -f Modelfile && "
+        f"ollama run {source.name.lower()}",
+        smallest=f"{source.name}-{last}.gguf", parity=parity_table(table),
+        verdicts="\n".join(f"- {line}" for line in verdicts(table)) + f"\n- Judge: {judge}.",
+        evaluation=evaluation(source, results), data=origin(source),
+    )  # fmt: skip
+    write_text(folder / "README.md", card.content)
+
+
+def made(source: Source) -> str:
+    """Who made it of what, in a sentence or two."""
+    if not source.manifest:
+        return f"Base model: {source.base or 'not said'}. How it was trained is not known to this card."
+    artifacts, names = source.manifest["artifacts"], source.manifest["names"]
+    pairs = (artifacts[f"dpo/{source.dataset}/weights"].get("summary") or {}).get("pairs", "an unknown number of")
+    given = artifacts[f"dpo/{source.dataset}/train_dataset.json"]["inputs"]
+    return (
+        f"{names['base']} was fine-tuned by DPO (Rafailov et al. 2023) on {pairs} preference pairs, by the method of "
+        f'Bonino et al., "EULER" (2024): it answered each training dialogue {find(given, "num_candidates")} times, '
+        f"{names['judge']} graded the answers, the best became chosen and the worst rejected."
+    )
+
+
+def origin(source: Source) -> str:
+    """The training dialogues, their terms, and what the audit for leaks says."""
+    base = f"- Base model: {hub_name(source) or source.base or 'not said'}, licence {source.license or 'not said'}."
+    if not source.manifest:
+        return f"{base}\n- Training data: not known to this card."
+    title = TITLES[source.dataset]
+    if is_sample(source):
+        data = f"dialogues in the style of {title}, written for the project that made this model (MIT)"
+    else:
+        data = f"the seeds that this run calls {title}; if they are the public dataset: {TERMS[source.dataset][1]}"
+    leaks = (source.manifest.get("seeds_audit") or {}).get("leaks")
+    audit = "was not made" if leaks is None else "; ".join(leaks) or "no test dialogue is known from training"
+    return f"{base}\n- Training data: {data}.\n- Audit of the data for leaks: {audit}."
+
+
+def is_sample(source: Source) -> bool:
+    """Whether all dialogues that the pairs were made from are those that ship with the project, by their ids."""
+    rows = read_json(source.root / "dpo" / source.dataset / "train_dataset.json")
+    return all(str(row.get("id", "")).startswith(SAMPLE) for row in rows)
+
+
+def eval_result(row: dict[str, Any], source: Source):
+    """A test set's mean for the card's front matter, with its interval and the difference from the base."""
+    from huggingface_hub import EvalResult
+
+    mean, one = row["mean"], row["paired"]
+    numbers = {
+        "ci95": [mean.low, mean.high], "difference_from_base": one["difference"],
+        "difference_ci95": [one["low"], one["high"]],
+    }  # fmt: skip
+    return EvalResult(
+        task_type="text-generation", task_name="Socratic tutoring", dataset_type=row["test_set"],
+        dataset_name=f"{TITLES[row['test_set']]} (test)", metric_type="socratic_summary_score",
+        metric_name="summary score, 0.1 to 1", metric_value=round(mean.value, 3),
+        metric_args={name: _rounded(value) for name, value in numbers.items()}
+        | {"answers": mean.rows, "invalid": mean.invalid, "judge": source.manifest["names"]["judge"]},
+    )  # fmt: skip
+
+
+def _rounded(value):
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return None if value is None else round(float(value), 3)

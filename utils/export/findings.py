@@ -1,0 +1,102 @@
+"""What was measured of an export, and before it of the tutor, as tables in Markdown and sentences."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from utils.artifacts import read_json
+from utils.export.source import Source
+from utils.seeds.read import DATASETS
+
+TITLES = {"mathdial": "MathDial", "tutorchat": "TutorChat", "debugging": "Debugging"}
+
+
+def parity_table(table: Sequence[dict[str, Any]]) -> str:
+    """A line per file in Markdown: size, bits, ids, KL, top-1, the judge's score and its paired difference."""
+    head = ("file", "MiB", "bits", "equal prompts", "KL", "KL 99 %", "top-1", "score", "difference from float32 [95 %]")
+    lines: list[Sequence[str]] = [head, []]
+    for row in table:
+        parity, score = row["parity"], row["score"]
+        sizes = [row["kind"], f"{row['bytes'] / 2**20:.0f}", f"{row['bits']:.1f}", str(row["ids_equal"])]
+        near = [f"{parity['kl']:.1e}", f"{parity['kl_p99']:.1e}", f"{parity['top_1']:.3f}"]
+        mean = "–" if score["mean"].value is None else f"{score['mean'].value:.2f}"
+        lines.append([*sizes, *near, mean, _difference(score["difference"], score["low"], score["high"])])
+    widths = [max(map(len, column)) for column in zip(lines[0], *lines[2:], strict=True)]
+    lines[1] = ["-" * width for width in widths]
+    return "\n".join(
+        f"| {' | '.join(text.ljust(width) for text, width in zip(line, widths, strict=True))} |" for line in lines
+    )
+
+
+def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
+    """What the judge's scores allow to say of each file, and what that many answers can show at all."""
+    from utils.stats.comparisons import sentence
+
+    tokens = table[0]["parity"]["tokens"]
+    lines = [f"KL and top-1 over {tokens} tokens of {table[0]['parity']['prompts']} greedy answers."]
+    return lines + [
+        sentence(row["score"], f"the {row['kind']} file", "the weights in float32", "these dialogues") for row in table
+    ]
+
+
+def evaluation_rows(source: Source) -> list[dict[str, Any]]:
+    """A row of the paper's Table 1 for each test set that the tutor has answered, with its baselines.
+
+    "mean", "base", "gpt4o" are `stats.means.Mean`; "paired" is the comparison with the base, corrected over the sets.
+    """
+    from utils.stats.comparisons import compare, join
+    from utils.stats.groups import group_of
+    from utils.stats.means import mean_of
+
+    artifacts = source.manifest["artifacts"]
+
+    def read(dataset: str, model: str) -> list[dict[str, Any]]:
+        name = f"evaluation/{dataset}/{model}.json"
+        return read_json(source.root / name) if artifacts.get(name, {}).get("state") == "done" else []
+
+    def mean(rows):
+        valid = [row for row in rows if row["score"] is not None]
+        return mean_of([row["score"] for row in valid], [group_of(row) for row in valid], len(rows) - len(valid))
+
+    found = {name: read(name, f"from_finetuned_with_{source.dataset}") for name in DATASETS}
+    found = {name: rows for name, rows in found.items() if rows}
+    paired = compare([join(rows, read(name, "base")) for name, rows in found.items()])
+    return [
+        {"test_set": name, "mean": mean(rows), "paired": one}
+        | {model: mean(read(name, model)) for model in ("base", "gpt4o")}
+        for (name, rows), one in zip(found.items(), paired, strict=True)
+    ]
+
+
+def evaluation(source: Source, results: Sequence[dict[str, Any]]) -> str:
+    """Table 1's rows with their baselines, and what may be said of them."""
+    if not results:
+        return "It was exported without its evaluation: nothing is claimed."
+    from utils.stats.comparisons import sentence
+
+    names = source.manifest["names"]
+    lines = ["| test set | this tutor | base | judge's model | difference from base |", "|---|---|---|---|---|"]
+    for row in results:
+        one = row["paired"]
+        cells = [_mean(row[key]) for key in ("mean", "base", "gpt4o")]
+        difference = _difference(one["difference"], one["low"], one["high"])
+        lines.append(f"| {TITLES[row['test_set']]} | {' | '.join(cells)} | {difference} |")
+    lines += [
+        "",
+        f"Mean summary score of four criteria, 0.1 to 1 [95 % interval]. Judge: {names['judge']}. "
+        f"Base: {names['base']}; the judge's model as tutor: {names['self']}.",
+        "",
+        *(f"- {sentence(row['paired'], 'this tutor', 'its base', TITLES[row['test_set']])}" for row in results),
+    ]
+    return "\n".join(lines)
+
+
+def _mean(mean) -> str:
+    if mean.value is None:
+        return "–"
+    return f"{mean.value:.2f}" + ("" if mean.low is None else f" [{mean.low:.2f}, {mean.high:.2f}]")
+
+
+def _difference(value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:+.2f}" + ("" if low is None else f" [{low:+.2f}, {high:+.2f}]")

@@ -1,0 +1,109 @@
+"""Passing an exported tutor on: into an Ollama server, and to the Hugging Face Hub."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from utils.clients.keys import checked_address
+from utils.errors import BadInput
+from utils.export.card import is_sample, license_line
+from utils.export.source import Source
+
+NOT_PUSHED = ["work/*", "manifest.json", ".*", "**/.*"]
+TIMEOUT = 600.0  # seconds without a word from an Ollama server that stores a file
+
+log = logging.getLogger(__name__)
+
+
+def check_license(source: Source) -> None:
+    """Raises BadInput where the licence of the base model is not known."""
+    if source.license is None:
+        raise BadInput(
+            "to pass weights on, say under which licence: --license, as the base model's card names it (mit, …)"
+        )
+
+
+def check_hub(repo: str, source: Source) -> None:
+    """Make sure that the Hub can be written to before work begins; creates nothing. Raises BadInput if not."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+    from huggingface_hub.utils import validate_repo_id
+
+    check_license(source)
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise BadInput(f"--push-to-hub {repo}: {error}") from None
+    if repo.count("/") != 1:
+        raise BadInput(f"--push-to-hub {repo}: write it as USER/NAME")
+    try:
+        HfApi().whoami()
+    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
+        raise BadInput(
+            f"the Hub does not know you ({_line(error)}): set HF_TOKEN to a token that may write, or `hf auth login`"
+        ) from None
+    if source.dataset == "tutorchat" and not is_sample(source):
+        log.warning(
+            "TutorChat states no licence, and its chapters keep their own, often non-commercial, terms: if this tutor "
+            "was trained on the public TutorChat, ask before you pass it on (the card says so too)"
+        )
+
+
+def push(repo: str, folder: Path, private: bool) -> str:
+    """Upload the folder, what is only of our work left out; returns the address. What the Hub has is not sent again."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    api = HfApi()
+    try:
+        address = api.create_repo(repo, private=private, exist_ok=True)
+        api.upload_folder(
+            repo_id=repo, folder_path=folder, ignore_patterns=NOT_PUSHED, commit_message="Weights, GGUF files, card"
+        )
+    except HfHubHTTPError as error:
+        raise BadInput(
+            f"{repo}: the Hub refuses the upload ({_line(error)}); the same command tries it again"
+        ) from None
+    return str(address)
+
+
+def check_ollama(name: str, address: str, source: Source) -> None:
+    """Make sure that an Ollama server answers before work begins. Raises BadInput if not."""
+    check_license(source)
+    if ":" in name or not name.strip("/"):
+        raise BadInput(f"--ollama-create {name}: a name without a tag; each file becomes a tag of it")
+    client = _client(address)
+    try:
+        client.list()
+    except Exception as error:  # the client passes on what its transport raises
+        raise BadInput(f"no Ollama server answers ({_line(error)}): start one with `ollama serve`") from None
+
+
+def create_in_ollama(name: str, address: str, source: Source, files, published: Sequence[Path]) -> list[str]:
+    """Create `name:kind` of each file, and `name` of the last; returns the names. A file is stored once."""
+    client, made = _client(address), []
+    names = [(f"{name}:{kind}", path) for kind, path in zip(files.kinds, published, strict=True)]
+    digests: dict[Path, str] = {}
+    for full, path in tqdm([*names, (name, published[-1])], desc="creating in Ollama", unit="model"):
+        try:
+            digests[path] = digests.get(path) or client.create_blob(path)
+            client.create(
+                model=full, files={path.name: digests[path]}, template=files.template(), parameters=files.parameters(),
+                license=license_line(source),
+            )  # fmt: skip
+        except Exception as error:  # as above; the files themselves are made and stay
+            raise BadInput(f"Ollama does not take {full}: {_line(error)}") from None
+        made.append(full)
+    return made
+
+
+def _client(address: str):
+    import ollama
+
+    return ollama.Client(host=checked_address(address, "the Ollama address") or None, timeout=TIMEOUT)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
