@@ -18,7 +18,7 @@ from utils.seeds.read import DATASETS
 
 
 def main(
-    *, training_root: str | None, tutor: str, weights: str | None, output_dir: str, quantize: list[str],
+    *, training_root: str | None, trained_on: str, weights: str | None, output_dir: str, quantize: list[str],
     seeds: list[str] | None, limit: int | None, inference_prompt: str, max_new_tokens: int | None, base: str | None,
     license: str | None, device: str, ollama_create: str | None, ollama: str, push_to_hub: str | None, private: bool,
     overwrite: bool = False, **judge_flags: Any,
@@ -35,7 +35,7 @@ def main(
         "base": base, "license": license,
     }  # fmt: skip
     what = (
-        source.from_root(Path(training_root), tutor, **given)
+        source.from_root(Path(training_root), trained_on, **given)
         if training_root
         else source.from_weights(Path(weights), **given)
     )
@@ -72,7 +72,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     origin = parser.add_mutually_exclusive_group(required=True)
     origin.add_argument("--training-root", metavar="DIR", help="made by the pipeline; its evaluations go into the card")
     origin.add_argument("--weights", metavar="DIR", help="a folder of weights alone")
-    parser.add_argument("--tutor", choices=DATASETS, default="tutorchat", help="which tutor of the training root")
+    parser.add_argument(
+        "--tutor", dest="trained_on", choices=DATASETS, default="tutorchat",
+        help="which tutor of the training root, by what it was trained on",
+    )  # fmt: skip
     parser.add_argument("--output-dir", required=True, metavar="DIR", help="everything is written here")
     parser.add_argument(
         "--quantize", nargs="+", choices=KINDS, default=["f16", "q8_0", "q4_k_m"], metavar="KIND",

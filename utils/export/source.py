@@ -75,7 +75,8 @@ def from_root(
     if seeds:
         judged = _read(seeds)
         dialogues += judged
-    base = base or (find(trained, "instruct_model") or find(trained, "model") or {}).get("model")
+    trained_from = find(trained, "instruct_model") or find(trained, "model")
+    base = base or (trained_from.get("model") if isinstance(trained_from, dict) else trained_from)
     return Source(
         weights, f"{Path(base or models.display_name(str(root))).name}-socratic-{dataset}", base,
         license or LICENSES.get(base), inference_prompt, template,
