@@ -26,9 +26,9 @@ NAME = "tiny-llama-socratic-mathdial"
 def training_root(folder: Path) -> Path:
     """What the pipeline leaves of a tutor trained on mathdial, as far as an export reads it."""
     evaluated = {"temperature": 0.0, "max_new_tokens": 8, "top_k": 50, "inference_prompt": sha256(INFERENCE_PROMPT)}
-    trained = {"inference_prompt": sha256(INFERENCE_PROMPT), "instruct_model": {"model": "lab/tiny-llama"}}
+    trained = {"inference_prompt": sha256(INFERENCE_PROMPT)}
     made = {
-        "dpo/mathdial/train_dataset.json": {"num_candidates": 5},
+        "dpo/mathdial/train_dataset.json": {"num_candidates": 5, "instruct_model": {"model": "lab/tiny-llama"}},
         "dpo/mathdial/weights": trained,
         **{
             f"evaluation/{name}/{file}.json": evaluated

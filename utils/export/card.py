@@ -12,7 +12,7 @@ from utils import models
 from utils.artifacts import read_json, write_text
 from utils.export.findings import TITLES, evaluation, evaluation_rows, parity_table, verdicts
 from utils.export.modelfile import modelfile
-from utils.export.source import Source, find
+from utils.export.source import Source
 
 HUB_NAMES = {models.BUNDLED_NAME: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 # Where a public dataset of that name is, and its terms: see datasets/README.md.
@@ -82,10 +82,10 @@ def made(source: Source) -> str:
         return f"Base model: {source.base or 'not said'}. How it was trained is not known to this card."
     artifacts, names = source.manifest["artifacts"], source.manifest["names"]
     pairs = (artifacts[f"dpo/{source.dataset}/weights"].get("summary") or {}).get("pairs", "an unknown number of")
-    given = artifacts[f"dpo/{source.dataset}/train_dataset.json"]["inputs"]
+    times = artifacts[f"dpo/{source.dataset}/train_dataset.json"]["inputs"].get("num_candidates", "several")
     return (
         f"{names['base']} was fine-tuned by DPO (Rafailov et al. 2023) on {pairs} preference pairs, by the method of "
-        f'Bonino et al., "EULER" (2024): it answered each training dialogue {find(given, "num_candidates")} times, '
+        f'Bonino et al., "EULER" (2024): it answered each training dialogue {times} times, '
         f"{names['judge']} graded the answers, the best became chosen and the worst rejected."
     )
 

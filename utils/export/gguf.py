@@ -154,7 +154,8 @@ def _watch(ended: Callable[[], int | None], bar: tqdm, done: Callable[[], int]) 
     """Move the bar until the child has ended."""
     while ended() is None:
         time.sleep(0.2)
-        if step := min(done(), bar.total or sys.maxsize) - bar.n:
+        step = min(done(), bar.total or sys.maxsize) - bar.n
+        if step > (bar.total or 0) // 200:  # a header alone would tell of hours to come
             bar.update(step)
     bar.update((bar.total or bar.n) - bar.n)
 

@@ -49,7 +49,7 @@ def from_root(
         raise BadInput(f"{root}: not a training root, it has no manifest.json; for weights alone give --weights")
     manifest = read_json(path)
     done = {name: entry for name, entry in manifest["artifacts"].items() if entry["state"] == "done"}
-    if f"dpo/{dataset}/weights" not in done:
+    if not {f"dpo/{dataset}/weights", f"dpo/{dataset}/train_dataset.json"} <= done.keys():
         tutors = [name for name in DATASETS if f"dpo/{name}/weights" in done]
         raise BadInput(f"{root}: no tutor was trained on {dataset}; there are: {', '.join(tutors) or 'none'}")
     weights = root / "dpo" / dataset / "weights"
@@ -62,12 +62,16 @@ def from_root(
             judged = rows if name == dataset else judged
     if not judged:
         raise BadInput(f"{root}: the tutor has no evaluation on {dataset}; run the pipeline to its end first")
-    trained, evaluated = (
+    sampled, trained, evaluated = (
         done[name]["inputs"]
-        for name in (f"dpo/{dataset}/weights", f"evaluation/{dataset}/from_finetuned_with_{dataset}.json")
-    )
+        for name in (
+            f"dpo/{dataset}/train_dataset.json", f"dpo/{dataset}/weights",
+            f"evaluation/{dataset}/from_finetuned_with_{dataset}.json",
+        )
+    )  # fmt: skip
+    asked = evaluated.get("tutor", evaluated)  # earlier manifests have a tutor's settings among the inputs
     template = load_template(inference_prompt, "input")
-    if find(trained, "inference_prompt") not in (None, sha256(inference_prompt), template):
+    if trained.get("training", trained).get("inference_prompt") not in (None, sha256(inference_prompt)):
         raise BadInput(
             f"{inference_prompt} is not the inference prompt that this tutor was trained with; give that one by "
             "--inference-prompt"
@@ -75,13 +79,12 @@ def from_root(
     if seeds:
         judged = _read(seeds)
         dialogues += judged
-    trained_from = find(trained, "instruct_model") or find(trained, "model")
-    base = base or (trained_from.get("model") if isinstance(trained_from, dict) else trained_from)
+    base = base or sampled.get("tutor", sampled.get("instruct_model", {})).get("model")
     return Source(
         weights, f"{Path(base or models.display_name(str(root))).name}-socratic-{dataset}", base,
         license or LICENSES.get(base), inference_prompt, template,
-        max_new_tokens or find(evaluated, "max_new_tokens") or MAX_NEW_TOKENS, find(evaluated, "temperature") or 0.0,
-        find(evaluated, "top_k") or TOP_K, dialogues, judged[:limit], dataset, root, manifest,
+        max_new_tokens or asked.get("max_new_tokens", MAX_NEW_TOKENS), asked.get("temperature", 0.0),
+        asked.get("top_k", TOP_K), dialogues, judged[:limit], dataset, root, manifest,
     )  # fmt: skip
 
 
@@ -108,13 +111,6 @@ def check_weights(weights: Path) -> None:
         raise BadInput(f"{weights}: no *.safetensors in it")
     if not any((weights / name).is_file() for name in ("tokenizer.json", "tokenizer.model")):
         raise BadInput(f"{weights}: no tokenizer in it; copy the tokenizer files of the base model there")
-
-
-def find(inputs: Any, name: str) -> Any:
-    """The value of `name` in the inputs of a manifest's entry, however deep; None if there is none."""
-    if not isinstance(inputs, dict):
-        return None
-    return inputs[name] if name in inputs else next((v for v in (find(i, name) for i in inputs.values()) if v), None)
 
 
 def _dialogue(row: dict[str, Any]) -> SeedDialogue:
