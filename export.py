@@ -9,40 +9,39 @@ how far they are off. Stopped anywhere, the same command goes on where it was.
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
 from utils.export.gguf import KINDS
 from utils.prompts import INFERENCE_PROMPT
 from utils.seeds.read import DATASETS
 
+if TYPE_CHECKING:
+    from utils.judges.judge import Judge
+
 
 def main(
-    *, training_root: str | None, trained_on: str, weights: str | None, output_dir: str, quantize: list[str],
-    seeds: list[str] | None, limit: int | None, inference_prompt: str, max_new_tokens: int | None, base: str | None,
+    *, training_root: Path | None, trained_on: str, weights: Path | None, output_dir: Path, quantize: list[str],
+    seeds: list[str] | None, limit: int | None, inference_prompt: Path, max_new_tokens: int | None, base: str | None,
     license: str | None, device: str, ollama_create: str | None, ollama: str, push_to_hub: str | None, private: bool,
-    overwrite: bool = False, **judge_flags: Any,
+    judge: "Judge", overwrite: bool = False,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Fill `output_dir`; returns a row per file of what was measured (`utils.export.measured.Files.table`)."""
-    from utils.artifacts import only_run
     from utils.export import card, gguf, push, source
     from utils.export.measured import Files, check_place
-    from utils.judges.flags import from_flags
+    from utils.manifest import only_run
 
-    out, kinds = Path(output_dir), list(dict.fromkeys(quantize))
+    out, kinds = output_dir, list(dict.fromkeys(quantize))
     given = {
-        "seeds": seeds, "limit": limit, "inference_prompt": Path(inference_prompt), "max_new_tokens": max_new_tokens,
+        "seeds": seeds, "limit": limit, "inference_prompt": inference_prompt, "max_new_tokens": max_new_tokens,
         "base": base, "license": license,
     }  # fmt: skip
     what = (
-        source.from_root(Path(training_root), trained_on, **given)
-        if training_root
-        else source.from_weights(Path(weights), **given)
+        source.from_root(training_root, trained_on, **given) if training_root else source.from_weights(weights, **given)
     )
     source.check_weights(what.weights)
     gguf.check_packages(kinds)
     check_place(what, out, kinds)
-    judge = from_flags(**judge_flags)
     judge.check()
     if push_to_hub:
         push.check_hub(push_to_hub, what)
@@ -70,13 +69,15 @@ def main(
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     origin = parser.add_mutually_exclusive_group(required=True)
-    origin.add_argument("--training-root", metavar="DIR", help="made by the pipeline; its evaluations go into the card")
-    origin.add_argument("--weights", metavar="DIR", help="a folder of weights alone")
+    origin.add_argument(
+        "--training-root", type=Path, metavar="DIR", help="made by the pipeline; its evaluations go into the card"
+    )
+    origin.add_argument("--weights", type=Path, metavar="DIR", help="a folder of weights alone")
     parser.add_argument(
         "--tutor", dest="trained_on", choices=DATASETS, default="tutorchat",
         help="which tutor of the training root, by what it was trained on",
     )  # fmt: skip
-    parser.add_argument("--output-dir", required=True, metavar="DIR", help="everything is written here")
+    parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="everything is written here")
     parser.add_argument(
         "--quantize", nargs="+", choices=KINDS, default=["f16", "q8_0", "q4_k_m"], metavar="KIND",
         help=f"which files to make: {', '.join(KINDS)}. The Modelfile runs the last one",
@@ -87,7 +88,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "test sets that ship)",
     )  # fmt: skip
     parser.add_argument("--limit", type=cli.positive_int, help="judge the answers to the first LIMIT dialogues only")
-    parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
+    parser.add_argument(
+        "--inference-prompt", type=Path, default=INFERENCE_PROMPT, metavar="FILE", help="template: {input}"
+    )
     parser.add_argument(
         "--max-new-tokens", type=cli.positive_int, help="longest answer (default: as evaluated, else 250)"
     )

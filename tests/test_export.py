@@ -13,6 +13,7 @@ from fake_model_hub import FakeModelHub
 from fake_ollama import FakeOllama
 
 import export
+from utils import cli
 from utils.artifacts import sha256
 from utils.errors import BadInput
 from utils.prompts import INFERENCE_PROMPT
@@ -59,8 +60,9 @@ def root(tmp_path_factory):
 
 
 def main(**flags):
-    values = vars(export.parse_args(["--output-dir", "unused", "--weights", "unused"]))
-    return export.main(**values | {"weights": None, "training_root": None, "trained_on": "mathdial"} | flags)
+    words = ["--output-dir", "unused", "--weights", "unused"]
+    values = vars(export.parse_args(words)) | {"weights": None, "training_root": None, "trained_on": "mathdial"}
+    return export.main(**cli.with_actors(export.main, values | flags))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,7 @@ def test_the_files_and_the_table(exported):
 def test_the_same_command_again_makes_nothing_anew(exported, root, capsys):
     before = {path: path.stat().st_mtime_ns for path in exported[0].glob("work/*")}
     main(
-        training_root=str(root), output_dir=str(exported[0]), quantize=["f16", "q4_k_m"],
+        training_root=root, output_dir=exported[0], quantize=["f16", "q4_k_m"],
         license="mit", push_to_hub=None,
     )  # fmt: skip
     assert capsys.readouterr().out.splitlines()[:4] == exported[1].splitlines()[:4]
@@ -109,7 +111,7 @@ def test_the_same_command_again_makes_nothing_anew(exported, root, capsys):
 def test_another_prompt_length_is_not_taken_for_the_same_export(exported, root):
     with pytest.raises(ValueError, match="was made with other inputs: max_new_tokens: 8 -> 9"):
         main(
-            training_root=str(root), output_dir=str(exported[0]), quantize=["f16"], max_new_tokens=9
+            training_root=root, output_dir=exported[0], quantize=["f16"], max_new_tokens=9
         )  # fmt: skip
 
 
@@ -166,7 +168,7 @@ def test_the_card_says_who_what_and_how_sure(exported):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"training_root": "nowhere"}, "no manifest.json"),
+        ({"training_root": Path("nowhere")}, "no manifest.json"),
         (
             {"training_root": "ROOT", "trained_on": "debugging"},
             "no tutor was trained on debugging; there are: math",
@@ -189,11 +191,11 @@ def test_the_card_says_who_what_and_how_sure(exported):
 def test_what_is_wrong_is_said_before_work_begins(flags, message, root, tmp_path):
     (tmp_path / "other.txt").write_text("Otherwise: {input}")
     (tmp_path / "empty").mkdir()
-    places = {"ROOT": str(root), "OTHER": str(tmp_path / "other.txt"), "EMPTY": str(tmp_path / "empty")}
-    places["WEIGHTS"] = str(root / "dpo/mathdial/weights")
+    places = {"ROOT": root, "OTHER": tmp_path / "other.txt", "EMPTY": tmp_path / "empty"}
+    places["WEIGHTS"] = root / "dpo/mathdial/weights"
     flags = {name: places.get(value, value) for name, value in flags.items()}
     with pytest.raises(BadInput, match=message):
-        main(**{"output_dir": str(tmp_path / "out")} | flags)
+        main(**{"output_dir": tmp_path / "out"} | flags)
     assert not (tmp_path / "out").exists()
 
 
@@ -202,7 +204,7 @@ def test_a_hub_that_does_not_know_the_token_is_said_before_work_begins(root, tmp
     with FakeModelHub(knows_the_token=False) as hub, pytest.raises(BadInput, match="the Hub does not know you"):
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
         main(
-            training_root=str(root), output_dir=str(tmp_path / "out"), license="mit",
+            training_root=root, output_dir=tmp_path / "out", license="mit",
             push_to_hub="me/tutor",
         )  # fmt: skip
     assert not (tmp_path / "out").exists()
@@ -213,7 +215,7 @@ def test_a_disk_that_is_too_small_is_said_before_work_begins(root, tmp_path, mon
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: namedtuple("usage", "total used free")(0, 0, 1000))
     with pytest.raises(BadInput, match=r"GB are needed, 0\.0 GB are free"):
-        main(training_root=str(root), output_dir=str(tmp_path / "out"))
+        main(training_root=root, output_dir=tmp_path / "out")
 
 
 def test_a_spoilt_tokenizer_leaves_no_file_under_a_final_name(root, tmp_path):
@@ -225,7 +227,7 @@ def test_a_spoilt_tokenizer_leaves_no_file_under_a_final_name(root, tmp_path):
     path.write_text(json.dumps(tokens))
     out = tmp_path / "out"
     with pytest.raises(BadInput, match=r"not exported: .* Token \d+ is \d+ '.+' in transformers and \d+ '.+' in"):
-        main(training_root=str(tmp_path / "root"), output_dir=str(out), quantize=["f16"])
+        main(training_root=tmp_path / "root", output_dir=out, quantize=["f16"])
     assert not list(out.glob("*.gguf")) and not (out / "README.md").exists()
 
 

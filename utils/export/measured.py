@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import models
-from utils.artifacts import Manifest, read_json, sha256, write_json
+from utils.artifacts import read_json, sha256, write_json
 from utils.errors import BadInput
 from utils.export import gguf, parity, scores
 from utils.export.llama_cpp import LlamaServer, serve
@@ -20,6 +20,7 @@ from utils.export.modelfile import go_template, parameters
 from utils.export.source import Source
 from utils.journal import key_of
 from utils.judges.judge import Judge
+from utils.manifest import Manifest
 from utils.tutors.local import fit_prompt
 
 REFERENCE = "float32"  # the label of the weights' own answers
@@ -31,15 +32,11 @@ class Files:
     """The GGUF files of one tutor in the kinds asked for, and what was measured of them."""
 
     def __init__(self, source: Source, judge: Judge, folder: Path, kinds: list[str], device: str, overwrite: bool):
-        from transformers import AutoTokenizer
-
         self.source, self.judge, self.folder, self.kinds, self.device = source, judge, folder, kinds, device
         self.labels = list(dict.fromkeys(["f16", *kinds]))  # the f16 file is what all others are proven by
         self.work = folder / "work"
         self.manifest = Manifest(folder, overwrite)
-        self.tokenizer = AutoTokenizer.from_pretrained(source.weights)
-        if self.tokenizer.chat_template is None:
-            raise BadInput(f"{source.weights}: its tokenizer has no chat template; take an instruct model")
+        self.tokenizer = models.load_tokenizer(str(source.weights))
         self.context = usable_context(source.weights)
         self.answer_room = max(source.max_new_tokens, TOKENS)
         self.made_of = {"weights": sha256(source.weights), "name": source.name}
@@ -114,18 +111,16 @@ class Files:
             found = parity.measure(server, SLOTS, self._reference(), f"{kind}: next-token probabilities")
             if kind == "f16":
                 parity.check_f16(found)
-            rows = scores.answer_and_grade(
-                self.source, self.judge, f"{kind}-{sha256(path)}", self.work, kind, server=server.address
-            )
+            name, out = f"{kind}-{sha256(path)}", self.work / f"{kind}.json"
+            rows = scores.answer_and_grade(self.source, self.judge, name, out, server=server.address)
         bits = gguf.bits_per_weight(path, self.work / "f16.gguf")
         row = {"bytes": path.stat().st_size, "bits": bits, "ids_equal": prompts, "chats": chats}
-        write_json(self.work / f"{kind}.json", row | {"template": template, "parity": asdict(found), "rows": rows})
+        write_json(out, row | {"template": template, "parity": asdict(found), "rows": rows})
 
     def _answer_in_float32(self) -> None:
-        rows = scores.answer_and_grade(
-            self.source, self.judge, str(self.source.weights), self.work, REFERENCE, device=self.device
-        )
-        write_json(self.work / f"{REFERENCE}.json", {"rows": rows})
+        model, out = str(self.source.weights), self.work / f"{REFERENCE}.json"
+        rows = scores.answer_and_grade(self.source, self.judge, model, out, device=self.device)
+        write_json(out, {"rows": rows})
 
     @functools.cache  # noqa: B019 - one object, as long as the program
     def _reference(self) -> parity.Reference:

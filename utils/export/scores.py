@@ -4,36 +4,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.evaluation import graded_row, to_grade
+from utils.evaluation import evaluate
 from utils.export.source import Source
-from utils.judges.grading import grade
 from utils.judges.judge import Judge
-from utils.tutors.local import Sampling, answer_seeds
+from utils.tutors.local import LocalTutor
+from utils.tutors.served import ServedTutor
+from utils.tutors.tutor import Sampling
 
 
 def answer_and_grade(
-    source: Source, judge: Judge, model: str, work: Path, label: str, *, device: str = "auto", server: str | None = None
+    source: Source, judge: Judge, model: str, path: Path, *, device: str = "auto", server: str | None = None
 ) -> list[dict[str, Any]]:
-    """The graded answers to the judged dialogues, as rows of an evaluation file.
+    """The graded answers to the judged dialogues, as rows of an evaluation file; journals are kept beside `path`.
 
     `model` answers here in float32, or at the address `server`, where it is only a name: one that tells this file's
     answers in the journal from another's.
     """
-    answers = answer_seeds(
-        source.judged, model, Sampling(1, source.temperature, source.top_k, source.max_new_tokens, 0),
-        inference_prompt=source.inference_prompt, journal_path=work / f"{label}.candidates.jsonl", device=device,
-        dtype="float32", engine="server" if server else "local", server=f"{server}/v1", description=f"{label}: answers",
-    )  # fmt: skip
-    verdicts = grade(
-        judge,
-        to_grade(source.judged, answers.samples),
-        work / f"{label}.verdicts.jsonl",
-        description=f"{label}: grades",
-    )
-    return [
-        graded_row(seed, samples[0], verdict, tutor=label)
-        for seed, samples, verdict in zip(source.judged, answers.samples, verdicts, strict=True)
-    ]
+    sampling = Sampling(source.temperature, source.top_k, source.max_new_tokens, 0)
+    tutor = LocalTutor(model, sampling, source.template, device, "float32")
+    return evaluate(
+        source.judged, ServedTutor(tutor, f"{server}/v1") if server else tutor, judge, path, what=path.stem
+    )[0]
 
 
 def against_reference(files: Sequence[list[dict[str, Any]]], reference: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -24,8 +24,7 @@ class Source:
     name: str  # of the files, and `general.name` in them
     base: str | None  # the base model: its name on the hub, or in the manifest
     license: str | None
-    inference_prompt: Path
-    template: str  # what stands in `inference_prompt`
+    template: str  # the inference prompt, with {input}
     max_new_tokens: int
     temperature: float
     top_k: int
@@ -82,7 +81,7 @@ def from_root(
     base = base or sampled.get("tutor", sampled.get("instruct_model", {})).get("model")
     return Source(
         weights, f"{Path(base or models.display_name(str(root))).name}-socratic-{dataset}", base,
-        license or LICENSES.get(base), inference_prompt, template,
+        license or LICENSES.get(base), template,
         max_new_tokens or asked.get("max_new_tokens", MAX_NEW_TOKENS), asked.get("temperature", 0.0),
         asked.get("top_k", TOP_K), dialogues, judged[:limit], dataset, root, manifest,
     )  # fmt: skip
@@ -97,7 +96,7 @@ def from_weights(
     folder = weights.resolve()
     own = folder.parent.name if folder.name == "weights" else folder.name
     return Source(
-        weights, f"{Path(base).name}-socratic-{own}" if base else own, base, license, inference_prompt,
+        weights, f"{Path(base).name}-socratic-{own}" if base else own, base, license,
         load_template(inference_prompt, "input"), max_new_tokens or MAX_NEW_TOKENS, 0.0, TOP_K, dialogues,
         dialogues[:limit],
     )  # fmt: skip
