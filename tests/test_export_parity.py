@@ -53,9 +53,10 @@ def test_every_architecture_has_the_same_tokens_and_probabilities(architecture, 
             tokenizer.apply_chat_template(tutor_messages(TEMPLATE, text), add_generation_prompt=True, return_dict=False)
             for text in DIALOGUES[:3]
         ]
-        known = parity.reference(str(weights), ids, 16, "cpu")
+        answers = [tokenizer(text[:80], add_special_tokens=False).input_ids[:16] for text in DIALOGUES[3:6]]
+        known = parity.reference(str(weights), ids, answers, "cpu")
         found = parity.measure(server, 2, known, "tiny")
-    assert found.tokens > 20
+    assert found.tokens == 3 * 17  # the token after the last one too
     parity.check_f16(found)
     assert found.kl < 1e-4
 
@@ -122,8 +123,8 @@ def test_divergence_by_hand():
 @pytest.mark.parametrize(("kl", "top_1"), [(1e-3, 1.0), (1e-5, 0.989), (float("nan"), 1.0)])
 def test_an_f16_file_that_predicts_otherwise_is_refused(kl, top_1):
     with pytest.raises(BadInput, match="not exported"):
-        parity.check_f16(parity.Parity(8, 320, kl, kl, top_1, top_1, 8))
-    parity.check_f16(parity.Parity(8, 320, 9e-4, 1e-2, 0.98, 0.99, 8))
+        parity.check_f16(parity.Parity(8, 320, kl, kl, top_1, top_1))
+    parity.check_f16(parity.Parity(8, 320, 9e-4, 1e-2, 0.98, 0.99))
 
 
 def test_longrope_is_used_only_as_far_as_both_compute_alike(tmp_path):

@@ -32,7 +32,7 @@ def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
     from utils.stats.comparisons import sentence
 
     tokens = table[0]["parity"]["tokens"]
-    lines = [f"KL and top-1 over {tokens} tokens of {table[0]['parity']['prompts']} greedy answers."]
+    lines = [f"KL and top-1 over {tokens} tokens of {table[0]['parity']['prompts']} answers."]
     return lines + [
         sentence(row["score"], f"the {row['kind']} file", "the weights in float32", "these dialogues") for row in table
     ]

@@ -40,26 +40,23 @@ class Files:
         self.context = usable_context(source.weights)
         self.answer_room = max(source.max_new_tokens, TOKENS)
         self.made_of = {"weights": sha256(source.weights), "name": source.name}
-
-    def make(self) -> None:
-        """Convert, quantise and measure. Raises BadInput if the f16 file is not the model that it was made from."""
-        source = self.source
-        asked = {
+        self.asked = {
             **self.made_of, "prompt": source.template, "judge": self.judge.settings, "top_k": source.top_k,
             "max_new_tokens": source.max_new_tokens, "temperature": source.temperature,
             "judged": key_of([seed.text for seed in source.judged]),
             "dialogues": key_of([seed.text for seed in source.dialogues]),
         }  # fmt: skip
+
+    def make(self) -> None:
+        """Convert, quantise and measure. Raises BadInput if the f16 file is not the model that it was made from."""
         for kind in self.labels:
             self._make(f"{kind}.gguf", self.made_of, functools.partial(self._write, kind))
-            self._make(f"{kind}.json", asked, functools.partial(self._measure, kind))
-        self._make(f"{REFERENCE}.json", asked, self._answer_in_float32)
+            self._make(f"{kind}.json", self.asked, functools.partial(self._measure, kind))
 
     def table(self) -> list[dict[str, Any]]:
         """A row per measured file, f16 first: size, bits, ids, KL, top-1, the judge's mean and paired difference."""
         found = [read_json(self.work / f"{label}.json") for label in self.labels]
-        reference = read_json(self.work / f"{REFERENCE}.json")["rows"]
-        paired = scores.against_reference([one["rows"] for one in found], reference)
+        paired = scores.against_reference([one["rows"] for one in found], self._rows_in_float32())
         return [
             {"kind": label, **{k: v for k, v in one.items() if k != "rows"}, "score": comparison}
             for label, one, comparison in zip(self.labels, found, paired, strict=True)
@@ -117,6 +114,10 @@ class Files:
         row = {"bytes": path.stat().st_size, "bits": bits, "ids_equal": prompts, "chats": chats}
         write_json(out, row | {"template": template, "parity": asdict(found), "rows": rows})
 
+    def _rows_in_float32(self) -> list[dict[str, Any]]:
+        self._make(f"{REFERENCE}.json", self.asked, self._answer_in_float32)
+        return read_json(self.work / f"{REFERENCE}.json")["rows"]
+
     def _answer_in_float32(self) -> None:
         model, out = str(self.source.weights), self.work / f"{REFERENCE}.json"
         rows = scores.answer_and_grade(self.source, self.judge, model, out, device=self.device)
@@ -124,8 +125,10 @@ class Files:
 
     @functools.cache  # noqa: B019 - one object, as long as the program
     def _reference(self) -> parity.Reference:
+        rows = self._rows_in_float32()[:DIALOGUES]
+        answers = [self.tokenizer(row["output"], add_special_tokens=False).input_ids[:TOKENS] for row in rows]
         prompts = [self._prompt(seed) for seed in self.source.judged[:DIALOGUES]]
-        return parity.reference(str(self.source.weights), prompts, TOKENS, self.device)
+        return parity.reference(str(self.source.weights), prompts, answers, self.device)
 
     def _prompt(self, seed) -> list[int]:
         return fit_prompt(self.tokenizer, self.source.template, seed, self.context - self.answer_room)[0]
