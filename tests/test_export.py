@@ -201,7 +201,7 @@ def test_what_is_wrong_is_said_before_work_begins(flags, message, root, tmp_path
 
 def test_a_hub_that_does_not_know_the_token_is_said_before_work_begins(root, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_standin")
-    with FakeModelHub(knows_the_token=False) as hub, pytest.raises(BadInput, match="the Hub does not know you"):
+    with FakeModelHub(knows_the_token=False) as hub, pytest.raises(BadInput, match="the Hub does not let you in"):
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
         main(
             training_root=root, output_dir=tmp_path / "out", license="mit",

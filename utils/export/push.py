@@ -28,7 +28,7 @@ def check_license(source: Source) -> None:
 def check_hub(repo: str, source: Source) -> None:
     """Make sure that the Hub can be written to before work begins; creates nothing. Raises BadInput if not."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+    from huggingface_hub.errors import HFValidationError, HTTPError
     from huggingface_hub.utils import validate_repo_id
 
     check_license(source)
@@ -40,9 +40,9 @@ def check_hub(repo: str, source: Source) -> None:
         raise BadInput(f"--push-to-hub {repo}: write it as USER/NAME")
     try:
         HfApi().whoami()
-    except (HfHubHTTPError, LocalTokenNotFoundError) as error:
+    except (HTTPError, OSError) as error:
         raise BadInput(
-            f"the Hub does not know you ({_line(error)}): set HF_TOKEN to a token that may write, or `hf auth login`"
+            f"the Hub does not let you in ({_line(error)}): set HF_TOKEN to a token that may write, or `hf auth login`"
         ) from None
     if source.dataset == "tutorchat" and not is_sample(source):
         log.warning(
@@ -54,7 +54,7 @@ def check_hub(repo: str, source: Source) -> None:
 def push(repo: str, folder: Path, private: bool) -> str:
     """Upload the folder, what is only of our work left out; returns the address. What the Hub has is not sent again."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HTTPError
 
     api = HfApi()
     try:
@@ -62,7 +62,7 @@ def push(repo: str, folder: Path, private: bool) -> str:
         api.upload_folder(
             repo_id=repo, folder_path=folder, ignore_patterns=NOT_PUSHED, commit_message="Weights, GGUF files, card"
         )
-    except HfHubHTTPError as error:
+    except (HTTPError, OSError) as error:
         raise BadInput(
             f"{repo}: the Hub refuses the upload ({_line(error)}); the same command tries it again"
         ) from None
@@ -77,7 +77,7 @@ def check_ollama(name: str, address: str, source: Source) -> None:
     client = _client(address)
     try:
         client.list()
-    except Exception as error:  # the client passes on what its transport raises
+    except _ollama_errors() as error:
         raise BadInput(f"no Ollama server answers ({_line(error)}): start one with `ollama serve`") from None
 
 
@@ -93,7 +93,7 @@ def create_in_ollama(name: str, address: str, source: Source, files, published: 
                 model=full, files={path.name: digests[path]}, template=files.template(), parameters=files.parameters(),
                 license=license_line(source),
             )  # fmt: skip
-        except Exception as error:  # as above; the files themselves are made and stay
+        except _ollama_errors() as error:  # the files themselves are made and stay
             raise BadInput(f"Ollama does not take {full}: {_line(error)}") from None
         made.append(full)
     return made
@@ -103,6 +103,14 @@ def _client(address: str):
     import ollama
 
     return ollama.Client(host=checked_address(address, "the Ollama address") or None, timeout=TIMEOUT)
+
+
+def _ollama_errors() -> tuple[type[Exception], ...]:
+    """What Ollama's client raises: its own errors, and those of its transport and of its parsers as they come."""
+    import httpx
+    import ollama
+
+    return ollama.ResponseError, ollama.RequestError, httpx.HTTPError, OSError, ValueError
 
 
 def _line(error: Exception) -> str:
