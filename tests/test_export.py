@@ -94,7 +94,7 @@ def test_the_files_and_the_table(exported):
     assert cells["q4_k_m"][3] == f"{bits:.1f}"
     assert cells["f16"][4] == cells["q4_k_m"][4] == "20"  # 9 dialogues of the evaluation and 11 hard strings
     assert float(cells["f16"][5]) < 1e-3 < float(cells["q4_k_m"][5])
-    assert "cannot be told apart" in printed and "would not show with" in printed
+    assert "cannot be told apart" in printed and "would show with 3 problems" in printed
     assert not list(out.glob(".*.part")) and not list(out.glob("work/.*.part"))
 
 

@@ -26,7 +26,6 @@ DIALOGUES = [
 # one it reads the tokenizer that is there, and llama.cpp knows that.
 FOLDERS = {"qwen2": "deepseek-ai/deepseek-coder-tiny"}
 NAMES = {"phi3": "Phi-3 tiny"}
-SPOILT = "Student: 3 x 4 is 12.\nTeacher: Why?\nStudent: So."
 
 
 def converted(architecture, tmp_path, monkeypatch, spoil=None, name=None):
@@ -65,22 +64,6 @@ def change_tokenizer(folder, change):
     tokens = json.loads((folder / "tokenizer.json").read_text())
     change(tokens)
     (folder / "tokenizer.json").write_text(json.dumps(tokens))
-
-
-def a_mark_that_swallows_blanks(folder):
-    """`Teacher` becomes a token that swallows the blanks before it, which llama.cpp knows nothing of."""
-    entry = {"id": 7, "content": "Teacher", "single_word": False, "lstrip": True, "rstrip": False, "normalized": False,
-             "special": False}  # fmt: skip
-    change_tokenizer(folder, lambda tokens: tokens["added_tokens"].append(entry))
-
-
-def test_a_tokenizer_spoilt_on_purpose_is_refused_with_the_first_differing_token(tmp_path, monkeypatch):
-    weights, file = converted("llama", tmp_path, monkeypatch, a_mark_that_swallows_blanks)
-    tokenizer = AutoTokenizer.from_pretrained(weights)
-    with serve(file, context=1024, slots=1, log=tmp_path / "server.log") as server:
-        template = go_template(tokenizer, TEMPLATE, adds_bos(server, tokenizer))
-        with pytest.raises(BadInput, match=r"not exported: .* Token \d+ is \d+ '.+' in transformers and \d+ '.+' in"):
-            parity.check_ids(server, tokenizer, TEMPLATE, template, [SPOILT])
 
 
 def test_a_tokenizer_that_llama_cpp_does_not_know_is_one_clear_line(tmp_path, monkeypatch):

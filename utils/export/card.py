@@ -86,7 +86,7 @@ def made(source: Source) -> str:
     return (
         f"{names['base']} was fine-tuned by DPO (Rafailov et al. 2023) on {pairs} preference pairs, by the method of "
         f'Bonino et al., "EULER" (2024): it answered each training dialogue {times} times, '
-        f"{names['judge']} graded the answers, the best became chosen and the worst rejected."
+        f"the judge ({names['judge']}) graded the answers, the best became chosen and the worst rejected."
     )
 
 
