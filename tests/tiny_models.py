@@ -40,7 +40,7 @@ GEMMA_CHAT = (
 def lacking() -> str | None:
     """Which package of an export is not installed, and how it is."""
     try:
-        gguf.check_packages(["f16"])
+        gguf.check_packages(["f16", "q4_k_m"])
     except BadInput as error:
         return str(error)
     return None

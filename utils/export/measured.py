@@ -149,8 +149,8 @@ def usable_context(weights: Path) -> int:
 
     config = AutoConfig.from_pretrained(weights).get_text_config()
     rope = getattr(config, "rope_parameters", None) or {}
-    first = rope.get("original_max_position_embeddings") if rope.get("rope_type") == "longrope" else None
-    return first or models.context_length(str(weights))
+    first = rope.get("original_max_position_embeddings") or getattr(config, "original_max_position_embeddings", None)
+    return first if first and rope.get("rope_type") == "longrope" else models.context_length(str(weights))
 
 
 def place(source: Path, target: Path) -> None:
