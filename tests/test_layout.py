@@ -30,6 +30,7 @@ HEAVY = {
     "scipy",
     "statsmodels",
     "pandas",
+    "gradio",
 }
 IMPORTED_LAZILY = {
     "tutors.generation", "tutors.step_attention", "dpo.training", "dpo.checkpoints", "dpo.trainer",
@@ -47,6 +48,7 @@ ARROWS = {
     "sources": {"seeds"},
     "results": {"judges", "seeds", "stats"},
     "export": {"clients", "judges", "seeds", "stats", "tutors"},
+    "pages": {"clients", "judges", "seeds", "stats", "tutors"},
 }
 # They stand above the rooms: flags, what a run would take, what was made from what, answers with their grades.
 SHARED_BY_STAGES = {"utils.cli", "utils.plan", "utils.manifest", "utils.evaluation", "utils.own_dialogue"}
@@ -113,7 +115,7 @@ def test_every_package_that_we_import_is_pinned():
     files = [*UTILS, *(path for folder in (".", "tests", "benchmarks") for path in (ROOT / folder).glob("*.py"))]
     ours = {path.stem for path in files} | {"utils", "tests", "benchmarks"}
     imported = {name.split(".")[0] for path in files for name in imports(path)} - ours - sys.stdlib_module_names
-    text = "\n".join((ROOT / f"requirements{kind}.txt").read_text() for kind in ("", "-dev", "-export"))
+    text = "\n".join((ROOT / f"requirements{kind}.txt").read_text() for kind in ("", "-dev", "-export", "-pages"))
     pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", text, re.MULTILINE))
     assert {names.get(name, name) for name in imported} <= pinned.keys()
     assert all(re.match(r"^([\w.-]+==\S+|-r \S+|#.*|)$", line) for line in text.split("\n"))

@@ -1,0 +1,170 @@
+"""What the ratings come to: how far people agree with each other, with themselves, and with the judge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from utils.pages.ratings import Ratings
+from utils.pages.to_rate import Item
+from utils.records import Evaluation
+from utils.stats.agreement_table import shown
+
+SHOWN = {  # (criterion, statistic) -> what the page calls it
+    ("score", "pearson"): "Summary score: Pearson",
+    ("score", "alpha"): "Summary score: Krippendorff's alpha",
+    ("questions", "kappa"): "Asks a question: kappa",
+    ("on_topic", "quadratic_kappa"): "On topic: quadratic kappa",
+    ("helpful", "quadratic_kappa"): "Helpful: quadratic kappa",
+    ("reveal_answer", "kappa"): "Reveals the answer: kappa",
+    ("score", "bias"): "Difference of the mean summary scores",
+}
+TOO_FEW = "fewer than two answers that both have rated: nothing can be said"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two raters (or one, twice) on `answers`: each statistic's name with its value and 95 % interval, in words."""
+
+    title: str
+    answers: int
+    lines: list[tuple[str, str]]
+    sentence: str = ""
+
+
+def compare_ratings(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
+    """Each rater with the judge whose verdicts the files have, raters with each other, each with themselves."""
+    from utils.stats.agreement import analyse, rater, retest
+    from utils.stats.groups import group_of
+
+    by_key = {item.key: item for item in items}
+    people = {name: _evaluations(ratings, name, by_key) for name in ratings.raters}
+    judges = _verdicts(items)
+
+    def columns(one: Mapping[str, Any], other: Mapping[str, Any]):
+        keys = [key for key in by_key if key in one and key in other]
+        groups = [group_of(by_key[key].row | {"prompt": by_key[key].prompt}) for key in keys]
+        return keys, groups, [by_key[key].answers[0].output for key in keys]
+
+    found = []
+    for name, theirs in people.items():
+        for judge, verdicts in judges.items():
+            keys, groups, outputs = columns(theirs, verdicts)
+            title = f"The judge ({judge}) against {name}"
+            if len(keys) < 2:
+                found.append(Comparison(title, len(keys), [], TOO_FEW))
+                continue
+            runs = [rater([verdicts[key][0] for key in keys], [verdicts[key][1] for key in keys])]
+            analysed = analyse(rater([theirs[key] for key in keys]), {judge: runs}, outputs, groups)["raters"][judge]
+            found.append(Comparison(title, len(keys), _lines(analysed["statistics"]), analysed["sentence"]))
+    for (name, mine), (other, theirs) in combinations(people.items(), 2):
+        keys, groups, outputs = columns(mine, theirs)
+        title = f"{other} against {name}"
+        if len(keys) < 2:
+            found.append(Comparison(title, len(keys), [], TOO_FEW))
+            continue
+        one, two = (rater([ratings_[key] for key in keys]) for ratings_ in (mine, theirs))
+        analysed = analyse(one, {}, outputs, groups, people={other: two})["raters"][other]
+        found.append(Comparison(title, len(keys), _lines(analysed["statistics"])))
+    for name, mine in people.items():
+        second = _evaluations(ratings, name, by_key, showing=1)
+        keys, groups, _ = columns(mine, second)
+        if len(keys) < 2:
+            continue
+        again = retest([rater([said[key] for key in keys]) for said in (mine, second)], groups)["statistics"]
+        lines = [("Summary score: Krippendorff's alpha", estimate(again["alpha"]))]
+        lines += [(f"Same rating: {name_}", estimate(again[key])) for key, name_ in CRITERION_WORDS.items()]
+        found.append(Comparison(f"{name}, first and second time", len(keys), lines))
+    return found
+
+
+CRITERION_WORDS = {
+    "questions": "asks a question", "on_topic": "on topic", "helpful": "helpful", "reveal_answer": "reveals the answer",
+}  # fmt: skip
+
+
+def compare_picks(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
+    """How often the judge scores the answer higher that a person prefers, and how often two people prefer the same."""
+    by_key = {item.key: item for item in items}
+    people = {name: _picks(ratings, name, by_key) for name in ratings.raters}
+    judges = {}
+    for item in items:
+        verdicts = [answer.verdict for answer in item.answers]
+        if all(verdicts) and verdicts[0]["judge"] == verdicts[1]["judge"]:
+            one, two = (_score(verdict) for verdict in verdicts)
+            pick = None if abs(one - two) < 1e-9 else int(two > one)
+            judges.setdefault(verdicts[0]["judge"], {})[item.key] = pick
+    found = [
+        _same_picks(f"The judge ({judge}) against {name}", mine, theirs, by_key)
+        for name, mine in people.items()
+        for judge, theirs in judges.items()
+    ]
+    found += [
+        _same_picks(f"{other} against {name}", mine, theirs, by_key)
+        for (name, mine), (other, theirs) in combinations(people.items(), 2)
+    ]
+    for name, mine in people.items():
+        second = _picks(ratings, name, by_key, showing=1)
+        if second:
+            found.append(_same_picks(f"{name}, first and second time", mine, second, by_key))
+    return found
+
+
+def _same_picks(title: str, mine: dict[str, Any], theirs: dict[str, Any], by_key: dict[str, Item]) -> Comparison:
+    from utils.stats.groups import group_of
+    from utils.stats.means import share_of
+
+    both = [key for key in mine if key in theirs]
+    decided = [key for key in both if mine[key] is not None and theirs[key] is not None]
+    if not decided:
+        return Comparison(title, len(both), [], "no pair of which both prefer one answer: nothing can be said")
+    groups = [group_of(by_key[key].row | {"prompt": by_key[key].prompt}) for key in decided]
+    share = share_of([float(mine[key] == theirs[key]) for key in decided], groups)
+    lines = [
+        ("Prefer the same answer", estimate({"value": share.value, "low": share.low, "high": share.high})),
+        ("Pairs of which one sees no difference (left out)", str(len(both) - len(decided))),
+    ]
+    return Comparison(title, len(both), lines, "0.50 is what chance reaches.")
+
+
+def _evaluations(ratings: Ratings, name: str, by_key: Mapping[str, Item], showing: int = 0) -> dict[str, Evaluation]:
+    return {
+        item: Evaluation.model_validate(entry["evaluation"])
+        for (item, shown), entry in ratings.of(name).items()
+        if shown == showing and "evaluation" in entry and item in by_key
+    }
+
+
+def _picks(ratings: Ratings, name: str, by_key: Mapping[str, Item], showing: int = 0) -> dict[str, int | None]:
+    return {
+        item: entry["preferred"]
+        for (item, shown), entry in ratings.of(name).items()
+        if shown == showing and "preferred" in entry and item in by_key
+    }
+
+
+def _verdicts(items: Sequence[Item]) -> dict[str, dict[str, tuple[Evaluation, float | None]]]:
+    """The stored verdicts by judge and item's key."""
+    judges: dict[str, dict[str, Any]] = {}
+    for item in items:
+        if verdict := item.answers[0].verdict:
+            evaluation = Evaluation.model_validate(verdict["evaluation"])
+            judges.setdefault(verdict["judge"], {})[item.key] = (evaluation, verdict.get("score"))
+    return judges
+
+
+def _score(verdict: Mapping[str, Any]) -> float:
+    score = verdict.get("score")
+    return Evaluation.model_validate(verdict["evaluation"]).score if score is None else score
+
+
+def _lines(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(title, estimate(statistics[criterion][name])) for (criterion, name), title in SHOWN.items()]
+
+
+def estimate(entry: Mapping[str, float | None]) -> str:
+    """`0.62 [0.31, 0.84]`; without an interval where there is none, in words where there is no value."""
+    if entry["value"] is None:
+        return "not defined: all the same"
+    value, low, high = (shown(entry[name]) for name in ("value", "low", "high"))
+    return value if entry["low"] is None else f"{value} [{low}, {high}]"
