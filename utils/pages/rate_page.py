@@ -45,7 +45,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
         rater, place, since = gr.State(""), gr.State(0), gr.State(0.0)
         with gr.Group() as welcome:
             gr.HTML(_welcome(queue, pairwise))
-            name = gr.Textbox(label="Your name", info="It tells raters apart in the file; use the same to go on later.",
+            name = gr.Textbox("", label="Your name", info="It tells raters apart; use the same to go on later.",
                               max_length=40, elem_id="name", autofocus=True)  # fmt: skip
             start = gr.Button("Start", variant="primary", elem_id="start")
         with gr.Column(visible=False) as rating:
@@ -59,7 +59,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
                              elem_classes="criterion", elem_id=name)
                     for name, words in rubric_words().items()
                 ]  # fmt: skip
-            note = gr.Textbox(label="Note (not needed)", lines=1, elem_id="note")
+            note = gr.Textbox("", label="Note (not needed)", lines=1, elem_id="note")
             status = gr.HTML('<p class="status" role="status"></p>', elem_id="status")
             with gr.Row():
                 back = gr.Button("Back (b)", elem_id="back", min_width=80)

@@ -1,0 +1,253 @@
+"""The page on which one talks to a tutor, or to two side by side."""
+
+import tempfile
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from utils.clients.chat import JudgeError, JudgeUnavailable
+from utils.clients.keys import redact
+from utils.errors import BadInput
+from utils.judges.judge import Judge
+from utils.pages.conversation import from_seed
+from utils.pages.picks import Picks
+from utils.pages.serve import blocks
+from utils.pages.session import Given, Session
+from utils.pages.text import NAMES, escaped, turn_as_html
+from utils.records import SeedDialogue, Verdict
+from utils.seeds.read import read_seeds
+from utils.tutors.stream import StreamingTutor
+
+PICKS = (("First is better", "pick-0"), ("No difference", "pick-tie"), ("Second is better", "pick-1"))
+NOBODY = "nobody: one tutor alone"
+MENDABLE = (BadInput, JudgeError, JudgeUnavailable, OSError)  # shown in one line; anything else is a defect of ours
+PAUSE = 0.15  # seconds between two updates of the page while an answer grows
+AT_ONCE = 4  # people whose answers are made at the same time; others wait in line
+
+
+def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seeds: Sequence[SeedDialogue] = ()):
+    """The page. `seeds` can be opened from it; what a person picks goes to `picks`."""
+    page = blocks("Talk to the tutor")
+    import gradio as gr
+
+    names = list(tutors)
+    with page:
+        session = gr.State(None)
+        offered = gr.State(list(seeds))
+        with gr.Row():
+            first = gr.Dropdown(names, value=names[0], label="Tutor", elem_id="first", min_width=200)
+            second = gr.Dropdown([NOBODY, *names], value=names[1] if len(names) > 1 else NOBODY,
+                                 label="Beside it", elem_id="second", min_width=200)  # fmt: skip
+        with gr.Row():
+            blind = gr.Checkbox(False, label="Blind: names are hidden until you pick", elem_id="blind", min_width=200)
+            verdicts = gr.Checkbox(False, label=f"Show the verdict of {judge.name}", elem_id="verdicts", min_width=200)
+        with gr.Accordion("Lesson text or problem, put above the conversation", open=False, elem_id="about"):
+            context = gr.Textbox("", label="Lesson or problem", lines=3, elem_id="context")
+        with gr.Accordion("Open a seed dialogue and go on from its last turn", open=False, elem_id="opening"):
+            file = gr.File(label="A file of seeds (.jsonl or .json)", file_types=[".jsonl", ".json"], elem_id="file")
+            seed = gr.Dropdown(_titles(seeds), value=None, label="Dialogue", type="index", elem_id="seed")
+        talk = gr.HTML(_talk(None), elem_id="talk")
+        with gr.Row(visible=False) as choice:
+            pick = [gr.Button(label, elem_id=name, min_width=90) for label, name in PICKS]
+        score = gr.HTML(elem_id="score")
+        status = gr.HTML(_status(""), elem_id="status")
+        message = gr.Textbox("", label="The student says", lines=1, max_lines=8, elem_id="message", autofocus=True,
+                             info="Enter sends, Shift+Enter begins a new line", submit_btn=False)  # fmt: skip
+        with gr.Row():
+            send = gr.Button("Send", variant="primary", elem_id="send", min_width=80)
+            stop = gr.Button("Stop", elem_id="stop", min_width=80)
+            again = gr.Button("Another answer", elem_id="again", min_width=80)
+            edit = gr.Button("Edit the last turn", elem_id="edit", min_width=80)
+            undo = gr.Button("Undo", elem_id="undo", min_width=80)
+            clear = gr.Button("Clear", elem_id="clear", min_width=80)
+        with gr.Row():
+            as_seed = gr.DownloadButton("Save as a seed (.jsonl)", elem_id="as-seed", interactive=False, min_width=120)
+            as_text = gr.DownloadButton("Save as text", elem_id="as-text", interactive=False, min_width=120)
+        with gr.Accordion("The prompt as the model sees it", open=False, elem_id="prompt-box"):
+            look = gr.Button("Show it for the conversation so far", elem_id="look")
+            prompt = gr.HTML(elem_id="prompt")
+    shown = [session, talk, choice, score, status]
+    files = [as_seed, as_text]
+
+    def view(now: Session | None, note: str = "") -> dict[Any, Any]:
+        now = now or Session()
+        both = [one.tutor for one in now.answers]
+        told = "" if len(both) < 2 or now.names_hidden else str(picks.score(*sorted(both, key=names.index)))
+        return {
+            session: now, talk: _talk(now), choice: gr.update(visible=now.waits_for_pick and _finished(now)),
+            score: f"<p class='hint'>{escaped(told)}</p>" if told else "", status: _status(note),
+        }  # fmt: skip
+
+    def with_files(now: Session) -> dict[Any, Any]:
+        talk_so_far = now.continued()
+        turns = "\n\n".join(f"{NAMES[role]}: {content}" for role, content in talk_so_far.all_turns())
+        tutor = now.answers[0].tutor if now.answers else ""
+        return {
+            as_seed: gr.update(value=_file("seed.jsonl", talk_so_far.as_seed_line(tutor)), interactive=True),
+            as_text: gr.update(value=_file("conversation.txt", turns + "\n"), interactive=True),
+        }  # fmt: skip
+
+    def answer(now: Session, one: str, other: str, with_verdicts: bool):
+        """Yield the page as the answers grow."""
+        chosen = [tutors[name] for name in dict.fromkeys([one, other]) if name in tutors]
+        last = 0.0
+        try:
+            yield view(now, "The tutor is reading …")
+            for now in now.answering(chosen):  # noqa: B020 - the session as it becomes
+                if time.monotonic() - last > PAUSE:
+                    last = time.monotonic()
+                    yield view(now)
+            if with_verdicts:
+                now = now.judged(judge)
+            yield view(now) | with_files(now)
+        except MENDABLE as error:
+            yield view(now.stopped(), f"No answer: {redact(error)}")
+
+    def say(now: Session | None, text: str, about: str, one: str, other: str, hidden: bool, with_verdicts: bool):
+        now = replace(now or Session(), blind=hidden) if not (now and now.answers) else now
+        if not now.conversation.group:
+            now = replace(now, conversation=replace(now.conversation, group=f"chat-{uuid.uuid4().hex[:8]}"))
+        try:
+            now = replace(now.told(text, about), blind=hidden)
+        except BadInput as error:
+            yield {status: _status(str(error))}
+            return
+        yield view(now) | {message: ""}
+        yield from answer(now, one, other, with_verdicts)
+
+    def once_more(now: Session | None, one: str, other: str, hidden: bool, with_verdicts: bool):
+        try:
+            now = replace((now or Session()).again(), blind=hidden)
+        except BadInput as error:
+            yield {status: _status(str(error))}
+            return
+        yield from answer(now, one, other, with_verdicts)
+
+    def halt(now: Session | None):
+        now = (now or Session()).stopped()
+        return view(now, "Stopped.") | with_files(now)
+
+    def take(now: Session, picked: int):
+        if not now or not now.waits_for_pick:
+            return {status: _status("There are no two answers to pick from.")}
+        outputs, both = ([one.sample.text for one in now.answers], [one.tutor for one in now.answers])
+        try:
+            picks.add(now.conversation, outputs, both, picked, blind=now.blind)
+        except OSError as error:
+            return {status: _status(f"Not saved: {error}")}
+        now = replace(now, picked=picked)
+        return view(now, f"Saved in {picks.output}. The conversation goes on with the one that you took.") | with_files(
+            now
+        )
+
+    def take_back(now: Session | None):
+        now = now or Session()
+        return view(now.undone()) | {message: now.conversation.last_student_turn}
+
+    def open_file(path: str | None):
+        try:
+            found = read_seeds(path) if path else list(seeds)
+        except (ValueError, OSError) as error:
+            return {status: _status(f"Not opened: {error}")}
+        return {offered: found, seed: gr.update(choices=_titles(found), value=None)}
+
+    def open_seed(number: int | None, found: list[SeedDialogue]):
+        if number is None:
+            return {status: _status("")}
+        conversation = from_seed(found[number])
+        note = "Opened. Send, with nothing written, lets the tutor answer the last turn."
+        return view(Session(conversation), note) | {context: conversation.context}
+
+    def judge_now(now: Session | None, wanted: bool):
+        try:
+            return view(now.judged(judge) if now and wanted else now and _without_verdicts(now))
+        except MENDABLE as error:
+            return {status: _status(f"No verdict: {redact(error)}")}
+
+    def look_at(now: Session | None, text: str, about: str, one: str):
+        try:
+            asked = now if now and now.conversation.waits_for_tutor else (now or Session()).told(text, about)
+            found = tutors[one].prompt(asked.conversation.text)
+        except MENDABLE as error:
+            return f"<p>{escaped(str(error))}</p>"
+        dropped = f"<p>{found.dropped_turns} of the oldest turns are left out: too long for the model's context.</p>"
+        return (
+            dropped if found.dropped_turns else ""
+        ) + f"<pre class='prompt' tabindex='0'>{escaped(found.shown)}</pre>"
+
+    with page:
+        who = [first, second, blind, verdicts]
+        live = {"show_progress": "hidden", "concurrency_limit": AT_ONCE, "concurrency_id": "tutor"}
+        writing = [
+            trigger(say, [session, message, context, *who], [*shown, message, *files], **live)
+            for trigger in (send.click, message.submit)
+        ]
+        writing.append(again.click(once_more, [session, *who], [*shown, *files], **live))
+        stop.click(halt, [session], [*shown, *files], cancels=writing, show_progress="hidden")
+        edit.click(take_back, [session], [*shown, message], cancels=writing)
+        undo.click(lambda now: view((now or Session()).undone()), [session], shown, cancels=writing)
+        clear.click(
+            lambda: view(Session()) | {message: "", context: ""}, None, [*shown, message, context], cancels=writing
+        )
+        for button, picked in zip(pick, (0, -1, 1), strict=True):
+            button.click(lambda now, picked=picked: take(now, picked), [session], [*shown, *files])
+        file.change(open_file, [file], [offered, seed, status])
+        seed.input(open_seed, [seed, offered], [*shown, context], cancels=writing)
+        verdicts.change(judge_now, [session, verdicts], shown)
+        look.click(look_at, [session, message, context, first], [prompt])
+    return page
+
+
+def _finished(now: Session) -> bool:
+    return all(one.sample.finish_reason != "writing" for one in now.answers)
+
+
+def _without_verdicts(now: Session) -> Session:
+    return replace(now, answers=tuple(replace(one, verdict=None) for one in now.answers))
+
+
+def _titles(seeds: Sequence[SeedDialogue]) -> list[str]:
+    return [f"{seed.id}: {seed.text[:60]}" for seed in seeds]
+
+
+def _status(message: str) -> str:
+    return f'<p class="status" role="status" aria-live="polite">{escaped(message)}</p>'
+
+
+def _talk(now: Session | None) -> str:
+    if now is None or not (now.conversation.text or now.answers):
+        return '<p class="hint">Write what a student would say, or open a seed dialogue.</p>'
+    turns = "".join(turn_as_html(NAMES[role], content) for role, content in now.conversation.all_turns())
+    answers = [_answer(now, number, one) for number, one in enumerate(now.answers)]
+    side_by_side = f'<div class="pair">{"".join(answers)}</div>' if answers else ""
+    return f'<div role="log" aria-label="Conversation" aria-live="polite">{turns}{side_by_side}</div>'
+
+
+def _answer(now: Session, number: int, given: Given) -> str:
+    name = f"Answer {number + 1}" if now.names_hidden else given.tutor
+    if now.picked == number:
+        name += " (taken)"
+    remarks = "".join(f"<p class='hint'>{escaped(remark)}</p>" for remark in given.remarks)
+    return turn_as_html(name, given.sample.text, remarks + (_verdict(given.verdict) if given.verdict else ""))
+
+
+def _verdict(verdict: Verdict) -> str:
+    found = verdict.evaluation
+    if found is None:
+        said = f"no valid verdict: {verdict.evaluation_error}"
+    else:
+        said = (
+            f"score {verdict.score:.2f}; asks {found.questions}, on topic {found.on_topic:g}, "
+            f"helpful {found.helpful:g}, reveals {found.reveal_answer}"
+        )
+    more = "".join(f"<li>{escaped(reason)}</li>" for reason in [*verdict.reasons, *verdict.guards])
+    return f'<div class="verdict"><strong>{escaped(verdict.judge)}:</strong> {escaped(said)}<ul>{more}</ul></div>'
+
+
+def _file(name: str, content: str) -> str:
+    path = Path(tempfile.mkdtemp(prefix="chat-")) / name
+    path.write_text(content, encoding="utf-8")
+    return str(path)

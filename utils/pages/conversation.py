@@ -1,0 +1,78 @@
+"""A conversation with a tutor: its text is exactly what a seed dialogue of the same turns has in its prompt."""
+
+import json
+import time
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+from utils.dialogue import split_turns
+from utils.records import SeedDialogue
+
+STUDENT, TEACHER = "student", "teacher"
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """`turns` are (role, content). `opening` is a dialogue of the original's format, which stays as it is, verbatim."""
+
+    context: str = ""
+    turns: tuple[tuple[str, str], ...] = ()
+    opening: str = ""
+    known_answer: str | None = None
+    group: str = ""  # picks within one conversation are not independent
+
+    @property
+    def text(self) -> str:
+        """What stands in the prompt, as `utils.seeds.read` makes it of a row."""
+        lines = [f"{role.capitalize()}: {content}" for role, content in self.turns]
+        head = [self.opening] if self.opening else [self.context + "\n"] if self.context else []
+        return "\n".join([*head, *lines])
+
+    @property
+    def waits_for_tutor(self) -> bool:
+        return self.turns[-1][0] == STUDENT if self.turns else bool(self.opening)
+
+    def said(self, role: str, content: str) -> "Conversation":
+        return replace(self, turns=(*self.turns, (role, content.strip())))
+
+    def without_last(self) -> "Conversation":
+        """Without the last student turn and what follows it; the opening stays."""
+        turns = list(self.turns)
+        while turns and turns.pop()[0] != STUDENT:
+            pass
+        return replace(self, turns=tuple(turns))
+
+    @property
+    def last_student_turn(self) -> str:
+        return next((content for role, content in reversed(self.turns) if role == STUDENT), "")
+
+    def all_turns(self) -> list[tuple[str | None, str]]:
+        """(role, content) of everything, the opening's turns too; the context has no role."""
+        head = self.opening or self.context
+        before = [(turn.speaker, turn.content) for turn in split_turns(head)] if self.opening else [(None, head)]
+        return [(role, content) for role, content in [*before, *self.turns] if content]
+
+    def as_seed_row(self, tutor: str) -> dict[str, Any]:
+        """A row for `--seeds`. It ends on the student; the tutor's last turn, if any, is kept in `meta`."""
+        turns = [(role, content) for role, content in self.all_turns() if role]
+        last = turns.pop()[1] if turns and turns[-1][0] == TEACHER else None
+        context = self.context or next((content for role, content in self.all_turns() if role is None), None)
+        name = f"chat-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}"
+        return {
+            "id": name, "source": "chat", "group": self.group or name, "problem": None, "context": context,
+            "turns": [{"role": role, "content": content} for role, content in turns], "answer": self.known_answer,
+            "meta": {"tutor": tutor} | ({"tutor_said": last} if last else {}),
+        }  # fmt: skip
+
+    def as_seed_line(self, tutor: str) -> str:
+        return json.dumps(self.as_seed_row(tutor), ensure_ascii=False) + "\n"
+
+
+def from_seed(seed: SeedDialogue) -> Conversation:
+    """A conversation that goes on where a seed dialogue stops. Its text is the seed's, to the character."""
+    pieces = split_turns(seed.text)
+    context = pieces[0].content if pieces[0].speaker is None else ""
+    turns = tuple((turn.speaker, turn.content) for turn in pieces if turn.speaker)
+    found = Conversation(context, turns, known_answer=seed.answer, group=seed.group)
+    return found if found.text == seed.text else replace(found, context="", turns=(), opening=seed.text)

@@ -1,0 +1,151 @@
+"""Where one person stands in a talk with one tutor, or with two side by side."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from utils.errors import BadInput
+from utils.judges.judge import Judge
+from utils.pages.conversation import STUDENT, TEACHER, Conversation
+from utils.records import Sample, TutorAnswer, Verdict
+from utils.tutors.stream import WRITING, StreamingTutor
+
+STOPPED = "stopped"
+ENDS = {  # how an answer ended, where that is worth a word
+    "length": "cut off at the longest answer (--max-new-tokens)",
+    "speaker": "cut where it began another speaker's turn",
+    STOPPED: "stopped by you",
+    WRITING: "writing …",
+}
+
+
+@dataclass(frozen=True)
+class Given:
+    """One tutor's answer to the conversation as it stands."""
+
+    tutor: str
+    sample: Sample
+    dropped_turns: int = 0
+    verdict: Verdict | None = None
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a reader should know of how the answer came about."""
+        found = [
+            ENDS.get(
+                self.sample.finish_reason, "" if self.sample.finish_reason == "stop" else self.sample.finish_reason
+            )
+        ]
+        if self.dropped_turns:
+            found.append(
+                f"the {self.dropped_turns} oldest turns did not fit into the model's context and were left out"
+            )
+        return [remark for remark in found if remark]
+
+
+@dataclass(frozen=True)
+class Session:
+    """`answers` (one, or two side by side) are to `conversation`, which ends on the student as long as there are any.
+
+    `picked` is the index of the answer that the person took, -1 for "no difference"; `blind` hides names until then.
+    """
+
+    conversation: Conversation = field(default_factory=Conversation)
+    answers: tuple[Given, ...] = ()
+    picked: int | None = None
+    sample: int = 0  # "again" asks for the next sample of the same dialogue
+    blind: bool = False
+
+    @property
+    def waits_for_pick(self) -> bool:
+        return len(self.answers) == 2 and self.picked is None and all(one.sample.text for one in self.answers)
+
+    @property
+    def names_hidden(self) -> bool:
+        return self.blind and len(self.answers) == 2 and self.picked is None
+
+    def continued(self) -> Conversation:
+        """The conversation with the answer that was taken as the tutor's turn: the picked one, else the first."""
+        if not self.answers:
+            return self.conversation
+        taken = self.answers[max(self.picked or 0, 0)].sample.text
+        return self.conversation.said(TEACHER, taken) if taken else self.conversation
+
+    def told(self, message: str, context: str) -> "Session":
+        """The student says `message`. Empty is allowed where the student has spoken already (an opened seed).
+
+        Raises BadInput if there is nothing to answer, or two answers of which none is picked yet.
+        """
+        if self.waits_for_pick:
+            raise BadInput("first say which answer is better: the conversation goes on with it")
+        conversation = self.continued()
+        if not conversation.opening:
+            conversation = replace(conversation, context=context.strip())
+        if message.strip():
+            conversation = conversation.said(STUDENT, message)
+        elif not conversation.waits_for_tutor:
+            raise BadInput("write what the student says first")
+        return Session(conversation, blind=self.blind)
+
+    def again(self) -> "Session":
+        if not self.answers:
+            raise BadInput("there is no answer yet to have another of")
+        return replace(self, answers=(), picked=None, sample=self.sample + 1)
+
+    def undone(self) -> "Session":
+        """Without the last thing that the student said, and the answers to it."""
+        return replace(self, conversation=self.conversation.without_last(), answers=(), picked=None, sample=0)
+
+    def stopped(self) -> "Session":
+        return replace(self, answers=tuple(map(_stopped, self.answers)))
+
+    def answering(self, tutors: Sequence[StreamingTutor]) -> Iterator["Session"]:
+        """This session as the answers grow, one tutor after the other; in a blind talk in an order drawn anew."""
+        tutors = list(tutors)
+        if self.blind:
+            random.SystemRandom().shuffle(tutors)
+        done: tuple[Given, ...] = ()
+        for tutor in tutors:
+            for sample in tutor.stream(self.conversation.text, self.sample):
+                yield replace(self, answers=(*done, Given(tutor.name, sample)))
+            given = Given(tutor.name, sample, tutor.prompt(self.conversation.text).dropped_turns)
+            done = (*done, given)
+            yield replace(self, answers=done)
+
+    def judged(self, judge: Judge) -> "Session":
+        """With a verdict under every finished answer."""
+        return replace(self, answers=tuple(self._judged(judge, one) for one in self.answers))
+
+    def _judged(self, judge: Judge, given: Given) -> Given:
+        if given.verdict or given.sample.finish_reason == WRITING:
+            return given
+        item = TutorAnswer(self.conversation.text, given.sample.text, self.conversation.known_answer)
+        judge.prepare([item])
+        return replace(given, verdict=judge.grade(item))
+
+
+def _stopped(given: Given) -> Given:
+    writing = given.sample.finish_reason == WRITING
+    return replace(given, sample=replace(given.sample, finish_reason=STOPPED)) if writing else given
+
+
+def models_of(words: Sequence[str]) -> list[str]:
+    """The models that `--model` names; a training root stands for all of its fine-tuned weights."""
+    found = []
+    for word in words:
+        weights = sorted(Path(word).glob("dpo/*/weights"))
+        found += map(str, weights) if weights else [word]
+    return list(dict.fromkeys(found))
+
+
+def by_name(tutors: Sequence[StreamingTutor]) -> Mapping[str, StreamingTutor]:
+    """The tutors by a name that is each one's own."""
+    named: dict[str, StreamingTutor] = {}
+    for tutor in tutors:
+        name, number = tutor.name, 2
+        while name in named:
+            name, number = f"{tutor.name} ({number})", number + 1
+        tutor.name = name
+        named[name] = tutor
+    return named

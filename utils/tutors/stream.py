@@ -1,0 +1,143 @@
+"""One answer, word by word, for a person who waits for it: the answer that `generation.sample_answers` would draw.
+
+Prompt, fitting, cutting and the random stream are those of every other tutor: sample k of a dialogue is the text that
+an evaluation with the same flags would have as its k-th answer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
+from typing import Any, Protocol
+
+from utils import models
+from utils.dialogue import cut_at_new_turn
+from utils.errors import BadInput
+from utils.prompts import shorten, tutor_messages
+from utils.records import Sample, SeedDialogue
+from utils.tutors.local import Sampling, fit_prompt
+
+WRITING = "writing"  # the finish_reason of an answer that is not finished
+TOKENS_AT_ONCE = 2  # how many are drawn between two looks at the text
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a tutor is sent for a dialogue: `shown` as the model sees it, and how many of the oldest turns it lacks."""
+
+    shown: str
+    dropped_turns: int
+
+
+class StreamingTutor(Protocol):
+    """A tutor that answers one dialogue while somebody watches."""
+
+    name: str
+
+    def prompt(self, dialogue: str) -> Prompt:
+        """What the tutor would be sent. Raises BadInput if the last student turn alone is too long."""
+
+    def stream(self, dialogue: str, sample: int = 0) -> Iterator[Sample]:
+        """The answer as it grows; the last one is finished. Closing the iterator stops the tutor."""
+
+
+class LocalStream:
+    """A model that is loaded here, when it is first asked."""
+
+    def __init__(self, model: str, sampling: Sampling, template: str, *, device: str = "auto", dtype: str = "auto"):
+        self.name = models.display_name(model)
+        self._where, self._sampling, self._template = model, sampling, template
+        self._device, self._dtype = device, dtype
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        return models.load(self._where, self._device, self._dtype)
+
+    def check(self) -> None:
+        """Make sure that the model can be had, by its configuration alone. Raises OSError or ValueError if not."""
+        models.context_length(self._where)
+
+    def _fitted(self, dialogue: str) -> tuple[list[int], int]:
+        room = models.context_length(self._where) - self._sampling.max_new_tokens
+        try:
+            return fit_prompt(self._loaded[1], self._template, SeedDialogue(id="", group="", text=dialogue), room)
+        except ValueError as error:
+            raise BadInput(str(error).removeprefix("seed : ")) from None
+
+    def prompt(self, dialogue: str) -> Prompt:
+        ids, dropped = self._fitted(dialogue)
+        return Prompt(self._loaded[1].decode(ids), dropped)
+
+    def stream(self, dialogue: str, sample: int = 0) -> Iterator[Sample]:
+        import torch
+        from transformers import DynamicCache
+
+        from utils.tutors.generation import _end_tokens, _forward_prompt, _noise, _pick
+
+        (model, tokenizer), how = self._loaded, self._sampling
+        prompt, _ = self._fitted(dialogue)
+        noise, ends = (
+            _noise(prompt, sample, how.seed, how.max_new_tokens).to(model.device),
+            _end_tokens(model, tokenizer),
+        )
+        ids: list[int] = []
+        answer = Sample("", WRITING, 0)
+        with torch.inference_mode():
+            logits, cache = _forward_prompt(model, prompt, DynamicCache())
+        for step in range(how.max_new_tokens):
+            with torch.inference_mode():  # not around a `yield`: it would stay on for whoever takes the answer
+                token = int(_pick(logits, noise[step : step + 1], how.temperature, how.top_k))
+                if token in ends:
+                    yield replace(answer, text=_cut(tokenizer, ids)[0], finish_reason="stop", tokens=len(ids))
+                    return
+                ids.append(token)
+                if step < how.max_new_tokens - 1:
+                    logits, cache = _forward_prompt(model, [token], cache)
+            if len(ids) % TOKENS_AT_ONCE == 0:
+                text, cut = _cut(tokenizer, ids)
+                yield (answer := Sample(text, "speaker" if cut else WRITING, len(ids)))
+                if cut:
+                    return
+        text, cut = _cut(tokenizer, ids)
+        yield Sample(text, "speaker" if cut else "length", len(ids))
+
+
+def _cut(tokenizer, ids: list[int]) -> tuple[str, bool]:
+    text, cut = cut_at_new_turn(tokenizer.decode(ids, skip_special_tokens=True))
+    return text.strip(), cut
+
+
+class ChatStream:
+    """A chat service (a `Chat`, see utils/clients/chat.py). Its answer arrives whole."""
+
+    def __init__(self, chat, sampling: Sampling, template: str):
+        self.name = chat.name
+        self._chat, self._sampling, self._template = chat, sampling, template
+        self._dropped: dict[str, int] = {}  # by dialogue: only the service knows how much fits
+
+    def _messages(self, dialogue: str) -> list[dict[str, str]]:
+        tries = count()
+        try:
+            rest = shorten(dialogue, lambda _: next(tries) == self._dropped.get(dialogue, 0))[0]
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+        return tutor_messages(self._template, rest)
+
+    def prompt(self, dialogue: str) -> Prompt:
+        shown = "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in self._messages(dialogue))
+        return Prompt(shown, self._dropped.get(dialogue, 0))
+
+    def stream(self, dialogue: str, sample: int = 0) -> Iterator[Sample]:
+        yield Sample("", WRITING, None)
+        how = self._sampling
+        while True:
+            messages = self._messages(dialogue)
+            self._chat.prepare([messages], how.max_new_tokens)
+            reply = self._chat.complete(
+                messages, temperature=how.temperature, seed=how.seed + sample, max_tokens=how.max_new_tokens
+            )
+            if reply.finish_reason != "context_length":
+                break
+            self._dropped[dialogue] = self._dropped.get(dialogue, 0) + 1
+        text, cut = cut_at_new_turn(reply.text)
+        yield Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", reply.tokens or None)
