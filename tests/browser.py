@@ -36,12 +36,12 @@ def chromium():
 
 
 @contextlib.contextmanager
-def opened(page, script: str, **flags):
+def opened(page, script: str = "", **flags):
     """Yields the address of a page of this process: it starts faster than a process of its own."""
     from utils.pages.serve import FOLDER, open_page
 
     try:
-        yield open_page(page, script=(FOLDER / script).read_text(encoding="utf-8"), **flags)
+        yield open_page(page, script=script and (FOLDER / script).read_text(encoding="utf-8"), **flags)
     finally:
         page.close(verbose=False)
 

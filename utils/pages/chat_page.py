@@ -15,13 +15,14 @@ from utils.judges.judge import Judge
 from utils.pages.conversation import from_seed
 from utils.pages.picks import Picks
 from utils.pages.serve import blocks
-from utils.pages.session import Given, Session
-from utils.pages.text import NAMES, escaped, turn_as_html
-from utils.records import SeedDialogue, Verdict
+from utils.pages.session import Session
+from utils.pages.talk_html import talk_as_html
+from utils.pages.text import NAMES, escaped
+from utils.records import SeedDialogue
 from utils.seeds.read import read_seeds
 from utils.tutors.stream import StreamingTutor
 
-PICKS = (("First is better", "pick-0"), ("No difference", "pick-tie"), ("Second is better", "pick-1"))
+PICKS = (("First is better", "pick-0"), ("Same", "pick-tie"), ("Second is better", "pick-1"))
 NOBODY = "nobody: one tutor alone"
 MENDABLE = (BadInput, JudgeError, JudgeUnavailable, OSError)  # shown in one line; anything else is a defect of ours
 PAUSE = 0.15  # seconds between two updates of the page while an answer grows
@@ -44,12 +45,7 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
         with gr.Row():
             blind = gr.Checkbox(False, label="Blind: names are hidden until you pick", elem_id="blind", min_width=200)
             verdicts = gr.Checkbox(False, label=f"Show the verdict of {judge.name}", elem_id="verdicts", min_width=200)
-        with gr.Accordion("Lesson text or problem, put above the conversation", open=False, elem_id="about"):
-            context = gr.Textbox("", label="Lesson or problem", lines=3, elem_id="context")
-        with gr.Accordion("Open a seed dialogue and go on from its last turn", open=False, elem_id="opening"):
-            file = gr.File(label="A file of seeds (.jsonl or .json)", file_types=[".jsonl", ".json"], elem_id="file")
-            seed = gr.Dropdown(_titles(seeds), value=None, label="Dialogue", type="index", elem_id="seed")
-        talk = gr.HTML(_talk(None), elem_id="talk")
+        talk = gr.HTML(talk_as_html(None), elem_id="talk")
         with gr.Row(visible=False) as choice:
             pick = [gr.Button(label, elem_id=name, min_width=90) for label, name in PICKS]
         score = gr.HTML(elem_id="score")
@@ -59,13 +55,18 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
         with gr.Row():
             send = gr.Button("Send", variant="primary", elem_id="send", min_width=80)
             stop = gr.Button("Stop", elem_id="stop", min_width=80)
-            again = gr.Button("Another answer", elem_id="again", min_width=80)
-            edit = gr.Button("Edit the last turn", elem_id="edit", min_width=80)
+            again = gr.Button("Again", elem_id="again", min_width=80)
+            edit = gr.Button("Edit last", elem_id="edit", min_width=80)
             undo = gr.Button("Undo", elem_id="undo", min_width=80)
             clear = gr.Button("Clear", elem_id="clear", min_width=80)
         with gr.Row():
-            as_seed = gr.DownloadButton("Save as a seed (.jsonl)", elem_id="as-seed", interactive=False, min_width=120)
+            as_seed = gr.DownloadButton("Save as seed row", elem_id="as-seed", interactive=False, min_width=120)
             as_text = gr.DownloadButton("Save as text", elem_id="as-text", interactive=False, min_width=120)
+        with gr.Accordion("Lesson text or problem, put above the conversation", open=False, elem_id="about"):
+            context = gr.Textbox("", label="Lesson or problem", lines=3, elem_id="context")
+        with gr.Accordion("Open a seed dialogue and go on from its last turn", open=False, elem_id="opening"):
+            file = gr.File(label="A file of seeds (.jsonl or .json)", file_types=[".jsonl", ".json"], elem_id="file")
+            seed = gr.Dropdown(_titles(seeds), value=None, label="Dialogue", type="index", elem_id="seed")
         with gr.Accordion("The prompt as the model sees it", open=False, elem_id="prompt-box"):
             look = gr.Button("Show it for the conversation so far", elem_id="look")
             prompt = gr.HTML(elem_id="prompt")
@@ -77,14 +78,14 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
         both = [one.tutor for one in now.answers]
         told = "" if len(both) < 2 or now.names_hidden else str(picks.score(*sorted(both, key=names.index)))
         return {
-            session: now, talk: _talk(now), choice: gr.update(visible=now.waits_for_pick and _finished(now)),
+            session: now, talk: talk_as_html(now), choice: gr.update(visible=now.waits_for_pick and _finished(now)),
             score: f"<p class='hint'>{escaped(told)}</p>" if told else "", status: _status(note),
         }  # fmt: skip
 
     def with_files(now: Session) -> dict[Any, Any]:
         talk_so_far = now.continued()
         turns = "\n\n".join(f"{NAMES[role]}: {content}" for role, content in talk_so_far.all_turns())
-        tutor = now.answers[0].tutor if now.answers else ""
+        tutor = now.answers[max(now.picked or 0, 0)].tutor if now.answers and not now.names_hidden else ""
         return {
             as_seed: gr.update(value=_file("seed.jsonl", talk_so_far.as_seed_line(tutor)), interactive=True),
             as_text: gr.update(value=_file("conversation.txt", turns + "\n"), interactive=True),
@@ -215,36 +216,6 @@ def _titles(seeds: Sequence[SeedDialogue]) -> list[str]:
 
 def _status(message: str) -> str:
     return f'<p class="status" role="status" aria-live="polite">{escaped(message)}</p>'
-
-
-def _talk(now: Session | None) -> str:
-    if now is None or not (now.conversation.text or now.answers):
-        return '<p class="hint">Write what a student would say, or open a seed dialogue.</p>'
-    turns = "".join(turn_as_html(NAMES[role], content) for role, content in now.conversation.all_turns())
-    answers = [_answer(now, number, one) for number, one in enumerate(now.answers)]
-    side_by_side = f'<div class="pair">{"".join(answers)}</div>' if answers else ""
-    return f'<div role="log" aria-label="Conversation" aria-live="polite">{turns}{side_by_side}</div>'
-
-
-def _answer(now: Session, number: int, given: Given) -> str:
-    name = f"Answer {number + 1}" if now.names_hidden else given.tutor
-    if now.picked == number:
-        name += " (taken)"
-    remarks = "".join(f"<p class='hint'>{escaped(remark)}</p>" for remark in given.remarks)
-    return turn_as_html(name, given.sample.text, remarks + (_verdict(given.verdict) if given.verdict else ""))
-
-
-def _verdict(verdict: Verdict) -> str:
-    found = verdict.evaluation
-    if found is None:
-        said = f"no valid verdict: {verdict.evaluation_error}"
-    else:
-        said = (
-            f"score {verdict.score:.2f}; asks {found.questions}, on topic {found.on_topic:g}, "
-            f"helpful {found.helpful:g}, reveals {found.reveal_answer}"
-        )
-    more = "".join(f"<li>{escaped(reason)}</li>" for reason in [*verdict.reasons, *verdict.guards])
-    return f'<div class="verdict"><strong>{escaped(verdict.judge)}:</strong> {escaped(said)}<ul>{more}</ul></div>'
 
 
 def _file(name: str, content: str) -> str:

@@ -51,7 +51,8 @@ class Conversation:
         """(role, content) of everything, the opening's turns too; the context has no role."""
         head = self.opening or self.context
         before = [(turn.speaker, turn.content) for turn in split_turns(head)] if self.opening else [(None, head)]
-        return [(role, content) for role, content in [*before, *self.turns] if content]
+        # The original's lists leave a bracket before their first turn.
+        return [(role, content) for role, content in [*before, *self.turns] if role or content.strip("[]\"' ")]
 
     def as_seed_row(self, tutor: str) -> dict[str, Any]:
         """A row for `--seeds`. It ends on the student; the tutor's last turn, if any, is kept in `meta`."""

@@ -45,7 +45,8 @@ def _beside(item: Item, entry: Mapping[str, Any]) -> str:
         else:
             rows = "".join(_row(words, mine.get(name), theirs.get(name)) for name, words in CRITERION_WORDS.items())
             table = f"<table><tr><th></th><th scope='col'>You</th><th scope='col'>Judge</th></tr>{rows}</table>"
-        reasons = "; ".join([*verdict.get("reasons", []), *verdict.get("guards", [])])
+        barred = [f"never chosen for training: {', '.join(verdict['guards'])}"] if verdict.get("guards") else []
+        reasons = "; ".join([*verdict.get("reasons", []), *barred])
         parts.append(
             as_html(answer.output) + table + (f"<p class='hint'>{escaped(reasons)}</p>" if reasons else "")
             + f"<p class='sources'>{escaped(answer.source)}</p>"

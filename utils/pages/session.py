@@ -56,6 +56,7 @@ class Session:
     picked: int | None = None
     sample: int = 0  # "again" asks for the next sample of the same dialogue
     blind: bool = False
+    asked: int = 1  # how many tutors answer
 
     @property
     def waits_for_pick(self) -> bool:
@@ -63,7 +64,7 @@ class Session:
 
     @property
     def names_hidden(self) -> bool:
-        return self.blind and len(self.answers) == 2 and self.picked is None
+        return self.blind and self.asked == 2 and self.picked is None
 
     def continued(self) -> Conversation:
         """The conversation with the answer that was taken as the tutor's turn: the picked one, else the first."""
@@ -105,13 +106,13 @@ class Session:
         tutors = list(tutors)
         if self.blind:
             random.SystemRandom().shuffle(tutors)
-        done: tuple[Given, ...] = ()
+        now, text = replace(self, asked=len(tutors)), self.conversation.text
         for tutor in tutors:
-            for sample in tutor.stream(self.conversation.text, self.sample):
-                yield replace(self, answers=(*done, Given(tutor.name, sample)))
-            given = Given(tutor.name, sample, tutor.prompt(self.conversation.text).dropped_turns)
-            done = (*done, given)
-            yield replace(self, answers=done)
+            before = now.answers
+            for sample in tutor.stream(text, self.sample):
+                yield (now := replace(now, answers=(*before, Given(tutor.name, sample))))
+            given = Given(tutor.name, sample, tutor.prompt(text).dropped_turns)
+            yield (now := replace(now, answers=(*before, given)))
 
     def judged(self, judge: Judge) -> "Session":
         """With a verdict under every finished answer."""

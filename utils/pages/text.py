@@ -38,7 +38,7 @@ def as_html(text: str) -> str:
 
 def dialogue_as_html(text: str) -> str:
     """A dialogue's turns, each under its speaker's name."""
-    turns = [turn for turn in split_turns(text) if turn.content]
+    turns = [turn for turn in split_turns(text) if turn.content.strip("[]\"' ")]  # the original's lists open with "['"
     return "".join(turn_as_html(NAMES[turn.speaker], turn.content) for turn in turns)
 
 

@@ -1,0 +1,173 @@
+"""Talking to a tutor, without a browser: what it is sent, how its answer grows, what is picked and saved."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import chat
+from utils.errors import BadInput
+from utils.judges.judge import OfflineJudge
+from utils.pages import terminal
+from utils.pages.conversation import STUDENT, TEACHER, Conversation, from_seed
+from utils.pages.picks import Picks
+from utils.pages.session import STOPPED, Session, by_name, models_of
+from utils.prompts import INFERENCE_PROMPT, load_template
+from utils.records import Sample, SeedDialogue
+from utils.seeds.read import DATASETS_DIR, read_seeds
+from utils.tutors.generation import sample_answers
+from utils.tutors.local import Sampling, fit_prompt
+from utils.tutors.stream import WRITING, ChatStream, LocalStream, Prompt
+
+TEMPLATE = load_template(INFERENCE_PROMPT, "input")
+ORIGINAL = "['Student: Half of 30 is 10.', 'Teacher: Is it?', 'Student: I think so.']"
+
+
+class Scripted:
+    """A tutor that says one thing, word by word."""
+
+    def __init__(self, name, answer):
+        self.name, self.answer = name, answer
+
+    def prompt(self, dialogue):
+        return Prompt(f"<s>{dialogue}", 0)
+
+    def stream(self, dialogue, sample=0):
+        words = f"{self.answer} ({sample})".split(" ")
+        for number in range(1, len(words)):
+            yield Sample(" ".join(words[:number]), WRITING, number)
+        yield Sample(" ".join(words), "stop", len(words))
+
+
+def test_the_conversation_is_what_a_seed_row_has_in_its_prompt(tmp_path):
+    """Guards: a page whose tutor sees another text than in training."""
+    for path in sorted(DATASETS_DIR.glob("*_test.jsonl")):
+        for seed in read_seeds(path):
+            conversation = from_seed(seed)
+            assert conversation.text == seed.text and not conversation.opening and conversation.waits_for_tutor
+    original = from_seed(SeedDialogue(id="1", group="g", text=ORIGINAL))
+    assert original.text == ORIGINAL and original.opening
+    assert [role for role, _ in original.all_turns()] == [STUDENT, TEACHER, STUDENT]
+    assert original.said(TEACHER, "Try.").said(STUDENT, "ok").text == ORIGINAL + "\nTeacher: Try.\nStudent: ok"
+
+    talk = Conversation("A lesson.").said(STUDENT, "Hm {x}\n\nwhy?").said(TEACHER, "Well?").said(STUDENT, "So.")
+    rows = tmp_path / "seeds.jsonl"
+    rows.write_text(talk.as_seed_line("a tutor") + talk.said(TEACHER, "Go on?").as_seed_line("a tutor"))
+    assert [seed.text for seed in read_seeds(rows)] == [talk.text] * 2  # a seed ends on the student
+    assert read_seeds(rows)[1].meta == {"tutor": "a tutor", "tutor_said": "Go on?"}
+
+
+def test_an_answer_grows_into_what_an_evaluation_would_have(model_and_tokenizer):
+    """Guards: a page that draws, fits or cuts otherwise than the stages do."""
+    sampling = Sampling(1, temperature=1.0, top_k=50, max_new_tokens=12, seed=7)
+    tutor = LocalStream("smollm2", sampling, TEMPLATE)
+    tutor.__dict__["_loaded"] = model_and_tokenizer
+    text = "Student: I think 3/4 + 1/2 = 4/6."
+    ids, _ = fit_prompt(model_and_tokenizer[1], TEMPLATE, SeedDialogue(id="", group="", text=text), 8000)
+    options = {"temperature": 1.0, "top_k": 50, "max_new_tokens": 12, "seed": 7}
+    ((_, drawn),) = sample_answers(*model_and_tokenizer, [ids], num_samples=2, **options)
+    *growing, last = tutor.stream(text, 1)
+    assert last == drawn[1] != drawn[0]
+    assert len(growing) > 3 and {one.finish_reason for one in growing} == {WRITING}
+    assert tutor.prompt(text).shown == model_and_tokenizer[1].decode(ids)
+
+
+class SmallService:
+    """A chat service whose context holds 60 characters of dialogue."""
+
+    name = "small"
+
+    def prepare(self, prompts, max_tokens):
+        pass
+
+    def complete(self, messages, **options):
+        from utils.clients.chat import Reply
+
+        if len(messages[0]["content"]) > len(TEMPLATE) + 60:
+            return Reply("", "context_length")
+        return Reply("What is half of 30?\nStudent: 15", "stop")
+
+
+def test_a_service_answers_with_the_same_fitting_and_cutting():
+    tutor = ChatStream(SmallService(), Sampling(1, 0.7, 50, 20, 0), TEMPLATE)
+    talk = Conversation().said(STUDENT, "a" * 40).said(TEACHER, "b" * 30).said(STUDENT, "Half of 30 is 10.")
+    (*_, last) = Session(talk).answering([tutor])
+    (given,) = last.answers
+    assert given.sample.text == "What is half of 30?" and given.dropped_turns == 1
+    assert given.remarks == ["cut where it began another speaker's turn",
+                             "the 1 oldest turns did not fit into the model's context and were left out"]  # fmt: skip
+    with pytest.raises(BadInput, match="longer than the model's context"):
+        list(Session(Conversation().said(STUDENT, "c" * 90)).answering([tutor]))
+
+
+def test_again_edit_stop_and_going_on():
+    tutor = Scripted("one", "What is half of 30?")
+    session = Session().told("Half of 30 is 10.", "A lesson.")
+    *growing, session = session.answering([tutor])
+    stopped = growing[1].stopped()
+    assert stopped.answers[0].sample.finish_reason == STOPPED and stopped.answers[0].remarks == ["stopped by you"]
+    *_, again = session.again().answering([tutor])
+    assert again.answers[0].sample.text.endswith("(1)")
+    assert session.undone().conversation.turns == ()
+    assert session.told("15?", "A lesson.").conversation.text == (
+        "A lesson.\n\nStudent: Half of 30 is 10.\nTeacher: What is half of 30? (0)\nStudent: 15?"
+    )
+    with pytest.raises(BadInput, match="write what the student says"):
+        session.told(" ", "")
+
+
+def test_a_blind_pair_hides_names_until_one_is_picked(tmp_path):
+    """Guards: a name that shows while the first answer still grows; a pick of the wrong answer."""
+    tutors = by_name([Scripted("tutor", "Is it?"), Scripted("tutor", "It is 15.")])
+    assert list(tutors) == ["tutor", "tutor (2)"]
+    orders = set()
+    for _ in range(40):
+        states = list(Session(blind=True).told("Half of 30 is 10.", "").answering(tutors.values()))
+        assert all(state.names_hidden for state in states)
+        orders.add(states[-1].answers[0].tutor)
+    assert orders == set(tutors)  # in half of the cases the other one comes first
+    session = states[-1]
+    with pytest.raises(BadInput, match="first say which answer is better"):
+        session.told("And now?", "")
+
+    picks = Picks(tmp_path / "picks.json")
+    for group, picked in (("a", 1), ("b", 1), ("c", 0), ("d", -1)):
+        conversation = Conversation(turns=((STUDENT, "Half of 30 is 10."),), group=group)
+        picks.add(conversation, ["It is 15.", "Is it?"], ["tutor (2)", "tutor"], picked, blind=True)
+    score = picks.score("tutor (2)", "tutor")
+    assert (score.wins, score.decided, score.ties) == (2, 3, 1)
+    # Wilson (1927), 2 of 3: (p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n) with z = 1.96
+    assert (score.low, score.high) == (pytest.approx(0.208, abs=1e-3), pytest.approx(0.939, abs=1e-3))
+    assert str(score).startswith(
+        "tutor preferred to tutor (2) in 2 of 3 (1 more without a difference): 0.67 [0.21, 0.94]"
+    )
+    picks.close()
+    rows = json.loads((tmp_path / "picks.json").read_text())
+    assert [row["chosen"] for row in rows[:3]] == ["Is it?", "Is it?", "It is 15."]
+    assert [row["eligible"] for row in rows] == [True, True, True, False] and rows[0]["tutor_chosen"] == "tutor"
+    again = Picks(tmp_path / "picks.json")
+    assert again.score("tutor (2)", "tutor") == score  # it goes on where it was
+    again.close()
+
+
+def test_a_training_root_stands_for_its_weights(tmp_path):
+    for name in ("mathdial", "tutorchat"):
+        (tmp_path / "dpo" / name / "weights").mkdir(parents=True)
+    found = models_of(["smollm2", str(tmp_path)])
+    assert [Path(word).name for word in found] == ["smollm2", "weights", "weights"]
+
+
+def test_a_talk_in_the_terminal(tmp_path, capsys):
+    lines = iter(
+        ["I think 15.", "/judge", "/again", "/prompt", f"/save {tmp_path / 's.jsonl'}", "/save x", "/undo", "/quit"]
+    )
+    terminal.talk(by_name([Scripted("one", "What is 2 + 3?")]), OfflineJudge(), Session(), read=lambda _: next(lines))
+    out, err = capsys.readouterr()
+    assert "one: What is 2 + 3? (0)" in out and "one: What is 2 + 3? (1)" in out and "offline rubric: score" in out
+    assert "<s>Student: I think 15." in out and "the file's name ends in .jsonl" in err
+    assert read_seeds(tmp_path / "s.jsonl")[0].text == "Student: I think 15."
+
+
+def test_the_offline_judge_is_no_tutor():
+    with pytest.raises(ValueError, match="the offline judge cannot talk"):
+        chat.main(**vars(chat.parse_args(["--tutor-llm", "offline"])))

@@ -1,0 +1,36 @@
+"""A talk with a tutor as HTML: the turns, the answers side by side, and the judge's verdict under each."""
+
+from utils.pages.session import Given, Session
+from utils.pages.text import NAMES, escaped, turn_as_html
+from utils.records import Verdict
+
+
+def talk_as_html(now: Session | None) -> str:
+    if now is None or not (now.conversation.text or now.answers):
+        return '<p class="hint">Write what a student would say, or open a seed dialogue.</p>'
+    turns = "".join(turn_as_html(NAMES[role], content) for role, content in now.conversation.all_turns())
+    answers = [_answer(now, number, one) for number, one in enumerate(now.answers)]
+    side_by_side = f'<div class="pair">{"".join(answers)}</div>' if answers else ""
+    return f'<div role="log" aria-label="Conversation" aria-live="polite">{turns}{side_by_side}</div>'
+
+
+def _answer(now: Session, number: int, given: Given) -> str:
+    name = f"Answer {number + 1}" if now.names_hidden else given.tutor
+    if now.picked == number:
+        name += " (taken)"
+    remarks = "".join(f"<p class='hint'>{escaped(remark)}</p>" for remark in given.remarks)
+    return turn_as_html(name, given.sample.text, remarks + (_verdict(given.verdict) if given.verdict else ""))
+
+
+def _verdict(verdict: Verdict) -> str:
+    found = verdict.evaluation
+    if found is None:
+        said = f"no valid verdict: {verdict.evaluation_error}"
+    else:
+        said = (
+            f"score {verdict.score:.2f}; asks {found.questions}, on topic {found.on_topic:g}, "
+            f"helpful {found.helpful:g}, reveals {found.reveal_answer}"
+        )
+    barred = [f"never chosen for training: {', '.join(verdict.guards)}"] if verdict.guards else []
+    more = "".join(f"<li>{escaped(reason)}</li>" for reason in [*verdict.reasons, *barred])
+    return f'<div class="verdict"><strong>{escaped(verdict.judge)}:</strong> {escaped(said)}<ul>{more}</ul></div>'
