@@ -9,6 +9,7 @@ Written: the answers with both ratings, the agreement beside it (`….agreement.
 """
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,14 +66,21 @@ def main(
     return agreement
 
 
-def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str, dict]]]:
-    """The rows of the first human-rated file, and for each row the ratings in the other files, by file name.
+def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str, dict | None]]]:
+    """The rows of the first person, and for each row the other people's ratings, by their names or files.
 
+    Several people may each have a file of the same answers; or, as `rate` writes it, they share one, each row naming
+    its `rater`. Then the first person is who rated most, and another's rating of an answer may be missing (None).
     BadInput if a file does not rate the same answers as the first one.
     """
     from utils.stats.human_ratings import read_humans
 
     rated, *others = (read_humans(path) for path in paths)
+    raters = Counter(row["rater"] for row in rated if row.get("rater"))
+    if len(raters) > 1:
+        if others:
+            raise BadInput(f"{paths[0]} has several raters already: give it alone")
+        return split_raters(rated, raters)
     for path, rows in zip(paths[1:], others, strict=True):
         if len(rows) != len(rated):
             raise BadInput(f"{path} has {len(rows)} rows, {paths[0]} has {len(rated)}; both must rate the same answers")
@@ -83,6 +91,18 @@ def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str,
         {str(path): rows[number]["evaluation"] for path, rows in zip(paths[1:], others, strict=True)}
         for number in range(len(rated) if others else 0)
     ]
+    return rated, people
+
+
+def split_raters(rows: Sequence[dict], raters: Counter[str]) -> tuple[list[dict], list[dict[str, dict | None]]]:
+    """Rows of several raters in one file as `read_people` returns them; what the first has not rated is left out."""
+    (first, times), *others = raters.most_common()
+    said = {(row["rater"], row["prompt"], row["output"]): row["evaluation"] for row in rows if row.get("rater")}
+    rated = [row for row in rows if row.get("rater") == first]
+    print(f"people: {first}, {times} answers; compared with it: {', '.join(f'{name}, {n}' for name, n in others)}")
+    if alone := {key[1:] for key in said} - {(row["prompt"], row["output"]) for row in rated}:
+        print(f"left out: {len(alone)} answers that {first} has not rated")
+    people = [{name: said.get((name, row["prompt"], row["output"])) for name, _ in others} for row in rated]
     return rated, people
 
 

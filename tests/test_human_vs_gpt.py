@@ -133,6 +133,19 @@ def test_a_second_person_is_a_rater_like_any_other(run, tmp_path):
         run(rated(), "--overwrite", people=[second])
 
 
+def test_people_who_share_a_file_are_told_apart(run, tmp_path, capsys):
+    """Guards: one answer, rated by two people, that counts as two answers (`rate` writes one row for each rater)."""
+    ann = [row | {"rater": "Ann"} for row in rated()]
+    ben = [row | {"rater": "Ben"} for row in rated(helpful=3)[:5]]
+    other = {**ben[0], "output": "Hm?"}
+    found = run([*ben, *ann, other])
+    assert found["answers"] == 8 and list(found["raters"]) == ["Ben", "offline rubric"]
+    assert (found["raters"]["Ben"]["rated"], found["raters"]["Ben"]["invalid"]) == (5, 3)
+    assert artifact(tmp_path)[0]["people"]["Ben"]["helpful"] == 3 and artifact(tmp_path)[7]["people"]["Ben"] is None
+    printed = capsys.readouterr().out
+    assert "people: Ann, 8 answers; compared with it: Ben, 6" in printed and "left out: 1 answers" in printed
+
+
 def test_a_panel_is_told_apart(run):
     found = run(rated(), "--judge-llm", "offline", "--judge-llm", "offline")
     assert list(found["raters"]) == ["panel of offline rubric, offline rubric", "offline rubric", "offline rubric (2)"]
