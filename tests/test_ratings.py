@@ -12,6 +12,7 @@ import pytest
 
 import fit_rubric
 import rate
+from utils.dpo.preferences import read_preferences
 from utils.errors import BadInput
 from utils.pages import serve, text
 from utils.pages.outcome import compare_picks, compare_ratings
@@ -181,6 +182,9 @@ def test_picks_become_preference_rows_and_are_compared_with_the_judge(tmp_path, 
     outputs = [answer.output for answer in pairs[0].answers]
     assert (first["chosen"], first["rejected"]) == (outputs[better[0]], outputs[1 - better[0]]) and first["eligible"]
     assert tie["eligible"] is False
+    trained_on, left_out = read_preferences(ratings.output, min_chosen_score=0.8)
+    assert [pair.chosen for pair in trained_on] == [row["chosen"] for row in json.loads(ratings.output.read_text())[:3]]
+    assert left_out == {"neither answer is better": 1}  # a tie teaches nothing
     (found,) = compare_picks(pairs, ratings)
     assert dict(found.lines)["Prefer the same answer"].startswith("0.67 [")  # 2 of the 3 that Ann decided
     assert dict(found.lines)["Pairs of which one sees no difference (left out)"] == "1"

@@ -50,7 +50,8 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
     A row: {"prompt": "Student: …", "chosen": "…", "rejected": "…", "chosen_eval": {"output": "…", "evaluation":
     {"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"}, …}, "rejected_eval": {…},
     "all_evaluations": [{…}, …]}. A row with `eligible` false is left out; any other, of the original's files too,
-    must have two valid evaluations, chosen above `min_chosen_score` and above rejected.
+    must have two valid evaluations, chosen above `min_chosen_score` and above rejected, unless a person picked
+    (`preferred_by` "person", as `rate --pairwise` and `chat` write it): then no judge is asked.
     BadInput names the file, the row and what is wrong; without any eligible pair it is a NoEligiblePair.
     """
     rows = read_json(path)
@@ -149,6 +150,8 @@ def as_messages(template: str, pair: Preference) -> dict[str, list[dict[str, str
 def _not_eligible(where: str, row: dict[str, Any], min_chosen_score: float) -> str | None:
     if row.get("eligible") is False:
         return row.get("not_eligible_because") or "marked as not eligible"
+    if row.get("preferred_by") == "person" and all(isinstance(row.get(side), str) for side in ("chosen", "rejected")):
+        return None if row["chosen"].strip() and row["rejected"].strip() else "chosen or rejected is empty"
     scores = [_score(f"{where}, {side}_eval", row.get(f"{side}_eval")) for side in ("chosen", "rejected")]
     if None in scores or not all(isinstance(row.get(side), str) for side in ("chosen", "rejected")):
         return "chosen or rejected has no valid evaluation"
