@@ -35,11 +35,23 @@ def chromium():
         browser.close()
 
 
+CONNECTED: set[str] = set()  # addresses that this process has opened a connection to, or looked up
+
+
+def _note_connections(event: str, arguments: tuple) -> None:
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        CONNECTED.add(str(arguments[1][0]))
+    elif event == "socket.getaddrinfo" and arguments[0]:
+        CONNECTED.add(str(arguments[0]))
+
+
 @contextlib.contextmanager
 def opened(page, script: str = "", **flags):
     """Yields the address of a page of this process: it starts faster than a process of its own."""
     from utils.pages.serve import FOLDER, open_page
 
+    sys.addaudithook(_note_connections)
+    CONNECTED.clear()
     try:
         yield open_page(page, script=script and (FOLDER / script).read_text(encoding="utf-8"), **flags)
     finally:

@@ -1,6 +1,9 @@
 """Talking to a tutor, without a browser: what it is sent, how its answer grows, what is picked and saved."""
 
+import importlib
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from utils.tutors.generation import sample_answers
 from utils.tutors.local import Sampling, fit_prompt
 from utils.tutors.stream import WRITING, ChatStream, LocalStream, Prompt
 
+ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = load_template(INFERENCE_PROMPT, "input")
 ORIGINAL = "['Student: Half of 30 is 10.', 'Teacher: Is it?', 'Student: I think so.']"
 
@@ -171,3 +175,12 @@ def test_a_talk_in_the_terminal(tmp_path, capsys):
 def test_the_offline_judge_is_no_tutor():
     with pytest.raises(ValueError, match="the offline judge cannot talk"):
         chat.main(**vars(chat.parse_args(["--tutor-llm", "offline"])))
+
+
+COMMANDS = re.findall(r"^python -m (.+)$", (ROOT / "docs" / "pages.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_in_the_docs_are_understood(command):
+    name, *words = shlex.split(command)
+    importlib.import_module(name).parse_args(words)

@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from browser import Visitor, needed, opened
+from browser import CONNECTED, Visitor, needed, opened
 from browser import chromium as open_chromium
 
 from utils.judges.judge import OfflineJudge
@@ -120,6 +120,7 @@ def test_an_attack_is_text_and_two_people_do_not_meet(chromium, tmp_path):
         ann.page.wait_for_function("document.querySelector('#message textarea').value.startsWith('Ann')")
         assert ann.page.locator("#talk .turn").count() == 0
         assert ann.elsewhere + ben.elsewhere + ann.errors + ben.errors == []
+        assert {"127.0.0.1"} == CONNECTED  # nor does the server call anybody
 
 
 def test_base_and_tuned_side_by_side_blind(chromium, tmp_path):

@@ -22,7 +22,7 @@ from utils.records import SeedDialogue
 from utils.seeds.read import read_seeds
 from utils.tutors.stream import StreamingTutor
 
-PICKS = (("First is better", "pick-0"), ("Same", "pick-tie"), ("Second is better", "pick-1"))
+PICKS = (("First better", "pick-0"), ("Same", "pick-tie"), ("Second better", "pick-1"))
 NOBODY = "nobody: one tutor alone"
 MENDABLE = (BadInput, JudgeError, JudgeUnavailable, OSError)  # shown in one line; anything else is a defect of ours
 PAUSE = 0.15  # seconds between two updates of the page while an answer grows
@@ -37,6 +37,7 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
     names = list(tutors)
     with page:
         session = gr.State(None)
+        gr.HTML("<h1>Talk to the tutor</h1>")
         offered = gr.State(list(seeds))
         with gr.Row():
             first = gr.Dropdown(names, value=names[0], label="Tutor", elem_id="first", min_width=200)

@@ -44,7 +44,8 @@ def _beside(item: Item, entry: Mapping[str, Any]) -> str:
             table = f"<p>You: {pick}. The judge's score: {score}.</p>"
         else:
             rows = "".join(_row(words, mine.get(name), theirs.get(name)) for name, words in CRITERION_WORDS.items())
-            table = f"<table><tr><th></th><th scope='col'>You</th><th scope='col'>Judge</th></tr>{rows}</table>"
+            head = "".join(f"<th scope='col'>{name}</th>" for name in ("Criterion", "You", "Judge"))
+            table = f"<table><tr>{head}</tr>{rows}</table>"
         barred = [f"never chosen for training: {', '.join(verdict['guards'])}"] if verdict.get("guards") else []
         reasons = "; ".join([*verdict.get("reasons", []), *barred])
         parts.append(

@@ -162,7 +162,7 @@ def _welcome(queue: Sequence[tuple[Item, int]], pairwise: bool) -> str:
         else "a tutor's answer; grade it by four questions"
     )
     return (
-        f"<div class='text'><h2>Rate a tutor's answers</h2>You will see {len(queue)} dialogues, each with {task}. "
+        f"<div class='text'><h1>Rate a tutor's answers</h1>You will see {len(queue)} dialogues, each with {task}. "
         "The tutor should lead the student on with questions and not hand over the solution.\n"
         "Every rating is saved at once. You may stop at any time and go on later under the same name.</div>"
     )
@@ -190,7 +190,7 @@ def _item(item: Item) -> str:
         turn_as_html(title, answer.output).replace('class="turn', 'class="rated turn', 1)
         for title, answer in zip(titles, item.answers, strict=True)
     )
-    heading = '<h2 id="heading" tabindex="-1">The dialogue</h2>'
+    heading = '<h1 id="heading" tabindex="-1">The dialogue</h1>'
     return f"{heading}{dialogue_as_html(item.prompt)}{hidden}{answers}"
 
 
@@ -199,7 +199,7 @@ def _summary(said: dict, missing: int, ratings: Ratings) -> str:
     twice = sum(showing for _, showing in said)
     rest = f", {missing} still to do" if missing else ""
     return (
-        f"<h2>Thank you: all is rated.</h2><p>{len(said) - twice - skipped} rated, {twice} of them twice, {skipped} "
+        f"<h1>Thank you: all is rated.</h1><p>{len(said) - twice - skipped} rated, {twice} of them twice, {skipped} "
         f"skipped{rest}. "
         f"Everything is in <code>{escaped(str(ratings.output))}</code>. Once you have seen the judge's verdicts you "
         "can no longer change your ratings.</p>"
