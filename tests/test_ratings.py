@@ -74,6 +74,20 @@ def test_a_training_root_gives_its_evaluations_and_what_is_left_out_is_counted(t
         read_items([write(tmp_path / "bad.json", [{"prompt": "x"}])])
 
 
+def test_verdicts_of_the_original_s_files(tmp_path):
+    """Guards: a page that breaks, when all is rated, on what the original's judge let pass."""
+    rows_ = rows("base")
+    for row in rows_:
+        del row["judge"], row["score"]
+    rows_[0]["evaluation"] = GOOD | {"on_topic": 50.0}
+    items, left_out = read_items([write(tmp_path / "gpt4o.json", rows_)])
+    assert left_out == {"a verdict outside the rubric (the answer is kept)": 1}
+    assert [item.answers[0].verdict and item.answers[0].verdict["score"] for item in items] == [
+        None, pytest.approx(0.25 * 4 / 5 + 0.25 * 1 / 5), pytest.approx(0.25 + 0.25 + 0.25 + 0.25 * 4 / 5),
+        pytest.approx(0.25 * 4 / 5 + 0.25 * 1 / 5),
+    ]  # fmt: skip
+
+
 def test_repeats_come_last_and_pairs_are_of_one_dialogue(files):
     items, _ = read_items(files)
     queue = showings(items, 0.25, 0)

@@ -91,7 +91,7 @@ def compare_picks(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
     for item in items:
         verdicts = [answer.verdict for answer in item.answers]
         if all(verdicts) and verdicts[0]["judge"] == verdicts[1]["judge"]:
-            one, two = (_score(verdict) for verdict in verdicts)
+            one, two = (verdict["score"] for verdict in verdicts)
             pick = None if abs(one - two) < 1e-9 else int(two > one)
             judges.setdefault(verdicts[0]["judge"], {})[item.key] = pick
     found = [
@@ -151,11 +151,6 @@ def _verdicts(items: Sequence[Item]) -> dict[str, dict[str, tuple[Evaluation, fl
             evaluation = Evaluation.model_validate(verdict["evaluation"])
             judges.setdefault(verdict["judge"], {})[item.key] = (evaluation, verdict.get("score"))
     return judges
-
-
-def _score(verdict: Mapping[str, Any]) -> float:
-    score = verdict.get("score")
-    return Evaluation.model_validate(verdict["evaluation"]).score if score is None else score
 
 
 def _lines(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:

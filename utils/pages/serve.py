@@ -78,7 +78,8 @@ def open_page(
             app_kwargs={"middleware": [(OwnServerOnly, (), {})]}, **auth,
         )  # fmt: skip
     except OSError as error:
-        raise BadInput(f"the page cannot be opened: {error}") from None
+        port = f"port {server_port} is taken or not allowed" if server_port else str(error)
+        raise BadInput(f"the page cannot be opened at {server_name}: {port}; give another --server-port") from None
     return public or local
 
 

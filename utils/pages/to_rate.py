@@ -9,8 +9,11 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from utils.artifacts import read_json
 from utils.errors import BadInput
+from utils.records import Evaluation
 
 NOT_ANSWERS = ("human_vs_gpt.json", "human_vs_gpt.agreement.json")  # what else lies in a training root's evaluation/
 
@@ -61,7 +64,9 @@ def read_items(paths: Iterable[str | Path]) -> tuple[list[Item], Counter[str]]:
             if not isinstance(row["output"], str) or not row["output"].strip():
                 left_out["no answer in the row"] += 1
                 continue
-            verdict = row if row.get("evaluation") and row.get("judge") else None
+            verdict = _verdict(row, file)
+            if row.get("evaluation") and not verdict:
+                left_out["a verdict outside the rubric (the answer is kept)"] += 1
             common = {name: row[name] for name in ("id", "group", "known_answer") if row.get(name) is not None}
             item = Item(row["prompt"], (Answer(row["output"], str(file), verdict),), common)
             if item.key in items:
@@ -71,6 +76,17 @@ def read_items(paths: Iterable[str | Path]) -> tuple[list[Item], Counter[str]]:
     if not items:
         raise BadInput("there is no answer to rate in these files")
     return list(items.values()), left_out
+
+
+def _verdict(row: dict[str, Any], file: Path) -> dict[str, Any] | None:
+    """The stored verdict; None without one, or with one outside the rubric, as the original's judge let pass."""
+    try:
+        evaluation = Evaluation.model_validate(row.get("evaluation"))
+    except ValidationError:
+        return None
+    score = row["score"] if isinstance(row.get("score"), int | float) else evaluation.score
+    judge = row.get("judge") or f"judge without a name in {file.name}"
+    return {**row, "judge": judge, "evaluation": evaluation.model_dump(), "score": score}
 
 
 def files_of(path: Path) -> list[Path]:
