@@ -7,8 +7,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+from llama_server import llama_server
 
 import chat
+from utils.clients.openai_chat import OpenAIChat
 from utils.errors import BadInput
 from utils.judges.judge import OfflineJudge
 from utils.pages import terminal
@@ -102,6 +104,27 @@ def test_a_service_answers_with_the_same_fitting_and_cutting():
                              "the 1 oldest turns did not fit into the model's context and were left out"]  # fmt: skip
     with pytest.raises(BadInput, match="longer than the model's context"):
         list(Session(Conversation().said(STUDENT, "c" * 90)).answering([tutor]))
+
+
+def test_a_server_s_answer_grows_and_ends_when_nobody_waits():
+    """Guards: an answer of a server that comes in one piece, or a prompt too long for it that is no clear error."""
+    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed")
+    talk = "Student: I think 3/4 + 1/2 = 4/6."
+    with llama_server() as address:
+        chat = OpenAIChat("none", "any", address=address)
+        tutor = ChatStream(chat, Sampling(1, temperature=0, top_k=50, max_new_tokens=24, seed=0), TEMPLATE)
+        *growing, last = tutor.stream(talk)
+        assert last.text and last.finish_reason in ("stop", "length", "speaker")
+        texts = [one.text for one in growing]
+        assert len(set(texts)) > 5 and all(last.text.startswith(text) for text in texts)
+        early = tutor.stream(talk)
+        next(early), next(early)
+        early.close()
+        tutor = ChatStream(
+            OpenAIChat("none", "any", address=address), Sampling(1, 0, 50, 24, 0), "x " * 5000 + "{input}"
+        )
+        with pytest.raises(BadInput, match="longer than the model's context"):
+            list(tutor.stream(talk))
 
 
 def test_again_edit_stop_and_going_on():

@@ -119,9 +119,13 @@ class OpenAIChat:
             except RejectedParameter as error:
                 if error.name not in sent:
                     raise JudgeError(f"{self.name}: {error}") from None
-                if error.name not in self.changed:
-                    logging.info("%s rejects %s: %s", self.name, error.name, CHANGES[error.name] or "left out")
-                self.changed[error.name] = CHANGES[error.name]
+                self.learn(error)
+
+    def learn(self, error: RejectedParameter) -> None:
+        """Leave out or rename, from now on, what this model has rejected."""
+        if error.name not in self.changed:
+            logging.info("%s rejects %s: %s", self.name, error.name, CHANGES[error.name] or "left out")
+        self.changed[error.name] = CHANGES[error.name]
 
     def request(self, messages: list[dict], **options: Any) -> dict[str, Any]:
         """The request's body as this model takes it: for the Batch API."""

@@ -11,6 +11,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from utils import models
+from utils.clients.chat import Reply
 from utils.dialogue import cut_at_new_turn
 from utils.errors import BadInput
 from utils.prompts import shorten, tutor_messages
@@ -108,7 +109,7 @@ def _cut(tokenizer, ids: list[int]) -> tuple[str, bool]:
 
 
 class ChatStream:
-    """A chat service (a `Chat`, see utils/clients/chat.py). Its answer arrives whole."""
+    """A chat service (a `Chat`, see utils/clients/chat.py). Ollama's answer arrives whole, the others' word by word."""
 
     def __init__(self, chat, sampling: Sampling, template: str):
         self.name = chat.name
@@ -133,11 +134,24 @@ class ChatStream:
         while True:
             messages = self._messages(dialogue)
             self._chat.prepare([messages], how.max_new_tokens)
-            reply = self._chat.complete(
-                messages, temperature=how.temperature, seed=how.seed + sample, max_tokens=how.max_new_tokens
-            )
+            options = {"temperature": how.temperature, "seed": how.seed + sample, "max_tokens": how.max_new_tokens}
+            for reply in self._replies(messages, options):
+                text, cut = cut_at_new_turn(reply.text)
+                if cut:
+                    break
+                yield Sample(text.strip(), WRITING, None)
             if reply.finish_reason != "context_length":
                 break
             self._dropped[dialogue] = self._dropped.get(dialogue, 0) + 1
-        text, cut = cut_at_new_turn(reply.text)
         yield Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", reply.tokens or None)
+
+    def _replies(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Iterator[Reply]:
+        """The reply as it grows, the last one whole."""
+        from utils.clients.openai_chat import OpenAIChat
+
+        if isinstance(self._chat, OpenAIChat):
+            from utils.clients.openai_stream import stream
+
+            yield from stream(self._chat, messages, **options)
+        else:
+            yield self._chat.complete(messages, **options)

@@ -1,0 +1,76 @@
+"""A chat completion word by word, from OpenAI's API or any compatible server."""
+
+import threading
+from collections.abc import Iterator
+from queue import SimpleQueue
+from typing import Any
+
+from utils.clients.chat import JudgeError, Reply
+from utils.clients.keys import redact
+from utils.clients.openai_chat import BadPrompt, OpenAIChat, RejectedParameter, chat_request
+from utils.clients.retry import Transient
+
+
+def stream(
+    chat: OpenAIChat, messages: list[dict], *, temperature: float, seed: int, max_tokens: int
+) -> Iterator[Reply]:
+    """Yield the reply as it grows; only the last one has a finish_reason. Closing the iterator ends the request.
+
+    What may pass is ridden out as in `OpenAIChat.complete`; then the text begins anew.
+    Raises JudgeError or JudgeUnavailable.
+    """
+    request = chat_request(chat.name, messages, temperature, seed, max_tokens, None, False) | {"stream": True}
+    arrived: SimpleQueue[Reply | BaseException] = SimpleQueue()
+    closed = threading.Event()
+
+    def ask() -> None:
+        try:
+            arrived.put(chat.line.run(lambda: _attempt(chat, request, arrived, closed)))
+        except BaseException as error:  # it is raised where the reply is waited for
+            arrived.put(error)
+
+    threading.Thread(target=ask, name="stream", daemon=True).start()
+    try:
+        while True:
+            found = arrived.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+            if found.finish_reason:
+                return
+    finally:
+        closed.set()
+
+
+async def _attempt(chat: OpenAIChat, request: dict[str, Any], arrived: SimpleQueue, closed: threading.Event) -> Reply:
+    """One request: put the reply into `arrived` as it grows; return it whole."""
+    import httpx
+    import openai
+
+    text, reason = "", None
+    while True:
+        sent = chat.adjusted(request)
+        try:
+            events = await chat.guarded(chat.client.chat.completions.create, **sent)
+            break
+        except BadPrompt as error:
+            return Reply("", error.reason)
+        except RejectedParameter as error:
+            if error.name not in sent:
+                raise JudgeError(f"{chat.name}: {error}") from None
+            chat.learn(error)
+    try:
+        async for event in events:
+            if closed.is_set():
+                return Reply(text, "stop")
+            for choice in event.choices[:1]:
+                text += choice.delta.content or ""
+                reason = choice.finish_reason or reason
+            arrived.put(Reply(redact(text)))
+    except (httpx.HTTPError, openai.APIError) as error:
+        raise Transient(f"the answer broke off ({redact(error)})") from None
+    finally:
+        await events.close()
+    if reason is None:
+        raise Transient("the answer broke off")
+    return Reply(redact(text), reason)
