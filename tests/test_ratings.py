@@ -167,7 +167,9 @@ def test_two_raters_with_repeats_are_compared_and_read_by_the_other_scripts(file
         ratings.add("Ben", item, 0, seconds=5, evaluation=verdict | {"helpful": 3.0})
     for item in items[:2]:
         ratings.add("Ann", item, 1, seconds=5, evaluation=item.answers[0].verdict["evaluation"])
-    found = {one.title: dict(one.lines) for one in compare_ratings(items, ratings)}
+    compared = compare_ratings(items, ratings)
+    assert all("Only 4 problems: too few" in one.sentence for one in compared[:3])
+    found = {one.title: dict(one.lines) for one in compared}
     assert list(found) == [
         "The judge (a judge) against Ann", "The judge (a judge) against Ben", "Ben against Ann",
         "Ann, first and second time",

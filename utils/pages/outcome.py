@@ -32,55 +32,77 @@ class Comparison:
     sentence: str = ""
 
 
-def compare_ratings(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
-    """Each rater with the judge whose verdicts the files have, raters with each other, each with themselves."""
-    from utils.stats.agreement import analyse, rater, retest
-    from utils.stats.groups import group_of
-
-    by_key = {item.key: item for item in items}
-    people = {name: _evaluations(ratings, name, by_key) for name in ratings.raters}
-    judges = _verdicts(items)
-
-    def columns(one: Mapping[str, Any], other: Mapping[str, Any]):
-        keys = [key for key in by_key if key in one and key in other]
-        groups = [group_of(by_key[key].row | {"prompt": by_key[key].prompt}) for key in keys]
-        return keys, groups, [by_key[key].answers[0].output for key in keys]
-
-    found = []
-    for name, theirs in people.items():
-        for judge, verdicts in judges.items():
-            keys, groups, outputs = columns(theirs, verdicts)
-            title = f"The judge ({judge}) against {name}"
-            if len(keys) < 2:
-                found.append(Comparison(title, len(keys), [], TOO_FEW))
-                continue
-            runs = [rater([verdicts[key][0] for key in keys], [verdicts[key][1] for key in keys])]
-            analysed = analyse(rater([theirs[key] for key in keys]), {judge: runs}, outputs, groups)["raters"][judge]
-            found.append(Comparison(title, len(keys), _lines(analysed["statistics"]), analysed["sentence"]))
-    for (name, mine), (other, theirs) in combinations(people.items(), 2):
-        keys, groups, outputs = columns(mine, theirs)
-        title = f"{other} against {name}"
-        if len(keys) < 2:
-            found.append(Comparison(title, len(keys), [], TOO_FEW))
-            continue
-        one, two = (rater([ratings_[key] for key in keys]) for ratings_ in (mine, theirs))
-        analysed = analyse(one, {}, outputs, groups, people={other: two})["raters"][other]
-        found.append(Comparison(title, len(keys), _lines(analysed["statistics"])))
-    for name, mine in people.items():
-        second = _evaluations(ratings, name, by_key, showing=1)
-        keys, groups, _ = columns(mine, second)
-        if len(keys) < 2:
-            continue
-        again = retest([rater([said[key] for key in keys]) for said in (mine, second)], groups)["statistics"]
-        lines = [("Summary score: Krippendorff's alpha", estimate(again["alpha"]))]
-        lines += [(f"Same rating: {name_}", estimate(again[key])) for key, name_ in CRITERION_WORDS.items()]
-        found.append(Comparison(f"{name}, first and second time", len(keys), lines))
-    return found
-
-
 CRITERION_WORDS = {
     "questions": "asks a question", "on_topic": "on topic", "helpful": "helpful", "reveal_answer": "reveals the answer",
 }  # fmt: skip
+Rated = Mapping[str, tuple[Evaluation, float | None]]  # by the item's key: the rating, and a judge's own summary score
+
+
+def compare_ratings(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
+    """Each rater with the judge whose verdicts the files have, raters with each other, each with themselves."""
+    by_key = {item.key: item for item in items}
+    people = {name: _ratings_of(ratings, name, by_key) for name in ratings.raters}
+    found = [
+        _compare(f"The judge ({judge}) against {name}", mine, verdicts, by_key, judge)
+        for name, mine in people.items()
+        for judge, verdicts in _verdicts(items).items()
+    ]
+    found += [
+        _compare(f"{other} against {name}", mine, theirs, by_key)
+        for (name, mine), (other, theirs) in combinations(people.items(), 2)
+    ]
+    for name, mine in people.items():
+        if second := _ratings_of(ratings, name, by_key, showing=1):
+            found.append(_compare_with_self(f"{name}, first and second time", mine, second, by_key))
+    return found
+
+
+def _compare(title: str, mine: Rated, theirs: Rated, by_key: Mapping[str, Item], judge: str = "") -> Comparison:
+    from utils.stats.agreement import analyse
+
+    keys, groups, (one, two) = _both(mine, theirs, by_key)
+    if len(keys) < 2:
+        return Comparison(title, len(keys), [], TOO_FEW)
+    outputs = [by_key[key].answers[0].output for key in keys]
+    name = judge or title
+    found = analyse(one, {name: [two]}, outputs, groups)["raters"][name]
+    sentences = [found["sentence"]] if judge else []
+    return Comparison(title, len(keys), _lines(found["statistics"]), " ".join([*sentences, *_caution(groups)]))
+
+
+def _compare_with_self(title: str, first: Rated, second: Rated, by_key: Mapping[str, Item]) -> Comparison:
+    from utils.stats.agreement import retest
+
+    keys, groups, columns = _both(first, second, by_key)
+    if len(keys) < 2:
+        return Comparison(title, len(keys), [], TOO_FEW)
+    again = retest(columns, groups)["statistics"]
+    lines = [("Summary score: Krippendorff's alpha", estimate(again["alpha"]))]
+    lines += [(f"Same rating: {words}", estimate(again[name])) for name, words in CRITERION_WORDS.items()]
+    return Comparison(title, len(keys), lines, " ".join(_caution(groups)))
+
+
+def _both(mine: Rated, theirs: Rated, by_key: Mapping[str, Item]) -> tuple[list[str], list[str], list[dict]]:
+    """(the items that both rated, their problems, both raters' columns as `utils.stats.agreement` takes them)."""
+    from utils.stats.agreement import rater
+
+    keys = [key for key in by_key if key in mine and key in theirs]
+    columns = [rater(*map(list, zip(*(one[key] for key in keys), strict=True))) for one in (mine, theirs) if keys]
+    return keys, _groups(keys, by_key), columns or [{}, {}]
+
+
+def _groups(keys: Sequence[str], by_key: Mapping[str, Item]) -> list[str]:
+    from utils.stats.groups import group_of
+
+    return [group_of(by_key[key].row | {"prompt": by_key[key].prompt}) for key in keys]
+
+
+def _caution(groups: Sequence[str]) -> list[str]:
+    from utils.stats.means import FEW_GROUPS
+
+    if (problems := len(set(groups))) >= FEW_GROUPS:
+        return []
+    return [f"Only {problems} problems: too few to conclude anything, whatever the intervals say."]
 
 
 def compare_picks(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
@@ -111,25 +133,24 @@ def compare_picks(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
 
 
 def _same_picks(title: str, mine: dict[str, Any], theirs: dict[str, Any], by_key: dict[str, Item]) -> Comparison:
-    from utils.stats.groups import group_of
     from utils.stats.means import share_of
 
     both = [key for key in mine if key in theirs]
     decided = [key for key in both if mine[key] is not None and theirs[key] is not None]
     if not decided:
         return Comparison(title, len(both), [], "no pair of which both prefer one answer: nothing can be said")
-    groups = [group_of(by_key[key].row | {"prompt": by_key[key].prompt}) for key in decided]
+    groups = _groups(decided, by_key)
     share = share_of([float(mine[key] == theirs[key]) for key in decided], groups)
     lines = [
         ("Prefer the same answer", estimate({"value": share.value, "low": share.low, "high": share.high})),
         ("Pairs of which one sees no difference (left out)", str(len(both) - len(decided))),
     ]
-    return Comparison(title, len(both), lines, "0.50 is what chance reaches.")
+    return Comparison(title, len(both), lines, " ".join(["0.50 is what chance reaches.", *_caution(groups)]))
 
 
-def _evaluations(ratings: Ratings, name: str, by_key: Mapping[str, Item], showing: int = 0) -> dict[str, Evaluation]:
+def _ratings_of(ratings: Ratings, name: str, by_key: Mapping[str, Item], showing: int = 0) -> Rated:
     return {
-        item: Evaluation.model_validate(entry["evaluation"])
+        item: (Evaluation.model_validate(entry["evaluation"]), None)
         for (item, shown), entry in ratings.of(name).items()
         if shown == showing and "evaluation" in entry and item in by_key
     }
@@ -143,13 +164,13 @@ def _picks(ratings: Ratings, name: str, by_key: Mapping[str, Item], showing: int
     }
 
 
-def _verdicts(items: Sequence[Item]) -> dict[str, dict[str, tuple[Evaluation, float | None]]]:
-    """The stored verdicts by judge and item's key."""
+def _verdicts(items: Sequence[Item]) -> dict[str, Rated]:
+    """The stored verdicts by judge."""
     judges: dict[str, dict[str, Any]] = {}
     for item in items:
         if verdict := item.answers[0].verdict:
             evaluation = Evaluation.model_validate(verdict["evaluation"])
-            judges.setdefault(verdict["judge"], {})[item.key] = (evaluation, verdict.get("score"))
+            judges.setdefault(verdict["judge"], {})[item.key] = (evaluation, verdict["score"])
     return judges
 
 

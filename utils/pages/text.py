@@ -45,7 +45,7 @@ def dialogue_as_html(text: str) -> str:
 def turn_as_html(speaker: str, text: str, below: str = "") -> str:
     """One turn; `below` is HTML that stands under its text."""
     kind = "teacher" if speaker not in ("Student", "Text") else speaker.lower()
-    return f'<section class="turn {kind}"><h3>{escaped(speaker)}</h3>{as_html(text)}{below}</section>'
+    return f'<section class="turn {kind}"><h2>{escaped(speaker)}</h2>{as_html(text)}{below}</section>'
 
 
 def escaped(text: str) -> str:
