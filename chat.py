@@ -10,48 +10,48 @@ page shows the score so far with its interval. The judge's verdict stands under 
 """
 
 import argparse
-import os
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from utils import cli
+from utils.errors import BadInput
 from utils.pages.serve import add_page_flags
+
+if TYPE_CHECKING:
+    from utils.judges.judge import Judge
 
 
 def main(
-    *, model: Sequence[str] | None, tutor_llm: Sequence[Sequence[str]] | None, seeds: str | None, picks: str,
-    terminal: bool, temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str, seed: int, device: str,
-    dtype: str, engine: str, server: str, server_name: str = "127.0.0.1", server_port: int | None = None,
-    share: bool = False, password: str | None = None, inbrowser: bool = False, **judge_flags: Any,
+    *, judge: "Judge", model: Sequence[str] | None, tutor_llm: Sequence[Sequence[str]] | None, seeds: Path | None,
+    picks: Path, terminal: bool, temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str, seed: int,
+    device: str, dtype: str, engine: str, server: str, no_pull: bool = False, server_name: str = "127.0.0.1",
+    server_port: int | None = None, share: bool = False, password: str | None = None, inbrowser: bool = False,
 ) -> None:  # fmt: skip
     """Open the page, or talk in the terminal, until Ctrl-C."""
-    from utils.judges.flags import from_flags, make_chat
+    from utils.clients.make_chat import FORMS, make_chat
     from utils.pages.conversation import from_seed
     from utils.pages.session import Session, by_name, models_of
     from utils.prompts import load_template
     from utils.seeds.read import read_seeds
-    from utils.tutors.local import Sampling
+    from utils.tutors.local import LocalTutor
+    from utils.tutors.served import ServedTutor
     from utils.tutors.stream import ChatStream, LocalStream
+    from utils.tutors.tutor import Sampling
 
     template = load_template(inference_prompt, "input")
-    sampling = Sampling(1, temperature, top_k, max_new_tokens, seed)
-    judge = from_flags(**judge_flags)
+    sampling = Sampling(temperature, top_k, max_new_tokens, seed)
     judge.check()
-    chats = [make_chat(words, pull=not judge_flags.get("no_pull")) for words in tutor_llm or []]
+    chats = [make_chat(words, pull=not no_pull) for words in tutor_llm or []]
     if None in chats:
-        raise ValueError("--tutor-llm offline: the offline judge cannot talk; name a service, or use --model")
-    local = models_of(model or ([] if chats else [cli.DEFAULT_MODEL]))
+        raise BadInput(f"--tutor-llm takes {FORMS}")
+    names = models_of(model or ([] if chats else [cli.DEFAULT_MODEL]))
+    local = [LocalTutor(name, sampling, template, device, dtype) for name in names]
     if engine == "server":
-        from utils.clients.openai_chat import OpenAIChat
-
-        key = "env:TUTOR_API_KEY" if os.environ.get("TUTOR_API_KEY") else "none"
-        chats, local = [OpenAIChat(key, name, address=server) for name in local] + chats, []
-    for chat in chats:
-        chat.check()
-    streams = [LocalStream(where, sampling, template, device=device, dtype=dtype) for where in local]
-    tutors = by_name([*streams, *(ChatStream(chat, sampling, template) for chat in chats)])
-    for stream in streams:
-        stream.check()
+        chats, local = [ServedTutor(tutor, server).chat for tutor in local] + chats, []
+    for one in (*chats, *local):
+        one.check()
+    tutors = by_name([*map(LocalStream, local), *(ChatStream(chat, sampling, template) for chat in chats)])
     dialogues = read_seeds(seeds) if seeds else []
     if terminal:
         from utils.pages.terminal import talk
@@ -85,8 +85,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="a chat service as a tutor, named as in --judge-llm: `openai <key | env:NAME | file:PATH> <model>` or "
         "`ollama [address] <model>`",
     )  # fmt: skip
-    parser.add_argument("--seeds", metavar="FILE", help="seed dialogues to open (in a terminal: the first is opened)")
-    parser.add_argument("--picks", default="runs/picks.json", metavar="FILE", help="where picks of two tutors are kept")
+    parser.add_argument(
+        "--seeds", type=Path, metavar="FILE", help="seed dialogues to open (a terminal opens the first)"
+    )
+    parser.add_argument("--picks", type=Path, default="runs/picks.json", metavar="FILE", help="where picks are kept")
     parser.add_argument("--terminal", action="store_true", help="talk here instead of in a browser")
     cli.add_generation_flags(parser, max_new_tokens=250, temperature=0.7)
     cli.add_judge_flags(parser)

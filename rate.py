@@ -12,6 +12,7 @@ Written: what human_vs_gpt and fit_rubric read, one row per rater and answer, an
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from utils import cli
@@ -19,7 +20,7 @@ from utils.pages.serve import add_page_flags
 
 
 def main(
-    *, answers: Sequence[str], output: str, seed: int = 0, limit: int | None = None, repeat: float = 0.0,
+    *, answers: Sequence[Path], output: Path, seed: int = 0, limit: int | None = None, repeat: float = 0.0,
     pairwise: bool = False, server_name: str = "127.0.0.1", server_port: int | None = None, share: bool = False,
     password: str | None = None, inbrowser: bool = False,
 ) -> None:  # fmt: skip
@@ -53,10 +54,10 @@ def main(
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     parser.add_argument(
-        "--answers", required=True, nargs="+", metavar="PATH",
+        "--answers", type=Path, required=True, nargs="+", metavar="PATH",
         help="evaluation files (lists of rows with `prompt` and `output`) or training roots: all are shuffled together",
     )  # fmt: skip
-    parser.add_argument("--output", required=True, metavar="FILE", help="where the ratings go; the same file goes on")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the ratings; the same file goes on")
     parser.add_argument("--seed", type=int, default=0, help="another seed shows the answers in another order")
     parser.add_argument("--limit", type=cli.positive_int, help="only the first LIMIT of that order")
     parser.add_argument(

@@ -21,8 +21,9 @@ from utils.pages.to_rate import read_items, showings, shuffled
 from utils.prompts import INFERENCE_PROMPT, load_template
 from utils.records import TutorAnswer
 from utils.seeds.read import read_seeds
-from utils.tutors.local import Sampling
+from utils.tutors.local import LocalTutor
 from utils.tutors.stream import LocalStream
+from utils.tutors.tutor import Sampling
 
 ROOT = Path(__file__).resolve().parents[1]
 SEEDS = ROOT / "datasets" / "mathdial_test.jsonl"
@@ -94,8 +95,9 @@ def talking(chromium, models: list[str]) -> None:
     """chat_1280.png: two tutors side by side, after a pick; chat_400.png: while they answer, on a phone."""
     from utils.pages import chat_page
 
-    sampling = Sampling(1, temperature=0.7, top_k=50, max_new_tokens=64, seed=0)
-    tutors = [LocalStream(model, sampling, load_template(INFERENCE_PROMPT, "input")) for model in models]
+    sampling = Sampling(temperature=0.7, top_k=50, max_new_tokens=64, seed=0)
+    template = load_template(INFERENCE_PROMPT, "input")
+    tutors = [LocalStream(LocalTutor(model, sampling, template)) for model in models]
     picks = Picks("runs/picks.json")
     built = chat_page.build({tutor.name: tutor for tutor in tutors}, OfflineJudge(), picks, read_seeds(SEEDS))
     url = open_page(built)

@@ -10,6 +10,7 @@ import pytest
 from llama_server import llama_server
 
 import chat
+from utils import cli
 from utils.clients.openai_chat import OpenAIChat
 from utils.errors import BadInput
 from utils.judges.judge import OfflineJudge
@@ -21,8 +22,9 @@ from utils.prompts import INFERENCE_PROMPT, load_template
 from utils.records import Sample, SeedDialogue
 from utils.seeds.read import DATASETS_DIR, read_seeds
 from utils.tutors.generation import sample_answers
-from utils.tutors.local import Sampling, fit_prompt
+from utils.tutors.local import LocalTutor, fit_prompt
 from utils.tutors.stream import WRITING, ChatStream, LocalStream, Prompt
+from utils.tutors.tutor import Sampling
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = load_template(INFERENCE_PROMPT, "input")
@@ -65,12 +67,11 @@ def test_the_conversation_is_what_a_seed_row_has_in_its_prompt(tmp_path):
 
 def test_an_answer_grows_into_what_an_evaluation_would_have(model_and_tokenizer):
     """Guards: a page that draws, fits or cuts otherwise than the stages do."""
-    sampling = Sampling(1, temperature=1.0, top_k=50, max_new_tokens=12, seed=7)
-    tutor = LocalStream("smollm2", sampling, TEMPLATE)
+    options = {"temperature": 1.0, "top_k": 50, "max_new_tokens": 12, "seed": 7}
+    tutor = LocalStream(LocalTutor("smollm2", Sampling(**options), TEMPLATE))
     tutor.__dict__["_loaded"] = model_and_tokenizer
     text = "Student: I think 3/4 + 1/2 = 4/6."
     ids, _ = fit_prompt(model_and_tokenizer[1], TEMPLATE, SeedDialogue(id="", group="", text=text), 8000)
-    options = {"temperature": 1.0, "top_k": 50, "max_new_tokens": 12, "seed": 7}
     ((_, drawn),) = sample_answers(*model_and_tokenizer, [ids], num_samples=2, **options)
     *growing, last = tutor.stream(text, 1)
     assert last == drawn[1] != drawn[0]
@@ -95,7 +96,7 @@ class SmallService:
 
 
 def test_a_service_answers_with_the_same_fitting_and_cutting():
-    tutor = ChatStream(SmallService(), Sampling(1, 0.7, 50, 20, 0), TEMPLATE)
+    tutor = ChatStream(SmallService(), Sampling(0.7, 50, 20, 0), TEMPLATE)
     talk = Conversation().said(STUDENT, "a" * 40).said(TEACHER, "b" * 30).said(STUDENT, "Half of 30 is 10.")
     (*_, last) = Session(talk).answering([tutor])
     (given,) = last.answers
@@ -112,7 +113,7 @@ def test_a_server_s_answer_grows_and_ends_when_nobody_waits():
     talk = "Student: I think 3/4 + 1/2 = 4/6."
     with llama_server() as address:
         chat = OpenAIChat("none", "any", address=address)
-        tutor = ChatStream(chat, Sampling(1, temperature=0, top_k=50, max_new_tokens=24, seed=0), TEMPLATE)
+        tutor = ChatStream(chat, Sampling(temperature=0, top_k=50, max_new_tokens=24, seed=0), TEMPLATE)
         *growing, last = tutor.stream(talk)
         assert last.text and last.finish_reason in ("stop", "length", "speaker")
         texts = [one.text for one in growing]
@@ -120,9 +121,7 @@ def test_a_server_s_answer_grows_and_ends_when_nobody_waits():
         early = tutor.stream(talk)
         next(early), next(early)
         early.close()
-        tutor = ChatStream(
-            OpenAIChat("none", "any", address=address), Sampling(1, 0, 50, 24, 0), "x " * 5000 + "{input}"
-        )
+        tutor = ChatStream(OpenAIChat("none", "any", address=address), Sampling(0, 50, 24, 0), "x " * 5000 + "{input}")
         with pytest.raises(BadInput, match="longer than the model's context"):
             list(tutor.stream(talk))
 
@@ -196,8 +195,8 @@ def test_a_talk_in_the_terminal(tmp_path, capsys):
 
 
 def test_the_offline_judge_is_no_tutor():
-    with pytest.raises(ValueError, match="the offline judge cannot talk"):
-        chat.main(**vars(chat.parse_args(["--tutor-llm", "offline"])))
+    with pytest.raises(ValueError, match="--tutor-llm takes `openai"):
+        cli.call(chat.main, chat.parse_args(["--tutor-llm", "offline"]))
 
 
 COMMANDS = re.findall(r"^python -m (.+)$", (ROOT / "docs" / "pages.md").read_text(encoding="utf-8"), re.MULTILINE)

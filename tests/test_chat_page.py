@@ -13,8 +13,9 @@ from utils.pages.picks import Picks
 from utils.prompts import INFERENCE_PROMPT, load_template
 from utils.records import Sample
 from utils.seeds.read import DATASETS_DIR, read_seeds
-from utils.tutors.local import Sampling
+from utils.tutors.local import LocalTutor
 from utils.tutors.stream import WRITING, LocalStream, Prompt
+from utils.tutors.tutor import Sampling
 
 HOSTILE = (
     "<script>window.hacked = 1</script><img src='http://192.0.2.1/x.png' onerror='window.hacked = 2'>"
@@ -70,7 +71,8 @@ class Student(Visitor):
 
 def test_a_talk_with_the_bundled_model_stopped_in_the_middle(chromium, tmp_path, model_and_tokenizer):
     """Guards: another prompt than in training, an answer that does not grow, a model that goes on after Stop."""
-    tutor = LocalStream("smollm2", Sampling(1, 1.0, 50, 400, 0), load_template(INFERENCE_PROMPT, "input"))
+    sampling = Sampling(temperature=1.0, top_k=50, max_new_tokens=400, seed=0)
+    tutor = LocalStream(LocalTutor("smollm2", sampling, load_template(INFERENCE_PROMPT, "input")))
     tutor.__dict__["_loaded"] = model_and_tokenizer
     seed = read_seeds(DATASETS_DIR / "mathdial_test.jsonl")[0]
     with chat_page(tmp_path / "picks.json", tutor, seeds=[seed]) as url:

@@ -10,6 +10,7 @@ import pytest
 from browser import ROOT, PageServer, Visitor, opened
 
 import human_vs_gpt
+from utils import cli
 
 GOOD = {"questions": "yes", "on_topic": 5.0, "helpful": 4.0, "reveal_answer": "no"}
 BAD = {"questions": "no", "on_topic": 4.0, "helpful": 1.0, "reveal_answer": "yes"}
@@ -117,7 +118,7 @@ def test_ten_answers_by_keyboard_with_a_kill_in_the_middle(chromium, files, tmp_
 
     compared = str(tmp_path / "human_vs_gpt.json")
     args = human_vs_gpt.parse_args(["--humans", str(output), "--output-path", compared])
-    assert human_vs_gpt.main(**vars(args))["answers"] == 10
+    assert cli.call(human_vs_gpt.main, args)["answers"] == 10
 
 
 def test_two_browsers_at_once_labels_back_and_skip(chromium, files):

@@ -16,7 +16,8 @@ from utils.dialogue import cut_at_new_turn
 from utils.errors import BadInput
 from utils.prompts import shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
-from utils.tutors.local import Sampling, fit_prompt
+from utils.tutors.local import LocalTutor, fit_prompt
+from utils.tutors.tutor import Sampling
 
 WRITING = "writing"  # the finish_reason of an answer that is not finished
 TOKENS_AT_ONCE = 2  # how many are drawn between two looks at the text
@@ -43,26 +44,25 @@ class StreamingTutor(Protocol):
 
 
 class LocalStream:
-    """A model that is loaded here, when it is first asked."""
+    """A model that is loaded here, when it is first asked; `tutor` says which, and how its answers are drawn."""
 
-    def __init__(self, model: str, sampling: Sampling, template: str, *, device: str = "auto", dtype: str = "auto"):
-        self.name = models.display_name(model)
-        self._where, self._sampling, self._template = model, sampling, template
-        self._device, self._dtype = device, dtype
+    def __init__(self, tutor: LocalTutor):
+        self.name = tutor.name
+        self._tutor = tutor
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        return models.load(self._where, self._device, self._dtype)
+        return models.load(self._tutor.model, self._tutor.device, self._tutor.dtype)
 
     def check(self) -> None:
-        """Make sure that the model can be had, by its configuration alone. Raises OSError or ValueError if not."""
-        models.context_length(self._where)
+        """Make sure that the model can be had, without loading it. Raises BadInput or OSError if not."""
+        self._tutor.check()
 
     def _fitted(self, dialogue: str) -> tuple[list[int], int]:
-        room = models.context_length(self._where) - self._sampling.max_new_tokens
+        seed = SeedDialogue(id="", group="", text=dialogue)
         try:
-            return fit_prompt(self._loaded[1], self._template, SeedDialogue(id="", group="", text=dialogue), room)
-        except ValueError as error:
+            return fit_prompt(self._loaded[1], self._tutor.template, seed, self._tutor.room())
+        except BadInput as error:
             raise BadInput(str(error).removeprefix("seed : ")) from None
 
     def prompt(self, dialogue: str) -> Prompt:
@@ -75,7 +75,7 @@ class LocalStream:
 
         from utils.tutors.generation import _end_tokens, _forward_prompt, _noise, _pick
 
-        (model, tokenizer), how = self._loaded, self._sampling
+        (model, tokenizer), how = self._loaded, self._tutor.sampling
         prompt, _ = self._fitted(dialogue)
         noise, ends = (
             _noise(prompt, sample, how.seed, how.max_new_tokens).to(model.device),
