@@ -1,11 +1,9 @@
-"""What the rating page keeps and says, without a browser: order, files, resuming, agreement; and text as HTML."""
+"""What the rating page keeps and says, without a browser: order, files, resuming, agreement."""
 
 import json
 import signal
 import subprocess
 import sys
-from html.parser import HTMLParser
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -14,7 +12,7 @@ import fit_rubric
 import rate
 from utils.dpo.preferences import read_preferences
 from utils.errors import BadInput
-from utils.pages import serve, text
+from utils.pages import serve
 from utils.pages.outcome import compare_picks, compare_ratings
 from utils.pages.ratings import Ratings, checked_name, minutes_left, next_showing
 from utils.pages.to_rate import Item, pair_up, read_items, showings, shuffled
@@ -204,65 +202,6 @@ def test_picks_become_preference_rows_and_are_compared_with_the_judge(tmp_path, 
     (found,) = compare_picks(pairs, ratings)
     assert dict(found.lines)["Prefer the same answer"].startswith("0.67 [")  # 2 of the 3 that Ann decided
     assert dict(found.lines)["Pairs of which one sees no difference (left out)"] == "1"
-
-
-class Tags(HTMLParser):
-    def __init__(self, source):
-        super().__init__()
-        self.found, self.attributes, self.words = set(), set(), ""
-        self.feed(source)
-
-    def handle_starttag(self, tag, attrs):
-        self.found.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_data(self, data):
-        self.words += data
-
-
-needs_mathml = pytest.mark.skipif(find_spec("latex2mathml") is None, reason="latex2mathml is not installed")
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "</div></section><style>*{display:none}</style>",
-    "**bold** [a](javascript:alert(1))",
-    "${alert(1)} {{x}}",
-    "`<b onclick=x>`",
-    "```html\n<script>alert(1)</script>\n```",
-    r"$\text{<img src=x onerror=alert(1)>}$",
-    r"$\href{javascript:alert(1)}{x}$",
-    r"$\style{color:red}{x}$",
-    "\ud800 \0 \u202e",
-    "$" * 99,
-    r"\(" + "{" * 900 + r"\)",
-    "\\[\\frac{\\]",
-]
-
-
-@needs_mathml
-@pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_model_s_text_is_text(hostile):
-    """Guards: an answer that runs a script, loads a picture, hides the page or breaks out of its box."""
-    tags = Tags(text.as_html(hostile))
-    assert tags.found <= {"div", "code", "pre", *text.MATHML}
-    assert tags.attributes <= {"class", "dir", "tabindex", *text.ATTRIBUTES}
-    assert not {"$", "`"} & set(text.as_html(hostile)) and "{{" not in text.as_html(hostile)
-    if "$" not in hostile and "\\" not in hostile and "`" not in hostile and hostile.isascii() and "\0" not in hostile:
-        assert tags.words == hostile  # and nothing of it is lost
-
-
-@needs_mathml
-def test_mathematics_and_code_are_readable_and_money_is_money():
-    assert "<mfrac>" in text.as_html(r"so \(\frac{1}{2}\)") and "<msup>" in text.as_html("take $x^2$ now")
-    assert "<math" not in text.as_html("A pen costs $5 and a book $7, so $12 ($5+$7).")
-    assert "<pre" in text.as_html("```python\nx = 1\n    y\n```") and "    y" in text.as_html(
-        "```python\nx = 1\n    y\n```"
-    )
-
-
-def test_the_turns_of_a_dialogue_stand_under_their_speakers():
-    found = text.dialogue_as_html("A lesson.\n\nStudent: hello\nTeacher: And?\nStudent: شكرا")
-    assert Tags(found).words == "TextA lesson.StudenthelloTeacherAnd?Studentشكرا"
 
 
 def test_only_this_machine_unless_told_otherwise():
