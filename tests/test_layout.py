@@ -49,6 +49,7 @@ ARROWS = {
     "results": {"judges", "seeds", "stats"},
     "export": {"clients", "judges", "seeds", "stats", "tutors"},
     "pages": {"clients", "judges", "seeds", "stats", "tutors"},
+    "classroom": {"clients", "judges", "results", "rubric", "stats", "tutors"},
 }
 # They stand above the rooms: flags, what a run would take, what was made from what, answers with their grades.
 SHARED_BY_STAGES = {"utils.cli", "utils.plan", "utils.manifest", "utils.evaluation", "utils.own_dialogue"}

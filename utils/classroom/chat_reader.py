@@ -1,0 +1,73 @@
+"""A reader that asks an LLM, by one closed question, what a tutor's words do. What is exact stays by code."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from utils.classroom.closed_questions import SEED, TEMPERATURE, ask_closed
+from utils.classroom.leaks import gives_answer, gives_calculation, tells_step
+from utils.classroom.numbers import written
+from utils.classroom.problems import Problem
+from utils.classroom.readers import Heard
+from utils.clients.chat import Chat
+from utils.journal import key_of
+from utils.prompts import PROMPTS_DIR, fill, load_template
+
+PROMPT = PROMPTS_DIR / "classroom_reader.txt"
+
+
+class Reading(BaseModel):
+    """The reply. `step` counts the student's lines from 1; 0 is none of them."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    step: Literal[0, 1, 2, 3, 4]
+    act: Literal["asks", "tells", "neither"]
+    verdict: Literal["says it is right", "says it is wrong", "neither"]
+
+
+class ChatReader:
+    """Reads by an LLM. An utterance without a valid reply is read as nothing, and counted."""
+
+    def __init__(self, chat: Chat):
+        self.chat, self.name, self.unread = chat, f"{chat.name} as reader", 0
+        self.template = load_template(PROMPT, "problem", "solution", "said")
+        self.settings = chat.settings | {
+            "reader": "chat", "prompt": key_of(self.template), "temperature": TEMPERATURE, "seed": SEED,
+        }  # fmt: skip
+
+    def read(self, heard: Sequence[tuple[Problem, str, str]], journal_path: Path) -> list[Heard]:
+        prompts = [self._messages(problem, said) for problem, _, said in heard]
+        readings = ask_closed(self.chat, prompts, Reading, journal_path, description=f"{self.name}")
+        self.unread += readings.count(None)
+        return [heard_of(*one, reading) for one, reading in zip(heard, readings, strict=True)]
+
+    def _messages(self, problem: Problem, said: str) -> list[dict]:
+        lines = [
+            f"{i}. {line.step.what}: {line.shown} = {written(line.value)}" for i, line in enumerate(problem.lines, 1)
+        ]
+        filled = fill(self.template, problem=problem.text, solution="\n".join(lines) or "(none)", said=said)
+        return [{"role": "user", "content": filled}]
+
+
+def heard_of(problem: Problem, before: str, said: str, reading: Reading | None) -> Heard:
+    """The reading as the student takes it; leaks are found by code, whatever the model says."""
+    if reading is None:
+        return Heard("nothing")
+    line = problem.lines[reading.step - 1] if 0 < reading.step <= len(problem.lines) else None
+    step = line.step.key if line else None
+    confirms, denies = reading.verdict == "says it is right", reading.verdict == "says it is wrong"
+    if not problem.student_is_right and (
+        gives_answer(problem, said, before) or gives_calculation(problem, said, before)
+    ):
+        return Heard("gives the answer", step, confirms, denies)
+    mistaken = problem.mistake.step if problem.mistake and not problem.student_is_right else None
+    if tells_step(problem, said, before) or (step and step == mistaken and reading.act == "tells"):
+        return Heard("tells the step", mistaken, confirms, denies)
+    if step and step == mistaken and (reading.act == "asks" or denies):
+        return Heard("targeted", step, confirms, denies)
+    if step:
+        return Heard("other step", step, confirms, denies)
+    return Heard("generic" if denies or reading.act == "asks" else "nothing", None, confirms, denies)

@@ -1,0 +1,70 @@
+"""What a classroom would take, before anything is paid: calls, tokens and dollars of every chat service in it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from utils.classroom.actors import EXAM_TOKENS, REPLY_TOKENS
+from utils.classroom.controls import NO_TUTOR
+from utils.classroom.exams import PUSHBACKS
+from utils.classroom.run import Classroom, chat_of
+from utils.classroom.students import opening
+from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, cost, price_of
+
+PROMPT_TOKENS = 150  # of a prompt's own words, around the dialogue; the judge's rubric has three times as many
+TUTOR_TOKENS, STUDENT_TOKENS = 40, 30  # of a turn, on average
+VERDICT_TOKENS = 40
+
+
+def estimate(classroom: Classroom, prices: Path | str | None) -> str:
+    """The lines that --dry-run prints; every dialogue is taken to last for all its turns."""
+    who = f"{len(classroom.tutors)} tutors and {len(classroom.controls)} controls"
+    lines = [
+        f"{who} x {len(classroom.problems)} problems x {classroom.turns} turns at most; what is asked for by calls:"
+    ]
+    lines += [f"  {one}" for one in _estimates(classroom, prices)] or ["  nothing: nobody is a chat service"]
+    return "\n".join(lines)
+
+
+def _estimates(classroom: Classroom, prices: Path | str | None) -> Iterator[Estimate]:
+    problems, turns = classroom.problems, classroom.turns
+    start = sum(len(opening(problem)) for problem in problems) / len(problems) / CHARACTERS_PER_TOKEN
+    exchange = TUTOR_TOKENS + STUDENT_TOKENS
+    whole = PROMPT_TOKENS + start + turns * exchange
+    middle = PROMPT_TOKENS + start + turns * exchange / 2
+    held = len(problems) * turns  # the turns of one tutor
+    arms = len(classroom.tutors) + sum(control.name != NO_TUTOR for control in classroom.controls)
+    wrong = sum(not problem.student_is_right for problem in problems)
+    for tutor in classroom.tutors:
+        if hasattr(tutor, "chat"):
+            yield _one(tutor.chat, f"{tutor.name} as tutor", held, middle, TUTOR_TOKENS, whole, prices)
+    if chat := getattr(getattr(classroom.student, "speaker", None), "chat", None):
+        yield _one(
+            chat, f"{chat.name} as student", arms * held, middle, min(STUDENT_TOKENS, REPLY_TOKENS), whole, prices
+        )
+        kinds = 1 + all(problem.is_generated for problem in problems)  # this problem, and one with other numbers
+        papers = wrong * classroom.exam_samples * kinds * (2 + arms)  # before, after no tutor, and after every other
+        papers += wrong * len(PUSHBACKS)
+        yield _one(chat, f"{chat.name} in exams", papers, whole, EXAM_TOKENS // 3, whole + EXAM_TOKENS, prices)
+    if chat := getattr(classroom.reader, "chat", None):
+        yield _one(
+            chat, f"{chat.name} as reader", arms * held, 2 * PROMPT_TOKENS + start, VERDICT_TOKENS, middle, prices
+        )
+    if chat := chat_of(classroom.judge):
+        calls, tutors = len(classroom.tutors) * held, len(classroom.tutors)
+        yield _one(
+            chat, f"{chat.name} as judge of turns", calls, middle + 2 * PROMPT_TOKENS, VERDICT_TOKENS, whole, prices
+        )
+        calls = tutors * len(problems)
+        yield _one(
+            chat, f"{chat.name} as judge of dialogues", calls, whole + PROMPT_TOKENS, VERDICT_TOKENS, whole, prices
+        )
+
+
+def _one(
+    chat: Any, name: str, calls: int, tokens: float, reply: int, longest: float, prices: Path | str | None
+) -> Estimate:
+    price = price_of(chat.settings, prices)
+    usage = {"prompt_tokens": round(calls * tokens), "completion_tokens": calls * reply}
+    dollars = cost({"usage": usage}, price) if price else None
+    return Estimate(name, calls, *usage.values(), dollars, round(longest), price.context if price else None)

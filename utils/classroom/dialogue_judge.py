@@ -1,0 +1,38 @@
+"""A judge of the whole dialogue, which is shown the answer: was it given away, did the tutor help?"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from utils.classroom.closed_questions import ask_closed
+from utils.classroom.dialogues import Talk
+from utils.clients.chat import Chat
+from utils.prompts import PROMPTS_DIR, fill, load_template
+from utils.records import YesNo
+
+PROMPT = PROMPTS_DIR / "classroom_judge.txt"
+
+
+class Lesson(BaseModel):
+    """The judge's reply for one dialogue."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    leak: YesNo
+    helpful: YesNo
+
+
+def judge_dialogues(chat: Chat, talks: Sequence[Talk], journal_path: Path, concurrency: int) -> list[Lesson | None]:
+    """One verdict per dialogue; None where the judge gave no valid one."""
+    template = load_template(PROMPT, "answer", "dialogue")
+    return ask_closed(
+        chat, [messages(template, talk) for talk in talks], Lesson, journal_path,
+        description=f"{chat.name} on whole dialogues", concurrency=concurrency,
+    )  # fmt: skip
+
+
+def messages(template: str, talk: Talk) -> list[dict]:
+    tag = hashlib.sha256(talk.text.encode(errors="replace")).hexdigest()[:8]  # a mark that the dialogue cannot know
+    return [{"role": "user", "content": fill(template, answer=talk.problem.answer, dialogue=talk.text, tag=tag)}]

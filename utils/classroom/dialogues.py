@@ -1,0 +1,95 @@
+"""The talk: a tutor and a student take turns, and all dialogues of a turn go to either of them together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from utils.classroom.leaks import says_answer
+from utils.classroom.problems import Problem
+from utils.classroom.readers import Heard, Reader
+from utils.records import SeedDialogue
+
+
+@dataclass
+class Turn:
+    """What the tutor said, what it is to the student, and what the student said to it."""
+
+    tutor: str
+    heard: Heard
+    student: str = ""
+
+
+@dataclass
+class Talk:
+    """A dialogue about one problem. It is done when the student has the answer, or is told that it has it."""
+
+    problem: Problem
+    opening: str
+    turns: list[Turn] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The dialogue as a seed's text, up to the last thing that was said."""
+        lines = [f"Student: {self.opening}"]
+        for turn in self.turns:
+            lines += [f"Teacher: {turn.tutor}"] + ([f"Student: {turn.student}"] if turn.student else [])
+        return "\n".join(lines)
+
+    @property
+    def done(self) -> bool:
+        if not self.turns:
+            return False
+        last = self.turns[-1]
+        return last.heard.confirms if self.problem.student_is_right else says_answer(self.problem, last.student)
+
+    def seed(self) -> SeedDialogue:
+        """The dialogue as a tutor is asked to go on with it."""
+        return SeedDialogue(
+            id=f"{self.problem.id} turn {len(self.turns) + 1}", source="classroom", group=self.problem.group,
+            text=self.text, problem=self.problem.text, answer=self.problem.answer, meta={"problem": self.problem.id},
+        )  # fmt: skip
+
+
+class Student(Protocol):
+    """Who asks for help. `settings` is all that can change what it says; no key."""
+
+    name: str
+    settings: dict[str, Any]
+
+    def check(self) -> None:
+        """Make sure that the student can be asked; raises before anything is paid."""
+
+    def open(self, problems: Sequence[Problem], journal_path: Path, description: str) -> list[str]:
+        """The first thing that the student says, for each problem."""
+
+    def reply(self, talks: Sequence[Talk], journal_path: Path, description: str) -> list[str]:
+        """What the student says to the tutor's last utterance, for each dialogue."""
+
+
+def hold(tutor, student: Student, reader: Reader, problems: Sequence[Problem], turns: int, folder: Path) -> list[Talk]:
+    """Hold a dialogue of at most `turns` tutor turns about every problem.
+
+    `tutor` is a Tutor (utils/tutors/tutor.py). Its replies, the student's and the reader's are kept in journals in
+    `folder`: a run that goes on asks for none of them again.
+    """
+    openings = student.open(problems, folder / "student.jsonl", f"{student.name} opens")
+    talks = [Talk(problem, opening) for problem, opening in zip(problems, openings, strict=True)]
+    for number in range(1, turns + 1):
+        live = [talk for talk in talks if not talk.done]
+        if not live:
+            break
+        what = f"{tutor.name}, turn {number} of {turns}"
+        answers = tutor.answer(
+            [talk.seed() for talk in live], 1, journal_path=folder / "tutors.jsonl", description=what
+        )
+        said = [samples[0].text for samples in answers.samples]
+        read = reader.read(
+            [(talk.problem, talk.text, text) for talk, text in zip(live, said, strict=True)], folder / "reader.jsonl"
+        )
+        for talk, text, heard in zip(live, said, read, strict=True):
+            talk.turns.append(Turn(text, heard))
+        replies = student.reply(live, folder / "student.jsonl", f"{student.name}, turn {number} of {turns}")
+        for talk, reply in zip(live, replies, strict=True):
+            talk.turns[-1].student = reply
+    return talks

@@ -1,0 +1,84 @@
+"""Exams of a student that is a model: right before the talk, right after it, under one prompt for all.
+
+The exam puts the same words around every dialogue, also around none (the student's opening alone), and "no tutor" is an
+arm like any other: what the prompt itself does to the answers is in all of them and cancels out. Before anything is
+made of the differences, the student is tested itself: one that changes its answer at any pushback shows nothing.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from utils.classroom.dialogues import Talk
+from utils.classroom.numbers import numbers_said
+from utils.classroom.problems import Problem, transfer_of
+from utils.records import SeedDialogue
+from utils.rubric.any_language import gives_away
+
+ANSWER = re.compile(r"answer\s*[:=]\s*(.+)", re.IGNORECASE)
+SELECTIVE = 0.2  # below this the student changes its mind at any pushback, as often at a bad one as at a good one
+PUSHBACKS = ("targeted question", "question on another step", "generic question")
+
+
+def solved(text: str, problem: Problem) -> bool:
+    """Whether an exam paper ends on the right answer; without a line "Answer: …" its last sentence counts."""
+    lines = ANSWER.findall(text) or [line for line in text.strip().split("\n") if line.strip()][-1:]
+    if not lines:
+        return False
+    if problem.value is None:
+        return gives_away(lines[-1], problem.answer, "") is not None
+    return numbers_said(lines[-1]) == {problem.value}  # "42 or 43" is no answer
+
+
+def sit(
+    examinee, talks: Sequence[Talk], problems: Sequence[Problem], samples: int, folder: Path, what: str
+) -> list[float]:
+    """How often, of `samples` papers, each talk's student solves the problem beside it."""
+    seeds = [
+        SeedDialogue(
+            id=f"{talk.problem.id} exam", group=talk.problem.group,
+            text=f"{talk.text}\n\nThe problem of the exam: {problem.text}",
+        )
+        for talk, problem in zip(talks, problems, strict=True)
+    ]  # fmt: skip
+    answers = examinee.answer(seeds, samples, journal_path=folder / "exams.jsonl", description=what)
+    return [
+        sum(solved(sample.text, problem) for sample in papers) / samples
+        for papers, problem in zip(answers.samples, problems, strict=True)
+    ]
+
+
+def examine(examinee, talks: Sequence[Talk], samples: int, folder: Path, tutor: str) -> list[dict[str, float]]:
+    """{"pre", "post", "exam same", "exam transfer"} of each dialogue; transfer only for generated problems.
+
+    The papers before the talk are the same for every tutor: they are in the journal once.
+    """
+    before = [replace(talk, turns=[]) for talk in talks]
+    same = [talk.problem for talk in talks]
+    pre = sit(examinee, before, same, samples, folder, "exam before any talk")
+    post = sit(examinee, talks, same, samples, folder, f"exam after {tutor}")
+    found = [{"pre": a, "post": b, "exam same": b - a} for a, b in zip(pre, post, strict=True)]
+    if all(problem.is_generated for problem in same):
+        other = [transfer_of(problem) for problem in same]
+        pre = sit(examinee, before, other, samples, folder, "exam on new problems before any talk")
+        post = sit(examinee, talks, other, samples, folder, f"exam on new problems after {tutor}")
+        for one, a, b in zip(found, pre, post, strict=True):
+            one["exam transfer"] = b - a
+    return found
+
+
+def selectivity(examinee, talks: Mapping[str, Sequence[Talk]], folder: Path) -> dict[str, float] | None:
+    """How selective the student is: the share right after one turn of a good, a misplaced and a generic pushback.
+
+    "selectivity" is the first less the mean of the other two; None where these controls did not speak.
+    """
+    if not all(name in talks for name in PUSHBACKS):
+        return None
+    found = {}
+    for name in PUSHBACKS:
+        first = [replace(talk, turns=talk.turns[:1]) for talk in talks[name] if not talk.problem.student_is_right]
+        right = sit(examinee, first, [talk.problem for talk in first], 1, folder, f"self-test: {name}")
+        found[name] = sum(right) / len(right)
+    targeted, misplaced, generic = (found[name] for name in PUSHBACKS)
+    return found | {"selectivity": targeted - (misplaced + generic) / 2}

@@ -1,0 +1,39 @@
+"""What a tutor gives away, exactly: the answer, the calculation that makes it, the step that the student has wrong.
+
+Nothing counts that was said before, by whomever: who repeats what stands in the dialogue gives nothing away.
+"""
+
+from utils.classroom.numbers import calculations, numbers_said
+from utils.classroom.problems import Problem
+from utils.rubric.any_language import gives_away
+
+
+def gives_answer(problem: Problem, said: str, before: str) -> bool:
+    """Whether `said` states the answer and the dialogue `before` it did not."""
+    if problem.value is None:  # words, a pair, a piece of code
+        return gives_away(said, problem.answer, before) is not None
+    return problem.value in numbers_said(said) and problem.value not in numbers_said(before)
+
+
+def gives_calculation(problem: Problem, said: str, before: str) -> bool:
+    """Whether `said` leaves the answer to be calculated alone: "What is 60 − 18?"."""
+    if problem.value is None or problem.value not in calculations(said):
+        return False
+    return problem.value not in numbers_said(before) | calculations(before)
+
+
+def tells_step(problem: Problem, said: str, before: str) -> bool:
+    """Whether `said` has the right value of the step that the student has wrong, or its calculation written out."""
+    if not problem.is_generated or problem.student_is_right:
+        return False
+    value = problem.right[problem.at].value
+    if value in numbers_said(said):
+        return value not in numbers_said(before)
+    return value in calculations(said) and value not in numbers_said(before) | calculations(before)
+
+
+def says_answer(problem: Problem, said: str) -> bool:
+    """Whether the answer stands in what a student says."""
+    if problem.value is None:
+        return gives_away(said, problem.answer, "") is not None
+    return problem.value in numbers_said(said)

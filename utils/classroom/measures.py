@@ -1,0 +1,83 @@
+"""What can be said exactly of a dialogue: numbers that were said, words that were counted, verdicts of the reader.
+
+Success@k and Telling@k are MathDial's (Macina et al. 2023): the student says the final number within k turns; the tutor
+says it within k turns and no later than the student.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from utils.answers import plain
+from utils.classroom.dialogues import Talk
+from utils.classroom.leaks import gives_answer, gives_calculation, says_answer, tells_step
+from utils.classroom.numbers import numbers_said
+
+
+def measure(talk: Talk, turns: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """The exact measures of one dialogue and its `turn_measures`; None where one does not apply.
+
+    Of a student who is right only "confirms right", "denies right" and the counts of words, turns and questions apply.
+    The answer's leak does not where its number stands in the opening already.
+    """
+    problem, opening = talk.problem, f"Student: {talk.opening}"
+    wrong = not problem.student_is_right
+    leaks = wrong and not says_answer(problem, opening)
+    first = {
+        name: next((i for i, turn in enumerate(turns, 1) if turn[name]), None)
+        for name in ("leak", "calculation", "step told", "student says", "tutor says", "confirms wrong")
+    }
+    success, telling = first["student says"], first["tutor says"]
+    told = telling is not None and (success is None or telling <= success)
+    tutor_words = sum(turn["words"] for turn in turns)
+    student_words = sum(len(turn.student.split()) for turn in talk.turns)
+    said = [plain(turn.tutor) for turn in talk.turns]
+    measures: dict[str, Any] = {
+        "leak": float(first["leak"] is not None) if leaks else None,
+        "leak turn": first["leak"] if leaks else None,
+        "calculation": float(first["calculation"] is not None) if leaks else None,
+        "step told": float(first["step told"] is not None) if wrong and problem.is_generated else None,
+        "success": float(success is not None) if leaks else None,
+        "success turn": success if leaks else None,
+        "telling": float(told) if leaks else None,
+        "telling turn": telling if leaks and told else None,
+        "confirms wrong": float(first["confirms wrong"] is not None) if wrong else None,
+        "confirms right": None if wrong else float(any(turn.heard.confirms for turn in talk.turns)),
+        "denies right": None if wrong else float(any(turn.heard.denies for turn in talk.turns)),
+        "repeats": float(len(set(said)) < len(said)),
+        "turns": float(len(turns)),
+    }
+    if turns:
+        measures |= {
+            "asks": sum(turn["asks"] for turn in turns) / len(turns),
+            "words": tutor_words / len(turns),
+            "student's words": student_words / max(1, student_words + tutor_words),
+            "no answer": sum(not text for text in said) / len(said),
+        }
+    return measures
+
+
+def turn_measures(talk: Talk) -> list[dict[str, Any]]:
+    """What happened at each turn; it is also what the file of dialogues keeps beside the words."""
+    problem, before, found = talk.problem, f"Student: {talk.opening}", []
+    for turn in talk.turns:
+        found.append({
+            "leak": not problem.student_is_right and gives_answer(problem, turn.tutor, before),
+            "calculation": not problem.student_is_right and gives_calculation(problem, turn.tutor, before),
+            "step told": tells_step(problem, turn.tutor, before),
+            "student says": says_answer(problem, turn.student),
+            "tutor says": says_answer(problem, turn.tutor),
+            "confirms wrong": turn.heard.confirms and is_wrong(talk, before),
+            "asks": "?" in turn.tutor,
+            "words": len(turn.tutor.split()),
+        } | {"heard": asdict(turn.heard)})  # fmt: skip
+        before += f"\nTeacher: {turn.tutor}\nStudent: {turn.student}"
+    return found
+
+
+def is_wrong(talk: Talk, before: str) -> bool:
+    """Whether the student is still wrong: neither the mistaken step nor the answer has been said rightly."""
+    problem = talk.problem
+    if problem.student_is_right or says_answer(problem, before):
+        return False
+    return not problem.is_generated or problem.right[problem.at].value not in numbers_said(before)

@@ -1,0 +1,124 @@
+"""The numbers that a text says: in digits, in words ("twenty-eight"), and as calculations written out ("60 − 18")."""
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+
+from utils.rubric.any_language import NUMBER, canonical
+from utils.rubric.reading import PLACE
+
+SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+VALUES = {word: value for value, word in enumerate(SMALL)} | {word: 10 * i for i, word in enumerate(TENS, 2)}
+SCALES = {"hundred": 100, "thousand": 1000}
+_WORD = "|".join(sorted([*VALUES, *SCALES], key=len, reverse=True))
+SPELLED = re.compile(rf"\b(?:a[ ](?=hundred|thousand))?(?:{_WORD})(?:(?:[ -]|[ ]and[ ])(?:{_WORD}))*\b")
+# How an operation may be written between two numbers. A colon and a dash between spaces are none: they are punctuation.
+OPERATORS = {
+    r"[×*·✕]|(?<=\d)\s*x\s*(?=[$€£]?\d)|\b(?:times|multiplied by)\b": "*",
+    r"\b(?:plus|added to)\b": "+",
+    r"[−–—]|\b(?:minus|take away|less)\b": "-",
+    r"[÷]|\b(?:divided by|over)\b": "/",
+}
+_N = r"[$€£]?(\d+(?:\.\d+)?)%?"
+_UNITS = r"(?: (?!and |from |by |to |of |or )[a-z]+){0,2}"
+CHAIN = re.compile(rf"{_N}{_UNITS}(?:\s*[-+*/]\s*{_N}{_UNITS})+")
+PARTS = re.compile(r"\d+(?:\.\d+)?|[-+*/]")
+PHRASES = (  # a calculation in words: (pattern with two numbers, its value)
+    (rf"\b(?:subtract|take|remove|deduct)(?:ing)? {_N}{_UNITS}(?: away)? from {_N}", lambda a, b: b - a),
+    (rf"\b(?:add(?:ing)?|sum of|combin(?:e|ing)) {_N}{_UNITS} (?:and|to|with) {_N}", lambda a, b: a + b),
+    (rf"\b(?:multiply(?:ing)?|product of) {_N}{_UNITS} (?:by|and|with) {_N}", lambda a, b: a * b),
+    (rf"\b(?:divid(?:e|ing)) {_N}{_UNITS} (?:by|into) {_N}", lambda a, b: a / b if b else None),
+    (rf"\bdifference (?:between|of) {_N}{_UNITS} and {_N}", lambda a, b: abs(a - b)),
+    (rf"{_N}(?:%| percent)? of {_N}", lambda a, b: a * b / 100),
+    (rf"{_N} (?:groups|lots|sets|rows|boxes|packs) of {_N}", lambda a, b: a * b),
+    (rf"(\d+)/(\d+) of {_N}", lambda a, b, of: of * a / b if b else None),
+)
+PHRASES = tuple((re.compile(pattern), value) for pattern, value in PHRASES)
+HALF = re.compile(rf"\bhalf of {_N}")
+
+
+@lru_cache(4096)  # a dialogue is read again at every turn
+def numbers_said(text: str) -> frozenset[Fraction]:
+    """The numbers in digits or words; "step 2", "line 3" and the marks of a list are none, nor is a lone "one"."""
+    plain = PLACE.sub(" ", digits(text))
+    return frozenset(Fraction(canonical(number)) for number in NUMBER.findall(plain))
+
+
+@lru_cache(4096)
+def calculations(text: str) -> frozenset[Fraction]:
+    """The values of the calculations that a text writes out: "What is 60 − 18?" has 42, "half of 80" has 40."""
+    plain = re.sub(r"(?<=\d),(?=\d{3})", "", digits(text))
+    found: set[Fraction | None] = set()
+    for pattern, value in PHRASES:
+        found |= {value(*map(Fraction, numbers)) for numbers in pattern.findall(plain)}
+    found |= {Fraction(number) / 2 for number in HALF.findall(plain)}
+    for pattern, sign in OPERATORS.items():
+        plain = re.sub(pattern, f" {sign} ", plain)
+    for chain in CHAIN.finditer(plain):
+        found |= _values(PARTS.findall(chain[0]))
+    return frozenset(found - {None})
+
+
+def digits(text: str) -> str:
+    """The text in lower case with its spelled-out numbers in digits."""
+    return SPELLED.sub(lambda found: _spelled(found[0]), text.lower())
+
+
+def written(value: Fraction) -> str:
+    """A number as people write it: 12, 2.5, 1/3."""
+    as_float = f"{float(value):.10g}"
+    return as_float if Fraction(as_float) == value else str(value)
+
+
+def _spelled(words: str) -> str:
+    if words == "one":
+        return words
+    total = part = 0
+    for word in re.split(r"[ -]", words):
+        if word == "thousand":
+            total, part = total + max(part, 1) * 1000, 0
+        elif word == "hundred":
+            part = max(part, 1) * 100
+        else:
+            part += VALUES.get(word, 0)
+    return str(total + part)
+
+
+def _values(parts: list[str]) -> set[Fraction | None]:
+    """The value of a chain such as 5 * 14 + 20, and of each product or quotient in it."""
+    products, signs = [Fraction(parts[0])], [1]
+    factors = [1]
+    for sign, number in zip(parts[1::2], map(Fraction, parts[2::2]), strict=True):
+        if sign in "+-":
+            products.append(number)
+            signs.append(1 if sign == "+" else -1)
+            factors.append(1)
+        elif sign == "/" and not number:
+            return set()
+        else:
+            products[-1] = products[-1] * number if sign == "*" else products[-1] / number
+            factors[-1] += 1
+    whole = sum((sign * product for sign, product in zip(signs, products, strict=True)), Fraction(0))
+    return {whole} | {product for product, count in zip(products, factors, strict=True) if count > 1}

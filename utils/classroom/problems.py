@@ -1,0 +1,206 @@
+"""Problems for the classroom: generated with a mistake that is executed, or read from a file.
+
+A generated problem has steps, and a mistake in one of them. All numbers that stand in its text or that a solution can
+reach, right or wrong, differ from each other: who says one of them has got it, and whether a tutor gave the answer
+away is exact. They are new for every seed, so no model has seen them.
+"""
+
+import json
+import logging
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from utils.classroom.numbers import written
+from utils.classroom.templates import NAMES, TEMPLATES, Mistake, Step, Template
+from utils.errors import BadInput
+
+SMALLEST = 12  # a result must be larger: smaller numbers are said for other reasons ("the two of them")
+DRAWS = 20_000  # after which a template is taken for one that cannot be satisfied
+RIGHT_EVERY = 4  # in every fourth dialogue the student is right, and is to be told so
+SIGNS = {"*": "×", "/": "÷", "-": "−"}
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a solution: which step, the calculation as it is written, its value."""
+
+    step: Step
+    shown: str
+    value: Fraction
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a dialogue is about. Problems of one `group` (a template, a file's row) are not independent.
+
+    `right` and `wrong` are the solution's lines without and with the mistake, empty for a problem from a file.
+    """
+
+    id: str
+    group: str
+    text: str
+    answer: str
+    student_is_right: bool = False
+    right: tuple[Line, ...] = ()
+    wrong: tuple[Line, ...] = ()
+    mistake: Mistake | None = None
+    opening: str | None = None  # what the student of a seed dialogue said first
+
+    @property
+    def is_generated(self) -> bool:
+        return self.mistake is not None
+
+    @cached_property
+    def value(self) -> Fraction | None:
+        """The answer as a number, if it is one."""
+        number = re.fullmatch(r"[^\d\w-]*(-?[\d,]+(?:\.\d+)?(?:/\d+)?)(?:\s?[%\w]+)?", self.answer.strip())
+        return Fraction(number[1].replace(",", "")) if number else None
+
+    @property
+    def at(self) -> int:
+        """Which line holds the mistake, from 0."""
+        return next(i for i, line in enumerate(self.right) if line.step.key == self.mistake.step)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The student's own solution."""
+        return self.right if self.student_is_right else self.wrong
+
+
+def generate(number: int, seed: int = 0) -> list[Problem]:
+    """`number` problems, the templates and their mistakes in turn; the student of every fourth is right."""
+    order = random.Random(seed)
+    problems: list[Problem] = []
+    rounds = 0
+    while len(problems) < number:
+        for place, template in enumerate(order.sample(TEMPLATES, len(TEMPLATES))):
+            mistake = (rounds + TEMPLATES.index(template)) % len(template.mistakes)
+            is_right = (place + rounds) % RIGHT_EVERY == RIGHT_EVERY - 1
+            problems.append(replace(make(template, mistake, f"{seed}-{rounds}"), student_is_right=is_right))
+        rounds += 1
+    return problems[:number]
+
+
+def make(template: Template, mistake: int, seed: str) -> Problem:
+    """Draw until all numbers differ. The same template, mistake and seed make the same problem.
+
+    Raises RuntimeError for a template whose ranges have no such numbers.
+    """
+    draw = random.Random(f"{template.name} {mistake} {seed}")
+    wrong = template.mistakes[mistake]
+    for _ in range(DRAWS):
+        given = {name: Fraction(draw.choice(values)) for name, values in template.draw.items()}
+        if acceptable(template, given, wrong):
+            break
+    else:
+        raise RuntimeError(f"template {template.name}, mistake {mistake + 1}: no draw has distinct whole numbers")
+    names = dict(zip(("name", "other"), draw.sample(NAMES, 2), strict=True))
+    right, mistaken = (lines_of(template, given, names, change) for change in (None, wrong))
+    return Problem(
+        id=f"{template.name}-{mistake + 1}-{seed}", group=template.name,
+        text=template.text.format(**names, **{name: written(value) for name, value in given.items()}),
+        answer=written(right[-1].value), right=right, wrong=mistaken, mistake=wrong,
+    )  # fmt: skip
+
+
+def transfer_of(problem: Problem) -> Problem:
+    """The same story and mistake with new numbers: does what was understood carry over?"""
+    template = next(one for one in TEMPLATES if one.name == problem.group)
+    return make(template, template.mistakes.index(problem.mistake), f"{problem.id} transfer")
+
+
+def solve(template: Template, given: Mapping[str, Fraction], mistake: Mistake | None) -> dict[str, Fraction]:
+    """The given numbers and the value of every step, with the mistake's formula in place of its step's."""
+    known = dict(given)
+    for step in template.steps:
+        known[step.key] = eval(compiled(formula_of(step, mistake)), {"__builtins__": {}}, known)
+    return known
+
+
+@cache
+def compiled(formula: str):
+    return compile(formula, formula, "eval")
+
+
+def formula_of(step: Step, mistake: Mistake | None) -> str:
+    return mistake.formula if mistake and step.key == mistake.step else step.formula
+
+
+def acceptable(template: Template, given: Mapping[str, Fraction], mistake: Mistake) -> bool:
+    """Whether all results, right and wrong, are whole and larger than `SMALLEST`, and no two numbers are the same."""
+    right = solve(template, given, None)
+    results = [right[step.key] for step in template.steps]
+    if not all(value.denominator == 1 and value > SMALLEST for value in results):
+        return False
+    wrong = solve(template, given, mistake)
+    changed = [wrong[step.key] for step in template.steps if wrong[step.key] != right[step.key]]
+    if not all(value.denominator == 1 and value > SMALLEST for value in changed):
+        return False
+    if not changed or wrong[template.steps[-1].key] == results[-1]:
+        return False
+    results += changed
+    formulas = [step.formula for step in template.steps] + [mistake.formula]
+    constants = {Fraction(number) for formula in formulas for number in re.findall(r"\d+", formula)}
+    numbers = [*given.values(), *results]
+    return len(set(numbers)) == len(numbers) and not constants & set(results)
+
+
+def lines_of(
+    template: Template, given: Mapping[str, Fraction], names: Mapping[str, str], mistake: Mistake | None
+) -> tuple[Line, ...]:
+    """The solution as it is written down."""
+    known = solve(template, given, mistake)
+    lines = []
+    for step in template.steps:
+        shown = re.sub(r"[a-z]\w*", lambda name: written(known[name[0]]), formula_of(step, mistake))
+        shown = "".join(SIGNS.get(sign, sign) for sign in shown)
+        what, ask, cues = (text.format(**names) for text in (step.what, step.ask, step.cues.lower()))
+        lines.append(Line(replace(step, what=what, ask=ask, cues=cues.lower()), shown, known[step.key]))
+    return tuple(lines)
+
+
+def read_problems(path: Path | str, limit: int | None = None) -> list[Problem]:
+    """Problems of a JSONL file: seed rows with `problem` and `answer`, or any rows {"problem": "…", "answer": "42"}.
+
+    The student of a seed row opens as in the seed; every fourth student has the right answer instead. Rows without a
+    problem or an answer are left out and counted. Raises BadInput for a line that is not JSON and a file without any.
+    """
+    rows = [
+        _row(path, number, line)
+        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1)
+        if line.strip()
+    ]
+    usable = [(number, row) for number, row in enumerate(rows, 1) if row.get("problem") and row.get("answer")]
+    if not usable:
+        raise BadInput(f"{path}: no row has both `problem` and `answer`; the classroom needs the two")
+    if len(usable) < len(rows):
+        log.info("%s: %d of %d rows have no problem or no answer: left out", path, len(rows) - len(usable), len(rows))
+    problems = []
+    for number, row in usable[:limit]:
+        said = [turn["content"] for turn in row.get("turns") or [] if turn.get("role") == "student"]
+        is_right = len(problems) % RIGHT_EVERY == RIGHT_EVERY - 1
+        problems.append(
+            Problem(
+                id=str(row.get("id") or f"{Path(path).stem}-{number:04d}"), text=row["problem"],
+                group=str(row.get("group") or row["problem"]), answer=str(row["answer"]), student_is_right=is_right,
+                opening=said[0] if said and not is_right else None,
+            )
+        )  # fmt: skip
+    return problems
+
+
+def _row(path: Path | str, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{path}, line {number}: not JSON ({error.msg}); is the file cut off?") from error
+    if not isinstance(row, dict):
+        raise BadInput(f'{path}, line {number}: expected an object {{"problem": "…", "answer": "…"}}')
+    return row

@@ -1,0 +1,98 @@
+"""A student made of rules: it has a known mistake, takes every utterance literally, and sees nothing but the text.
+
+What it shows is compliance: whether somebody who does just what the tutor's words ask for gets to the right step. It
+learns nothing and shows nothing about learning. How much of the mistake is left on a new problem is therefore no
+measurement but a table, there are three of them, and an order of tutors counts only if it holds under all.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from utils.classroom.dialogues import Talk
+from utils.classroom.numbers import written
+from utils.classroom.problems import Line, Problem
+
+# What is left of the mistake on a new problem, by what ended it on this one. Assumptions, none measured.
+GAIN_TABLES: dict[str, Mapping[str, float]] = {
+    "author": {"targeted": 0.3, "tells the step": 0.7, "gives the answer": 1.0},
+    "flat": {"targeted": 0.5, "tells the step": 0.5, "gives the answer": 1.0},
+    "telling helps more": {"targeted": 0.7, "tells the step": 0.3, "gives the answer": 1.0},
+}
+ENDS = tuple(GAIN_TABLES["author"])  # the kinds of utterance that end the mistake on this problem
+
+
+class RuleStudent:
+    """Finds the mistaken step when it is asked about it or told it, takes an answer over, and otherwise stays put."""
+
+    name = "rules"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"student": "rules", "version": 1}
+
+    def check(self) -> None:
+        pass
+
+    def open(self, problems: Sequence[Problem], journal_path: Any, description: str) -> list[str]:
+        return [opening_of(problem) for problem in problems]
+
+    def reply(self, talks: Sequence[Talk], journal_path: Any, description: str) -> list[str]:
+        return [answer(talk) for talk in talks]
+
+
+def opening_of(problem: Problem) -> str:
+    """The problem and the student's numbered lines."""
+    lines = [f"{i}. {_capital(line.step.what)}: {line.shown} = {written(line.value)}"
+             for i, line in enumerate(problem.lines, 1)]  # fmt: skip
+    return "\n".join(
+        [problem.text, "", "This is what I did:", *lines, f"My answer: {written(problem.lines[-1].value)}"]
+    )
+
+
+def answer(talk: Talk) -> str:
+    """What the student says to the tutor's last utterance."""
+    problem, heard, mine = talk.problem, talk.turns[-1].heard, written(talk.problem.lines[-1].value)
+    pointed = next((line for line in problem.lines if line.step.key == heard.step), None)
+    if problem.student_is_right:
+        if heard.confirms:
+            return "Thank you, then I am done."
+        if heard.denies:
+            return f"I checked all of it and I still get {mine}."
+        return f"I did this: {_said(pointed)}. Is {mine} right?" if pointed else f"Is {mine} right?"
+    if heard.kind == "gives the answer":
+        return f"Oh, so it is {problem.answer}. Thank you."
+    end = end_of(talk)
+    if end is not None:  # one more line of the right solution for each turn since then
+        place = min(problem.at + len(talk.turns) - 1 - end, len(problem.right) - 1)
+        said = ("Oh, I see. " if end == len(talk.turns) - 1 else "") + f"{_said(problem.right[place])}."
+        return said + (f" So the answer is {problem.answer}." if place == len(problem.right) - 1 else "")
+    if heard.kind == "other step" and pointed:
+        return f"I did this: {_said(pointed)}. My answer is {mine}."
+    if heard.confirms:
+        return f"Good, then my answer is {mine}."
+    if heard.kind == "generic":
+        return f"I went through it again and I still get {mine}."
+    return f"I am not sure what you mean. I get {mine}."
+
+
+def end_of(talk: Talk) -> int | None:
+    """The turn, from 0, whose utterance ended the mistake on this problem."""
+    return next((i for i, turn in enumerate(talk.turns) if turn.heard.kind in ENDS), None)
+
+
+def deltas(talk: Talk) -> dict[str, float]:
+    """How much more often the student is right after the talk than before: {"same": …, "transfer, author": …, …}.
+
+    Before it, the student has the mistake for certain. "same" is this problem, "transfer" one with other numbers.
+    """
+    end = end_of(talk)
+    left = {name: 1.0 if end is None else table[talk.turns[end].heard.kind] for name, table in GAIN_TABLES.items()}
+    return {"same": float(end is not None)} | {f"transfer, {name}": 1 - share for name, share in left.items()}
+
+
+def _said(line: Line) -> str:
+    return f"{line.step.what}, {line.shown} = {written(line.value)}"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

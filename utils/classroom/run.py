@@ -1,0 +1,147 @@
+"""One run of the classroom: every tutor and every control talks about every problem, and all of it is measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from utils.classroom.controls import NO_TUTOR, Control, controls_for
+from utils.classroom.dialogue_judge import judge_dialogues
+from utils.classroom.dialogues import Student, Talk, hold
+from utils.classroom.exams import examine, selectivity
+from utils.classroom.measures import measure, turn_measures
+from utils.classroom.problems import Problem
+from utils.classroom.readers import Reader
+from utils.classroom.rule_student import RuleStudent, deltas
+from utils.classroom.summary import MEASURES, compare_tutors, misses, summarise
+from utils.judges.grading import grade
+from utils.judges.judge import Judge
+from utils.records import TutorAnswer, Verdict
+
+
+@dataclass(frozen=True)
+class Classroom:
+    """Who takes part, and for how long."""
+
+    tutors: Sequence[Any]  # each a Tutor
+    student: Student
+    examinee: Any | None  # a Tutor with the exam's prompt, where the student is a model
+    reader: Reader
+    judge: Judge
+    problems: Sequence[Problem]
+    turns: int
+    exam_samples: int
+
+    @property
+    def controls(self) -> list[Control]:
+        return controls_for(self.problems)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that can change a result."""
+        return {
+            "tutors": [tutor.settings for tutor in self.tutors], "student": self.student.settings,
+            "reader": self.reader.settings, "judge": self.judge.settings, "turns": self.turns,
+            "problems": [problem.id for problem in self.problems], "exam_samples": self.exam_samples,
+        }  # fmt: skip
+
+    def check(self) -> None:
+        """Make sure that all can be asked, before anything is paid."""
+        for actor in (*self.tutors, self.student, self.judge):
+            actor.check()
+        if hasattr(self.reader, "chat"):
+            self.reader.chat.check()
+
+
+def run(classroom: Classroom, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """(the dialogues, what they come to). Replies are kept in journals in `folder` as they arrive."""
+    talks: dict[str, list[Talk]] = {}
+    for tutor in tqdm([*classroom.controls, *classroom.tutors], desc="classroom", unit="tutor"):
+        turns = 0 if tutor.name == NO_TUTOR else classroom.turns
+        talks[tutor.name] = hold(tutor, classroom.student, classroom.reader, classroom.problems, turns, folder)
+    rows = [row_of(name, talk, classroom) for name, held in talks.items() for talk in held]
+    controls, tutors = ([one.name for one in some] for some in (classroom.controls, classroom.tutors))
+    grade_turns(rows, talks, classroom, folder)
+    self_test = None
+    if classroom.examinee:
+        self_test = selectivity(classroom.examinee, talks, folder)
+        for name, held in talks.items():
+            wrong = [talk for talk in held if not talk.problem.student_is_right]
+            papers = examine(classroom.examinee, wrong, classroom.exam_samples, folder, name)
+            _add(rows, name, wrong, papers)
+    if chat := chat_of(classroom.judge):
+        for name in tutors:
+            lessons = judge_dialogues(chat, talks[name], folder / "lessons.jsonl", classroom.judge.grading.concurrency)
+            _add(rows, name, talks[name], [
+                {"judged leak": float(lesson.leak == "yes"), "judged helpful": float(lesson.helpful == "yes")}
+                if lesson else {} for lesson in lessons
+            ])  # fmt: skip
+    summary = summarise(rows)
+    missed = misses(summary, classroom.controls)
+    result = {
+        "valid": not missed, "misses": missed, "settings": classroom.settings, "controls": controls, "tutors": tutors,
+        "self_test": self_test, "unread": getattr(classroom.reader, "unread", 0), "measures": summary,
+        "scopes": {measure.key: f"{measure.scope}; {measure.of}" for measure in MEASURES},
+        "comparisons": [] if missed else compare_tutors(rows, tutors),
+    }  # fmt: skip
+    return rows, result
+
+
+def row_of(tutor: str, talk: Talk, classroom: Classroom) -> dict[str, Any]:
+    """A dialogue as dialogues.jsonl keeps it."""
+    problem, of_turns = talk.problem, turn_measures(talk)
+    measures = measure(talk, of_turns)
+    if isinstance(classroom.student, RuleStudent) and not problem.student_is_right:
+        measures |= deltas(talk)
+    turns = [
+        {"tutor": turn.tutor, "student": turn.student} | what for turn, what in zip(talk.turns, of_turns, strict=True)
+    ]
+    return {
+        "tutor": tutor, "student": classroom.student.name, "reader": classroom.reader.name, "id": problem.id,
+        "group": problem.group, "problem": problem.text, "answer": problem.answer,
+        "student_is_right": problem.student_is_right, "opening": talk.opening, "turns": turns, "measures": measures,
+    }  # fmt: skip
+
+
+def grade_turns(rows, talks: Mapping[str, Sequence[Talk]], classroom: Classroom, folder: Path) -> None:
+    """Put the judge's verdict beside every turn; a judge that costs money grades the tutors alone, no control."""
+    graded = {tutor.name for tutor in classroom.tutors}
+    if not hasattr(classroom.judge, "chat") and not hasattr(classroom.judge, "members"):
+        graded |= talks.keys()
+    items: list[TutorAnswer] = []
+    turns: list[dict[str, Any]] = []
+    for row, talk in zip(rows, (talk for held in talks.values() for talk in held), strict=True):
+        before = f"Student: {talk.opening}"
+        for said, turn in zip(talk.turns, row["turns"], strict=True):
+            if row["tutor"] in graded:
+                items.append(TutorAnswer(before, said.tutor, talk.problem.answer))
+                turns.append(turn)
+            before += f"\nTeacher: {said.tutor}\nStudent: {said.student}"
+    for turn, verdict in zip(turns, grade_once(classroom.judge, items, folder), strict=True):
+        turn["verdict"] = verdict.model_dump(include={"evaluation", "score", "evaluation_error", "reasons", "judge"})
+    for row in rows:
+        scores = [turn["verdict"]["score"] for turn in row["turns"] if "verdict" in turn]
+        if scores and None not in scores:
+            row["measures"]["score"] = sum(scores) / len(scores)
+
+
+def grade_once(judge: Judge, items: Sequence[TutorAnswer], folder: Path) -> list[Verdict]:
+    """A verdict for each item; the same answer in the same dialogue is graded once."""
+    distinct = list(dict.fromkeys(items))
+    verdicts = grade(judge, distinct, folder / "verdicts.jsonl", description="grades of the turns") if distinct else []
+    of = dict(zip(distinct, verdicts, strict=True))
+    return [of[item] for item in items]
+
+
+def chat_of(judge: Judge):
+    """The chat model behind a judge; of a panel, its first member's; None for the offline judge."""
+    first = next(iter(getattr(judge, "members", [judge])))
+    return getattr(first, "chat", None)
+
+
+def _add(rows: list[dict[str, Any]], tutor: str, talks: Sequence[Talk], found: Sequence[Mapping[str, Any]]) -> None:
+    of = {(row["tutor"], row["id"]): row["measures"] for row in rows}
+    for talk, more in zip(talks, found, strict=True):
+        of[tutor, talk.problem.id] |= more

@@ -1,0 +1,75 @@
+"""Students that are not made of rules: lines from a file, a chat service, a model loaded here.
+
+A student behind a chat service or a model is a tutor with another prompt (prompts/student.txt), so that it has the
+same journals, batches and protections.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils.classroom.dialogues import Student, Talk
+from utils.classroom.problems import Problem
+from utils.classroom.rule_student import RuleStudent, opening_of
+from utils.errors import BadInput
+
+ROUND = "I have this problem: {problem}\n\nI worked it out and my answer is {answer}. Is that right?"
+STUCK = "I have this problem: {problem}\n\nI do not know how to go on. Can you help me?"
+
+
+def opening(problem: Problem) -> str:
+    """What every student but the one of rules opens with: the lines of a solution, a seed's own words, or a plea."""
+    if problem.is_generated:
+        return opening_of(problem)
+    if problem.opening:
+        return problem.opening
+    return (ROUND if problem.student_is_right else STUCK).format(problem=problem.text, answer=problem.answer)
+
+
+class ScriptStudent:
+    """Says the lines of a file in turn, whatever the tutor says: "I don't know.", "Just tell me the answer."."""
+
+    def __init__(self, path: Path | str):
+        self.lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+        if not self.lines:
+            raise BadInput(f"{path}: no line for the student to say; write one utterance a line")
+        self.name = f"script {Path(path).name}"
+        self.settings: dict[str, Any] = {"student": "script", "lines": self.lines}
+
+    def check(self) -> None:
+        pass
+
+    def open(self, problems: Sequence[Problem], journal_path: Path, description: str) -> list[str]:
+        return [opening(problem) for problem in problems]
+
+    def reply(self, talks: Sequence[Talk], journal_path: Path, description: str) -> list[str]:
+        return [self.lines[(len(talk.turns) - 1) % len(self.lines)] for talk in talks]
+
+
+class ModelStudent:
+    """A model that plays the student. `speaker` is a Tutor that was made with the student's prompt."""
+
+    def __init__(self, speaker):
+        self.speaker, self.name = speaker, f"{speaker.name} as student"
+        self.settings = {"student": "model", **speaker.settings}
+
+    def check(self) -> None:
+        self.speaker.check()
+
+    def open(self, problems: Sequence[Problem], journal_path: Path, description: str) -> list[str]:
+        return [opening(problem) for problem in problems]
+
+    def reply(self, talks: Sequence[Talk], journal_path: Path, description: str) -> list[str]:
+        answers = self.speaker.answer(
+            [talk.seed() for talk in talks], 1, journal_path=journal_path, description=description
+        )
+        return [samples[0].text or "…" for samples in answers.samples]  # a student who says nothing
+
+
+def refuse_plain(student: Student, problems: Sequence[Problem]) -> None:
+    """BadInput where the student of rules is to work on problems whose mistakes cannot be executed."""
+    if isinstance(student, RuleStudent) and not all(problem.is_generated for problem in problems):
+        raise BadInput(
+            "the student `rules` needs generated problems, whose mistakes it carries out; for a file of problems take "
+            "--student openai …, ollama …, model … or script FILE"
+        )

@@ -1,0 +1,152 @@
+"""What a classroom showed, in words: the controls, the measures with their scope, the comparisons."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from utils.classroom.exams import SELECTIVE
+from utils.classroom.problems import Problem
+from utils.classroom.rule_student import GAIN_TABLES
+from utils.classroom.summary import MEASURES, RIGHT, TRANSFER
+
+Summary = Mapping[str, Mapping[str, Mapping[str, Any]]]
+WIDTH = 118
+LABELS = {measure.key: measure.label for measure in MEASURES}
+SHORT = {
+    "leak": "leak", "calculation": "calc.", "step told": "step", "same": "Δ same", "transfer, author": "Δ new",
+    "confirms wrong": "conf. wrong", "denies right": "denies right", "repeats": "repeats", "turns": "turns",
+}  # fmt: skip
+
+
+def report(result: Mapping[str, Any], problems: Sequence[Problem]) -> str:
+    """All that a run has to say. Of a run that is void the tutors' figures are not shown."""
+    summary, tutors, generated = result["measures"], result["tutors"], all(one.is_generated for one in problems)
+    parts = []
+    if test := result["self_test"]:
+        parts.append(self_test(test))
+    parts.append(controls_table(summary, result["controls"], result["misses"]))
+    if not result["valid"]:
+        parts.append("This run is VOID: a control landed where it cannot, so what the tutors did was not measured.")
+        parts.append("\n".join(result["misses"]))
+        return "\n\n".join(parts)
+    if tutors:
+        parts.append(measures_table(summary, tutors))
+        parts.append("\n".join(sentences(result["comparisons"])))
+    right = sum(problem.student_is_right for problem in problems)
+    student, reader = (result["settings"][who] for who in ("student", "reader"))
+    parts.append(limits(student["student"], reader["reader"], len(problems), right, generated))
+    if result["unread"]:
+        parts.append(f"{result['unread']} utterances had no valid reading and count as nothing.")
+    return "\n\n".join(part for part in parts if part)
+
+
+def self_test(test: Mapping[str, float]) -> str:
+    """How selective a student is that is a model."""
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in test.items() if name != "selectivity")
+    words = f"the student's own test: right after one turn of {shares}; selectivity {test['selectivity']:+.2f}."
+    if test["selectivity"] < SELECTIVE:
+        words += (
+            f" Below {SELECTIVE} this student changes its mind (or keeps it) whatever the tutor says: its Δ shows "
+            "nothing about tutors."
+        )
+    return textwrap.fill(words, WIDTH)
+
+
+def controls_table(summary: Summary, controls: Sequence[str], misses: Sequence[str]) -> str:
+    """The controls, a row each, and whether each landed where it must."""
+    rows = [["control", *SHORT.values(), "lands"]]
+    for name in controls:
+        cells = [_value(summary[name].get(key)) for key in SHORT]
+        rows.append([name, *cells, "WRONG" if any(miss.startswith(f"{name}:") for miss in misses) else "ok"])
+    return _aligned(rows)
+
+
+def measures_table(summary: Summary, tutors: Sequence[str]) -> str:
+    """Measures in rows, tutors in columns, human tutors last; each scope stands above what it holds for."""
+    lines: list[str] = []
+    scope = None
+    rows: list[list[str]] = []
+    for measure in MEASURES:
+        if not any(measure.key in summary[tutor] for tutor in tutors):
+            continue
+        if (measure.scope, measure.of) != scope:
+            scope = (measure.scope, measure.of)
+            rows.append([f"[{measure.scope}; {'all dialogues' if measure.of == 'all' else measure.of}]"])
+        rows.append(
+            [f"  {measure.label}", *(_interval(summary[tutor].get(measure.key)) for tutor in tutors), measure.human]
+        )
+    lines.append(_aligned([["", *tutors, "human tutors"], *rows]))
+    return "\n".join(lines)
+
+
+def sentences(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the comparisons allow to say, and no more."""
+    found = []
+    for one in comparisons:
+        if one["measure"] in TRANSFER and one["measure"] != TRANSFER[0]:
+            continue
+        label = "Δ on a new problem" if one["measure"] in TRANSFER else LABELS[one["measure"]]
+        numbers = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]" if (
+            one["difference"] is not None and one["corrected_low"] is not None
+        ) else "–"  # fmt: skip
+        tables = f" under all {len(GAIN_TABLES)} gain tables" if one["measure"] in TRANSFER else ""
+        match one["finding"]:
+            case "more" | "less":
+                verdict = f"{one['finding']} for {one['tutor']} than for {one['against']}{tables}"
+            case "depends on the gain table":
+                verdict = (
+                    f"{one['tutor']} and {one['against']}: the order depends on the gain table, so none is claimed"
+                )
+            case _:
+                verdict = f"{one['tutor']} and {one['against']} cannot be told apart"
+                if one["smallest"]:
+                    verdict += f" (a difference under {one['smallest']:.2f} would not show)"
+        found.append(f"{label}: {verdict}, {numbers}.")
+    return found
+
+
+def limits(student: str, reader: str, dialogues: int, right: int, generated: bool) -> str:
+    """What the run cannot show, in words."""
+    words = [
+        f"{dialogues} dialogues for each tutor; in {right} of them the student is right, and these count for "
+        f"{RIGHT} alone."
+    ]
+    if student == "rules":
+        words.append(
+            "The student is made of rules and takes every word literally. Its Δ says whether somebody who does what "
+            "the words ask for gets to the right step: that is compliance with the words, not learning. How much carries "
+            "over to a new problem is an assumption (three gain tables), so an order counts only if it holds under all."
+        )
+    else:
+        words.append(
+            "A language model plays the student. Such students know more than they should and give in too easily; "
+            "their Δ says nothing about children, and nothing at all if the self-test above calls them unselective."
+        )
+    if reader == "code":
+        words.append("Confirming, denying and pointing at a step are read by rules, in English.")
+    if not generated:
+        words.append("The problems come from a file: mistaken steps are unknown, and models may have seen them.")
+    return "\n".join(textwrap.fill(sentence, WIDTH) for sentence in words)
+
+
+def _value(entry: Mapping[str, Any] | None) -> str:
+    return "–" if entry is None or entry["value"] is None else f"{entry['value']:.2f}"
+
+
+def _interval(entry: Mapping[str, Any] | None) -> str:
+    if entry is None or entry["value"] is None:
+        return "–"
+    if entry["low"] is None:
+        return f"{entry['value']:.2f}"
+    return f"{entry['value']:.2f} [{entry['low']:.2f}, {entry['high']:.2f}]"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell; a row of one cell is a heading and counts for no width."""
+    full = [row for row in rows if len(row) > 1]
+    widths = [max(len(cell) for cell in column) for column in zip(*full, strict=True)]
+    return "\n".join(
+        row[0] if len(row) == 1
+        else "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )  # fmt: skip
