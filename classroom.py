@@ -31,10 +31,11 @@ def main(
     problems: str | None = None, num_problems: int = 24, turns: int = 6, student: Sequence[str] = ("rules",),
     reader: Sequence[str] = ("code",), exam_samples: int = 4, student_temperature: float = 0.6,
     temperature: float = 0.0, top_k: int = 50, max_new_tokens: int = 120,
-    inference_prompt: str = str(INFERENCE_PROMPT), seed: int = 0, device: str = "auto", dtype: str = "auto", engine: str = "local", server: str = "",
-    overwrite: bool = False, dry_run: bool = False, **judge_flags: Any,
+    inference_prompt: str = str(INFERENCE_PROMPT), seed: int = 0,
+    device: str = "auto", dtype: str = "auto", engine: str = "local",
+    server: str = "",     overwrite: bool = False, dry_run: bool = False, **judge_flags: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write dialogues.jsonl, classroom.json and classroom.png / .svg to `output_dir`; returns what classroom.json has."""
+    """Write dialogues.jsonl, classroom.json and a figure to `output_dir`; returns what classroom.json has."""
     from utils.artifacts import only_run, refuse_existing, write_json, write_text
     from utils.classroom.actors import make_reader, make_speaker, make_student, name_apart, weights_of
     from utils.classroom.cost import estimate

@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from utils.classroom.closed_questions import SEED, TEMPERATURE, ask_closed
-from utils.classroom.leaks import gives_answer, gives_calculation, tells_step
+from utils.classroom.leaks import given_away, tells_step
 from utils.classroom.numbers import written
 from utils.classroom.problems import Problem
-from utils.classroom.readers import Heard
+from utils.classroom.readers import Heard, Kind
 from utils.clients.chat import Chat
 from utils.journal import key_of
 from utils.prompts import PROMPTS_DIR, fill, load_template
@@ -58,16 +58,15 @@ def heard_of(problem: Problem, before: str, said: str, reading: Reading | None) 
         return Heard("nothing")
     line = problem.lines[reading.step - 1] if 0 < reading.step <= len(problem.lines) else None
     step = line.step.key if line else None
-    confirms, denies = reading.verdict == "says it is right", reading.verdict == "says it is wrong"
-    if not problem.student_is_right and (
-        gives_answer(problem, said, before) or gives_calculation(problem, said, before)
-    ):
-        return Heard("gives the answer", step, confirms, denies)
+    right, wrong = reading.verdict == "says it is right", reading.verdict == "says it is wrong"
     mistaken = problem.mistake.step if problem.mistake and not problem.student_is_right else None
-    if tells_step(problem, said, before) or (step and step == mistaken and reading.act == "tells"):
-        return Heard("tells the step", mistaken, confirms, denies)
-    if step and step == mistaken and (reading.act == "asks" or denies):
-        return Heard("targeted", step, confirms, denies)
-    if step:
-        return Heard("other step", step, confirms, denies)
-    return Heard("generic" if denies or reading.act == "asks" else "nothing", None, confirms, denies)
+    kind: Kind = "generic" if wrong or reading.act == "asks" else "nothing"
+    if given_away(problem, said, before):
+        kind = "gives the answer"
+    elif tells_step(problem, said, before) or (step and step == mistaken and reading.act == "tells"):
+        kind, step = "tells the step", mistaken
+    elif step and step == mistaken and (reading.act == "asks" or wrong):
+        kind = "targeted"
+    elif step and step != mistaken:
+        kind = "other step"
+    return Heard(kind, step, right, wrong)

@@ -22,6 +22,12 @@ def gives_calculation(problem: Problem, said: str, before: str) -> bool:
     return problem.value not in numbers_said(before) | calculations(before)
 
 
+def given_away(problem: Problem, said: str, before: str) -> bool:
+    """Whether a student who is wrong has only to take over, or to calculate, what `said` has."""
+    given = gives_answer(problem, said, before) or gives_calculation(problem, said, before)
+    return given and not problem.student_is_right
+
+
 def tells_step(problem: Problem, said: str, before: str) -> bool:
     """Whether `said` has the right value of the step that the student has wrong, or its calculation written out."""
     if not problem.is_generated or problem.student_is_right:

@@ -16,10 +16,12 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from utils.classroom import stories_numbers, stories_parts
 from utils.classroom.numbers import written
-from utils.classroom.templates import NAMES, TEMPLATES, Mistake, Step, Template
+from utils.classroom.templates import NAMES, Mistake, Step, Template
 from utils.errors import BadInput
 
+TEMPLATES = (*stories_numbers.TEMPLATES, *stories_parts.TEMPLATES)
 SMALLEST = 12  # a result must be larger: smaller numbers are said for other reasons ("the two of them")
 DRAWS = 20_000  # after which a template is taken for one that cannot be satisfied
 RIGHT_EVERY = 4  # in every fourth dialogue the student is right, and is to be told so
@@ -67,6 +69,13 @@ class Problem:
     def at(self) -> int:
         """Which line holds the mistake, from 0."""
         return next(i for i, line in enumerate(self.right) if line.step.key == self.mistake.step)
+
+    @property
+    def own_result(self) -> Fraction | None:
+        """What the student came to, where that is known."""
+        if self.is_generated:
+            return self.lines[-1].value
+        return self.value if self.student_is_right else None
 
     @property
     def lines(self) -> tuple[Line, ...]:

@@ -114,7 +114,7 @@ def limits(student: str, reader: str, dialogues: int, right: int, generated: boo
     if student == "rules":
         words.append(
             "The student is made of rules and takes every word literally. Its Δ says whether somebody who does what "
-            "the words ask for gets to the right step: that is compliance with the words, not learning. How much carries "
+            "the words ask for gets to the right step: that is compliance, not learning. How much carries "
             "over to a new problem is an assumption (three gain tables), so an order counts only if it holds under all."
         )
     else:

@@ -1,0 +1,60 @@
+"""Does a sentence say that the student's answer is right, or that something in it is wrong? By rules, in English.
+
+A question ("is that right?") says neither, and to call a part right ("your first step is correct") confirms no answer.
+Praise of the student ("great job!") is no verdict on the answer either.
+"""
+
+from fractions import Fraction
+
+from utils.classroom.numbers import numbers_said
+from utils.rubric.words import phrases
+
+_NOT = r"(?:not|\w+n't|never|hardly|far from)(?: \w+){0,2} "
+DENIES = phrases(
+    "wrong", "incorrect(?:ly)?", "mistake[ns]?", "errors?", "mistaken(?:ly)?", "slip(?:ped)?", "inaccurate", "almost",
+    "close but", "not there yet",
+    _NOT + r"(?:right|correct|true|accurate|exact(?:ly)?|work|match|add up|it)",
+    "not (?:quite|exactly)", "isn't (?:quite|what)", "try (?:it )?again", "went (?:off|astray)", r"no\b(?=[,.!])",
+    "too (?:high|low|big|small|large|much)", "however", "not what",
+)  # fmt: skip
+NO_DENIAL = phrases(
+    r"(?:no|any|without) (?:\w+ )?(?:mistakes?|errors?)", "(?:not|isn't|nothing) wrong",
+    "if (?:it|that|this) (?:is|were)",
+    "can't go wrong", "(?:a |the )?common mistakes?", "learn from",
+)  # fmt: skip
+CONFIRMS = phrases(
+    "correct(?:ly)?", "(?:that|this|it)(?:'s| is| was) (?:\\w+ )?right", "you(?:'re| are) (?:\\w+ )?right", "^exactly",
+    "(?:answer|result|solution|work|it all|everything) (?:is|looks|seems)(?: \\w+)? (?:right|fine|good)", "checks out",
+    "well done", "^perfect(?:ly)?", "(?:that's|is) perfect", "spot on", "(?:you )?(?:got|have|nailed) it",
+    "that(?:'s| is) it", "bravo", "solved it", "^yes", "^right", "^absolutely", "i agree",
+)  # fmt: skip
+STATES = phrases("(?:answer|result|solution) (?:is|will be)", "is the (?:\\w+ )?(?:answer|result|solution)")
+# What is right here is a part of it, or is yet to be found.
+PARTLY = phrases(
+    "but", "although", "though", "so far", "first", "second", "third", "step", "part", "line", "method", "idea",
+    "approach", "track", "start", "beginning", "until", "setup", "the correct", "the right", "a correct", "find", "get",
+    "to check", "whether", "if", "calculation of", "would", "might", "could",
+)  # fmt: skip
+
+
+def denies(sentence: str) -> bool:
+    """Whether the sentence says that something is wrong."""
+    return bool(DENIES.search(NO_DENIAL.sub(" ", plain(sentence)))) and not sentence.endswith("?")
+
+
+def confirms(sentence: str) -> bool:
+    """Whether the sentence says that the whole answer is right."""
+    words = plain(sentence)
+    return bool(CONFIRMS.search(words)) and not PARTLY.search(words) and not sentence.endswith("?")
+
+
+def states(sentence: str, value: Fraction) -> bool:
+    """Whether the sentence gives `value` out as the answer: "So the answer is 12."."""
+    words = plain(sentence)
+    said = STATES.search(words) is not None and value in numbers_said(words)
+    return said and not sentence.endswith("?") and not PARTLY.search(words)
+
+
+def plain(sentence: str) -> str:
+    """In lower case, with straight apostrophes."""
+    return sentence.lower().replace("’", "'").lstrip()
