@@ -85,6 +85,10 @@ class Control:
 
 
 NO_TUTOR = "no tutor"  # no turn is held
+# What a student that is a model is tested with: its selectivity, the effect of talk alone, the ceiling.
+FOR_MODELS = (
+    NO_TUTOR, "targeted question", "question on another step", "generic question", "filler", "tells the answer"
+)  # fmt: skip
 NOTHING = {"leak": (0, 0), "calculation": (0, 0), "same": (0, 0), "confirms wrong": (0, 0)}
 CONTROLS = (
     Control(NO_TUTOR, lambda problem, dialogue: "", {"same": (0, 0)}),
@@ -102,8 +106,12 @@ CONTROLS = (
 )  # fmt: skip
 
 
-def controls_for(problems: Sequence[Problem]) -> list[Control]:
-    """The controls that can speak about these problems."""
+def controls_for(problems: Sequence[Problem], is_model: bool = False) -> list[Control]:
+    """The controls that can speak about these problems; fewer where the student is a model, whose words cost."""
     known = {problem.id: problem for problem in problems}
     generated = all(problem.is_generated for problem in problems)
-    return [replace(control, problems=known) for control in CONTROLS if generated or not control.needs_steps]
+    return [
+        replace(control, problems=known)
+        for control in CONTROLS
+        if (generated or not control.needs_steps) and (control.name in FOR_MODELS or not is_model)
+    ]

@@ -36,7 +36,7 @@ class Classroom:
 
     @property
     def controls(self) -> list[Control]:
-        return controls_for(self.problems)
+        return controls_for(self.problems, self.examinee is not None)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ TEMPLATES = (
             Step("total", "the cost of everything", "books + bag", "What else is in the basket besides the notebooks, "
                  "and how does it change the bill?", "backpack, bill, everything, total, altogether, basket, purchase"),
             Step("change", "the change", "paid - total", "How do you get from the bill to the change?",
-                 "change, pays, paid, cashier, back, remaining money, handed"),
+                 "change, pays, paid, cashier, remaining money, handed"),
         ),
         (
             Mistake("books", "count + price", "you put the number of notebooks and the price together",
@@ -51,10 +51,10 @@ TEMPLATES = (
             Step("one", "the miles of the first part", "hours * speed", "How far does the first part of the drive go?",
                  "first part, first leg, first stretch, first half, beginning, start of the drive"),
             Step("two", "the miles of the second part", "later * faster", "How fast is the car in the second part of "
-                 "the drive?", "second part, second leg, second stretch, second half, afterwards, then, later, next "
+                 "the drive?", "second part, second leg, second stretch, second half, afterwards, later, next "
                  "leg"),
             Step("sum", "the miles so far", "one + two", "How do the two parts make up the way that is done so far?",
-                 "so far, both parts, both legs, both distances, covered, driven, done, travelled, traveled, add up"),
+                 "so far, both parts, both legs, both distances, covered, driven, travelled, traveled, add up"),
             Step("left", "the miles left", "distance - sum", "How does the way so far compare with the whole trip?",
                  "left, whole trip, entire trip, remain, remaining, to go, total trip, rest of the trip"),
         ),
@@ -76,7 +76,7 @@ TEMPLATES = (
             Step("both", "the cups of both", "cups + others", "How many cups do the two sell together?",
                  "both, in all, total cups, two of them, combined, cups together"),
             Step("money", "the money", "both * price", "How do you turn a number of cups into money?",
-                 "money, price, cost, costs, each cup, per cup, one cup, dollars, earn, take, revenue"),
+                 "money, price, cost, costs, each cup, per cup, one cup, dollars, earn, revenue"),
         ),
         (
             Mistake("others", "cups * more", "more than means times", "compare"),
@@ -113,7 +113,7 @@ TEMPLATES = (
             Step("one", "the flour for one cake", "flour / cakes", "How can you find what a single cake needs?",
                  "one cake, single cake, each cake, per cake, share, recipe, a cake"),
             Step("need", "the flour for the orders", "one * orders", "How much flour do all of today's orders take?",
-                 "orders, order, today, today's, needed today, all the cakes, ordered"),
+                 "orders, today, today's, needed today, all the cakes, ordered"),
             Step("stay", "the flour that stays in the bag", "bag - need", "What happens to the bag when the orders are "
                  "baked?", "bag, stay, stays, left, remain, remaining, sack, leftover"),
         ),

@@ -37,7 +37,7 @@ TEMPLATES = (
                  "stickers?", "third, {other}, {other}'s, three times, triple"),
             Step("both", "the stickers of both", "first + third", "What happens to the two collections when they are "
                  "put "
-                 "together?", "together, both, combine, combined, pool, two collections, join, joint"),
+                 "together?", "put together, both, combine, combined, pool, two collections, join, joint"),
             Step("now", "all stickers", "both + bought", "What does buying do to the pile that they have?",
                  "buy, buying, bought, new ones, extra, purchase, final"),
         ),
@@ -54,7 +54,7 @@ TEMPLATES = (
         {"rate": range(13, 40), "hours": range(2, 8), "holds": range(10_000, 20_000, 500)},
         (
             Step("minutes", "the minutes that the pump runs", "hours * 60", "How do hours and minutes hang together?",
-                 "hour, hours, minutes in an hour, minutes, convert, conversion, time, clock, long"),
+                 "hour, hours, minutes in an hour, minutes, convert, conversion, clock"),
             Step("filled", "the litres that are in the tank", "minutes * rate", "How much water has the pump moved in "
                  "all that time?", "water, moved, pumped, pump, each minute, per minute, every minute, rate, tank"),
             Step("room", "the litres that still fit in", "holds - filled", "How does what is in the tank compare with "
@@ -82,7 +82,7 @@ TEMPLATES = (
                  "left, remain, remaining, rest, leftover, over, gone"),
         ),
         (
-            Mistake("whole", "metres * 10", "a metre has ten centimetres", "how many centimetres, ten, long"),
+            Mistake("whole", "metres * 10", "a metre has ten centimetres", "how many centimetres, ten"),
             Mistake("used", "pieces + long", "you put the number of pieces and their length together", "one piece"),
         ),
     ),
@@ -97,13 +97,13 @@ TEMPLATES = (
                  "percent, percentage, hundred, hundredths, rise in dollars, size of the rise, raise"),
             Step("new", "the new wage", "wage + rise", "Does an hour bring more or less than before, and how much is "
                  "it "
-                 "now?", "new wage, new pay, now, before, after, hour, hourly, increase"),
+                 "now?", "new wage, new pay, before, after, hour, hourly, increase"),
             Step("week", "the money for the week", "new * hours", "How does the work of one hour become that of the "
-                 "week?", "week, weekly, works, total, whole week, hours, all the hours"),
+                 "week?", "week, weekly, total, whole week, hours, all the hours"),
         ),
         (
             Mistake("rise", "wage * percent / 10", "percent means tenths", "tenth, tenths, part of a hundred"),
-            Mistake("new", "wage - rise", "the rise is taken off the wage", "rises, rise, up, down, more, less, goes"),
+            Mistake("new", "wage - rise", "the rise is taken off the wage", "rises, rise, more, less"),
         ),
     ),
     Template(
