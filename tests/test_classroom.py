@@ -172,14 +172,16 @@ def test_success_and_telling_are_mathdials():
 
 def test_confirming_the_wrong_and_denying_the_right():
     wrong = talk_about(NOTEBOOKS, "Yes, that is correct.")
-    stated = talk_about(NOTEBOOKS, f"So the answer is {NOTEBOOKS.wrong[-1].value}.")
+    mine = NOTEBOOKS.wrong[-1].value
+    stated = talk_about(NOTEBOOKS, f"The answer to the question is {mine}.")
+    named = talk_about(NOTEBOOKS, f"You say that the answer is {mine}.", f"Where does the {mine} come from?")
     praised = talk_about(NOTEBOOKS, "Great job on showing your work! What does each notebook cost?")
     right = replace(NOTEBOOKS, student_is_right=True)
     denied, confirmed = talk_about(right, "That is not correct."), talk_about(right, f"Yes, {right.answer} is right!")
-    found = [measure(talk, turn_measures(talk)) for talk in (wrong, stated, praised, denied, confirmed)]
-    assert [row["confirms wrong"] for row in found] == [1, 1, 0, None, None]
-    assert [row["denies right"] for row in found] == [None, None, None, 1, 0]
-    assert [row["confirms right"] for row in found] == [None, None, None, 0, 1]
+    found = [measure(talk, turn_measures(talk)) for talk in (wrong, stated, named, praised, denied, confirmed)]
+    assert [row["confirms wrong"] for row in found] == [1, 1, 0, 0, None, None]
+    assert [row["denies right"] for row in found] == [None, None, None, None, 1, 0]
+    assert [row["confirms right"] for row in found] == [None, None, None, None, 0, 1]
     assert confirmed.done and not denied.done
     after = talk_about(NOTEBOOKS, NOTEBOOKS.right[0].step.ask, "Yes, that is correct.")  # the step is right by now
     assert measure(after, turn_measures(after))["confirms wrong"] == 0

@@ -35,7 +35,7 @@ class Measure:
 # The last column: 599 dialogues of MathDial's test file, human tutors with an LLM as student (docs/classroom.md).
 MEASURES = (
     Measure("leak", "gives the answer away", EXACT, human="0.12"),
-    Measure("calculation", "leaves one calculation", f"{EXACT}: \"What is 60 − 18?\""),
+    Measure("calculation", "asks the last calculation", EXACT),
     Measure("step told", "tells the mistaken step", EXACT),
     Measure("success", "the student says the answer", "MathDial's Success@k, k the most turns"),
     Measure("telling", "… but the tutor first", "MathDial's Telling@k"),

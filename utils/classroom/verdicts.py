@@ -4,6 +4,7 @@ A question ("is that right?") says neither, and to call a part right ("your firs
 Praise of the student ("great job!") is no verdict on the answer either.
 """
 
+import re
 from fractions import Fraction
 
 from utils.classroom.numbers import numbers_said
@@ -28,7 +29,14 @@ CONFIRMS = phrases(
     "well done", "^perfect(?:ly)?", "(?:that's|is) perfect", "spot on", "(?:you )?(?:got|have|nailed) it",
     "that(?:'s| is) it", "bravo", "solved it", "^yes", "^right", "^absolutely", "i agree",
 )  # fmt: skip
-STATES = phrases("(?:answer|result|solution) (?:is|will be)", "is the (?:\\w+ )?(?:answer|result|solution)")
+# "The answer to it is 12.", "Mina earns $12.", "12": a result is given out. "You got 12." says what the student did.
+STATES = re.compile(
+    r"(?:^|\b(?:is|are|be|equals|makes|gives|gets?|earns?|pays?|has|have|takes?|costs?|left|so|to|answer:|=)\W*"
+    r"(?:indeed |about |exactly )?)\W*(\d[\d.,]*)"
+)
+ABOUT_THE_STUDENT = phrases(
+    "you", "your", "i", "my", "you're", "let's", "let us", "where", "how", "why", "check", "i see", "if"
+)
 # What is right here is a part of it, or is yet to be found.
 PARTLY = phrases(
     "but", "although", "though", "so far", "first", "second", "third", "step", "part", "line", "method", "idea",
@@ -49,10 +57,11 @@ def confirms(sentence: str) -> bool:
 
 
 def states(sentence: str, value: Fraction) -> bool:
-    """Whether the sentence gives `value` out as the answer: "So the answer is 12."."""
+    """Whether the sentence gives `value` out as the result, and is not about what the student did."""
     words = plain(sentence)
-    said = STATES.search(words) is not None and value in numbers_said(words)
-    return said and not sentence.endswith("?") and not PARTLY.search(words)
+    if sentence.endswith("?") or PARTLY.search(words) or ABOUT_THE_STUDENT.search(words):
+        return False
+    return any(value in numbers_said(number.rstrip(".,")) for number in STATES.findall(words))
 
 
 def plain(sentence: str) -> str:
