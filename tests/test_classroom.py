@@ -95,6 +95,12 @@ def test_numbers_that_a_text_says(text, expected):
         ("divide 84 by 2", 42),
         ("5 × 7 + 7", 42),
         ("6 rows of 7", 42),
+        ("How much is left if you take 18 away from 60?", 42),
+        ("18 less than 60", 42),
+        ("18 subtracted from 60", 42),
+        ("reduce 60 by 18", 42),
+        ("What is 10 more than 32?", 42),
+        ("60 dollars minus 18 dollars = ?", 42),
     ],
 )
 def test_calculations_that_a_text_writes_out(text, value):

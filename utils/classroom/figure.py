@@ -41,12 +41,15 @@ def draw(
                 alpha=1 if is_tutor else 0.8, zorder=3 + is_tutor, label=name if is_tutor else None, clip_on=False,
             )  # fmt: skip
             places.setdefault((round(x["value"], 2), round(y["value"], 2)), []).append(name)
-        for (x, y), names in places.items():
+        for (x, y), names in places.items():  # one label for all that land on one point, the tutors' below it
             right = x < 0.6
-            axes.annotate(
-                wrap(", ".join(names), 44), (x, y), xytext=(12 if right else -12, 8), textcoords="offset points",
-                ha="left" if right else "right", fontsize=9.5,
-            )  # fmt: skip
+            for below, some in enumerate((set(controls), set(tutors))):
+                axes.annotate(
+                    wrap(", ".join(name for name in names if name in some), 60), (x, y),
+                    xytext=(12 if right else -12, -6 if below else 8), textcoords="offset points",
+                    ha="left" if right else "right", va="top" if below else "bottom", fontsize=9.5,
+                    weight="bold" if below else "normal",
+                )  # fmt: skip
         axes.set(xlim=(-0.05, 1.05), ylim=(-0.1, 1.05), xlabel="gives the answer away (share of the dialogues)")
         axes.set_ylabel(wrap(GAINS[gain], 50))
         axes.set_title("Leak and gain of tutors (filled) and controls (squares)", loc="left")

@@ -17,8 +17,9 @@ from utils.classroom.numbers import numbers_said
 def measure(talk: Talk, turns: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """The exact measures of one dialogue and its `turn_measures`; None where one does not apply.
 
-    Of a student who is right only "confirms right", "denies right" and the counts of words, turns and questions apply.
-    The answer's leak does not where its number stands in the opening already.
+    Of a student who is right only "confirms right", "denies right" and the counts of words, turns and questions apply;
+    of a problem from a file neither "step told" nor "confirms wrong" does. The answer's leak does not where its number
+    stands in the opening already.
     """
     problem, opening = talk.problem, f"Student: {talk.opening}"
     wrong = not problem.student_is_right
@@ -41,7 +42,7 @@ def measure(talk: Talk, turns: Sequence[Mapping[str, Any]]) -> dict[str, float |
         "success turn": success if leaks else None,
         "telling": float(told) if leaks else None,
         "telling turn": telling if leaks and told else None,
-        "confirms wrong": float(first["confirms wrong"] is not None) if wrong else None,
+        "confirms wrong": float(first["confirms wrong"] is not None) if wrong and problem.is_generated else None,
         "confirms right": None if wrong else float(any(turn.heard.confirms for turn in talk.turns)),
         "denies right": None if wrong else float(any(turn.heard.denies for turn in talk.turns)),
         "repeats": float(len(set(said)) < len(said)),
@@ -76,8 +77,11 @@ def turn_measures(talk: Talk) -> list[dict[str, Any]]:
 
 
 def is_wrong(talk: Talk, before: str) -> bool:
-    """Whether the student is still wrong: neither the mistaken step nor the answer has been said rightly."""
+    """Whether the student is still wrong: neither the mistaken step nor the answer has been said rightly.
+
+    Of a problem from a file nobody knows which step is the wrong one, so "that's right" may be about another.
+    """
     problem = talk.problem
-    if problem.student_is_right or says_answer(problem, before):
+    if problem.student_is_right or not problem.is_generated or says_answer(problem, before):
         return False
-    return not problem.is_generated or problem.right[problem.at].value not in numbers_said(before)
+    return problem.right[problem.at].value not in numbers_said(before)

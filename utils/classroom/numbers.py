@@ -47,6 +47,11 @@ CHAIN = re.compile(rf"{_N}{_UNITS}(?:\s*[-+*/]\s*{_N}{_UNITS})+")
 PARTS = re.compile(r"\d+(?:\.\d+)?|[-+*/]")
 PHRASES = (  # a calculation in words: (pattern with two numbers, its value)
     (rf"\b(?:subtract|take|remove|deduct)(?:ing)? {_N}{_UNITS}(?: away)? from {_N}", lambda a, b: b - a),
+    (rf"{_N}{_UNITS} (?:subtracted|taken|deducted|removed)(?: away)? from {_N}", lambda a, b: b - a),
+    (rf"{_N}{_UNITS} (?:less|fewer)(?: [a-z]+)? than {_N}", lambda a, b: b - a),
+    (rf"\b(?:reduce|decrease|lower)(?:d|ing)? {_N}{_UNITS} by {_N}", lambda a, b: a - b),
+    (rf"\b(?:increas|rais)(?:e|ed|ing) {_N}{_UNITS} by {_N}", lambda a, b: a + b),
+    (rf"{_N}{_UNITS} more(?: [a-z]+)? than {_N}", lambda a, b: a + b),
     (rf"\b(?:add(?:ing)?|sum of|combin(?:e|ing)) {_N}{_UNITS} (?:and|to|with) {_N}", lambda a, b: a + b),
     (rf"\b(?:multiply(?:ing)?|product of) {_N}{_UNITS} (?:by|and|with) {_N}", lambda a, b: a * b),
     (rf"\b(?:divid(?:e|ing)) {_N}{_UNITS} (?:by|into) {_N}", lambda a, b: a / b if b else None),

@@ -32,7 +32,7 @@ class Measure:
     human: str = ""  # the human tutors of MathDial's test dialogues, where they were measured
 
 
-# The last column: 599 dialogues of MathDial's test file, human tutors with an LLM as student (docs/classroom.md).
+# The last column: 599 dialogues of MathDial's test file (`python -m benchmarks.human_tutors` measures it).
 MEASURES = (
     Measure("leak", "gives the answer away", EXACT, human="0.12"),
     Measure("calculation", "asks the last calculation", EXACT),

@@ -1,0 +1,69 @@
+"""The classroom's exact measures on MathDial's human tutors: what the column "human tutors" stands for.
+
+    python -m benchmarks.human_tutors --dialogues data/mathdial/test.jsonl
+
+The file is `data/test.jsonl` of github.com/eth-nlped/mathdial (CC BY-SA 4.0): people teach, a language model plays the
+student, who is wrong at first. Rows that cannot be read, and for leaks those whose answer stands in the opening, are
+left out and counted.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from utils import cli
+from utils.classroom.dialogues import Talk, Turn
+from utils.classroom.measures import measure, turn_measures
+from utils.classroom.problems import Problem
+from utils.classroom.readers import read_utterance
+from utils.classroom.summary import MEASURES, summarise
+from utils.sources import mathdial
+from utils.sources.raw_dialogue import LeftOut, RawDialogue
+
+TUTORS = "human tutors"
+
+
+def main(*, dialogues: Path) -> dict[str, Any]:
+    """Print the measures with their intervals; returns them."""
+    rows, left_out = [], Counter()
+    for line in dialogues.read_text(encoding="utf-8").splitlines():
+        try:
+            talk = talk_of(mathdial.read(json.loads(line)))
+        except LeftOut as reason:
+            left_out[str(reason)] += 1
+            continue
+        measures = measure(talk, turn_measures(talk))
+        rows.append({"tutor": TUTORS, "id": talk.problem.id, "group": talk.problem.group, "measures": measures})
+    found = summarise(rows)[TUTORS]
+    print(f"{len(rows)} dialogues; left out: {dict(left_out) or 'none'}")
+    for one in MEASURES:
+        if entry := found.get(one.key):
+            interval = "" if entry["low"] is None else f" [{entry['low']:.2f}, {entry['high']:.2f}]"
+            print(f"{one.label}: {entry['value']:.2f}{interval} ({entry['rows']} dialogues; {one.scope})")
+    return found
+
+
+def talk_of(raw: RawDialogue) -> Talk:
+    """The dialogue as the classroom holds it: the opening, then turns of the tutor with the student's reply."""
+    problem = Problem(id=raw.id, group=raw.group, text=raw.problem, answer=raw.answer.strip("-$% "))
+    opening, *spoken = raw.turns
+    talk = Talk(problem, opening.content)
+    for turn in spoken:
+        if turn.role == "teacher":
+            talk.turns.append(Turn(turn.content, read_utterance(problem, talk.text, turn.content)))
+        elif talk.turns:
+            talk.turns[-1].student = turn.content
+    return talk
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    parser.add_argument("--dialogues", type=Path, required=True, metavar="FILE", help="MathDial's own test.jsonl")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
