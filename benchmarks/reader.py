@@ -3,12 +3,15 @@
     python -m benchmarks.reader
     python -m benchmarks.reader --show > problems.txt
     python -m benchmarks.reader --paraphrases mine.jsonl --reader ollama qwen3:14b
+    python -m benchmarks.reader --elsewhere data/mrbench/MRBench_V2.json
 
 `--show` prints a student's wrong solution of every story and mistake: write down what a tutor could say to it, a row
 {"problem": "eggs-1-p", "kind": "targeted", "said": "…"} each, without a look at the reader. `kind` is "targeted" for
 words that lead the student to look at the mistaken line, and anything else for words that do not. A problem's name is
 its story, its mistake (1 or 2) and a seed of your choice. benchmarks/paraphrases.jsonl was written by the reader's own
-author, so what it shows is flattered: set 1 was at hand while the reader was finished, set 2 was not.
+author, so what it shows is flattered: set 1 was at hand while the reader was finished, set 2 was read once at its end.
+`--elsewhere` takes the tutor turns of MRBench (github.com/kaushal0494/UnifyingAITutorEvaluation), words of others about
+other problems: what is read as targeted there is a false alarm.
 """
 
 import argparse
@@ -22,13 +25,16 @@ from typing import Any
 from utils import cli
 from utils.classroom.actors import make_reader
 from utils.classroom.problems import TEMPLATES, Problem, make
+from utils.classroom.readers import Heard
 from utils.classroom.rule_student import opening_of
 from utils.errors import BadInput
 
 PARAPHRASES = Path(__file__).with_name("paraphrases.jsonl")
 
 
-def main(*, paraphrases: Path, reader: Sequence[str], show: bool, misses: bool) -> dict[str, Any]:
+def main(
+    *, paraphrases: Path, reader: Sequence[str], show: bool, misses: bool, elsewhere: Path | None
+) -> dict[str, Any]:  # fmt: skip
     """Print how often each kind is read as "targeted"; returns {"recall", "false_alarms"}."""
     if show:
         for template in TEMPLATES:
@@ -36,10 +42,11 @@ def main(*, paraphrases: Path, reader: Sequence[str], show: bool, misses: bool) 
                 problem = make(template, mistake, "p")
                 print(f"{problem.id}\n{opening_of(problem)}\n")
         return {}
+    if elsewhere:
+        return {"false_alarms": false_alarms(elsewhere, reader)}
     rows = [json.loads(line) for line in paraphrases.read_text(encoding="utf-8").splitlines() if line.strip()]
     heard = [(problem, f"Student: {opening_of(problem)}", row["said"]) for row in rows for problem in [named(row)]]
-    with tempfile.TemporaryDirectory() as folder:
-        read = make_reader(reader, pull=True).read(heard, Path(folder) / "reader.jsonl")
+    read = read_all(heard, reader)
     total, hits = Counter(), Counter()
     for row, one in zip(rows, read, strict=True):
         for key in (row["kind"], *([f"set {row['set']}, {row['kind']}"] if "set" in row else [])):
@@ -58,6 +65,26 @@ def main(*, paraphrases: Path, reader: Sequence[str], show: bool, misses: bool) 
     return result
 
 
+def false_alarms(path: Path, reader: Sequence[str]) -> float:
+    """The share of MRBench's tutor turns that point at a mistake of ours, each turn read beside one of the problems."""
+    problems = [make(template, mistake, "elsewhere") for template in TEMPLATES for mistake in (0, 1)]
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    turns = [
+        one["response"] for row in rows for one in (row.get("anno_llm_responses") or row["tutor_responses"]).values()
+    ]
+    beside = [problems[i % len(problems)] for i in range(len(turns))]
+    heard = [(problem, f"Student: {opening_of(problem)}", turn) for problem, turn in zip(beside, turns, strict=True)]
+    kinds = Counter(one.kind for one in read_all(heard, reader))
+    for kind, times in kinds.most_common():
+        print(f"{kind}: {times} of {len(turns)} ({times / len(turns):.1%})")
+    return kinds["targeted"] / len(turns)
+
+
+def read_all(heard: Sequence[tuple[Problem, str, str]], reader: Sequence[str]) -> list[Heard]:
+    with tempfile.TemporaryDirectory() as folder:
+        return make_reader(reader, pull=True).read(heard, Path(folder) / "reader.jsonl")
+
+
 def named(row: dict[str, Any]) -> Problem:
     """The problem that a row is about, by its name."""
     name, _, rest = str(row.get("problem")).partition("-")
@@ -73,6 +100,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--paraphrases", type=Path, default=PARAPHRASES, metavar="FILE", help="JSONL rows, see above")
     parser.add_argument("--reader", nargs="+", default=["code"], metavar="WORD", help="`code`, `openai …`, `ollama …`")
     parser.add_argument("--show", action="store_true", help="only print the problems to write paraphrases for")
+    parser.add_argument("--elsewhere", type=Path, metavar="FILE", help="MRBench's JSON: false alarms on its turns")
     parser.add_argument("--misses", action="store_true", help="print each utterance that is read wrongly")
     return parser.parse_args(argv)
 
