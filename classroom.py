@@ -31,9 +31,8 @@ def main(
     problems: str | None = None, num_problems: int = 24, turns: int = 6, student: Sequence[str] = ("rules",),
     reader: Sequence[str] = ("code",), exam_samples: int = 4, student_temperature: float = 0.6,
     temperature: float = 0.0, top_k: int = 50, max_new_tokens: int = 120,
-    inference_prompt: str = str(INFERENCE_PROMPT), seed: int = 0,
-    device: str = "auto", dtype: str = "auto", engine: str = "local",
-    server: str = "",     overwrite: bool = False, dry_run: bool = False, **judge_flags: Any,
+    inference_prompt: str = str(INFERENCE_PROMPT), seed: int = 0, device: str = "auto", dtype: str = "auto",
+    engine: str = "local", server: str = "", overwrite: bool = False, dry_run: bool = False, **judge_flags: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Write dialogues.jsonl, classroom.json and a figure to `output_dir`; returns what classroom.json has."""
     from utils.artifacts import only_run, refuse_existing, write_json, write_text
@@ -75,7 +74,8 @@ def main(
         rows, result = run(classroom, folder)
         write_text(folder / "dialogues.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         write_json(folder / "classroom.json", result)
-        draw(result["measures"], result["tutors"], result["controls"], folder / "classroom")
+        shown = result["tutors"] if result["valid"] else []
+        draw(result["measures"], shown, result["controls"], folder / "classroom")
     print(report(result, about))
     print(f"\nThe dialogues, turn by turn, are in {folder / 'dialogues.jsonl'}.")
     return result
@@ -87,7 +87,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--tutor", nargs="+", action="append", default=[], metavar="WORD",
         help=f"{cli.MODEL_HELP}; or `openai <key | env:NAME | file:PATH> <model>`; or `ollama [address] <model>`. "
-        "May be given more than once; the tutors are compared",
+        "May be given more than once; each is compared with the first",
     )  # fmt: skip
     parser.add_argument("--training-root", metavar="DIR", help="every fine-tuned tutor of a pipeline run")
     parser.add_argument("--student", nargs="+", default=["rules"], metavar="WORD", help=STUDENTS)

@@ -31,6 +31,7 @@ def report(result: Mapping[str, Any], problems: Sequence[Problem]) -> str:
         return "\n\n".join(parts)
     if tutors:
         parts.append(measures_table(summary, tutors))
+        parts.append("\n".join(showed(name, summary[name]) for name in tutors))
         parts.append("\n".join(sentences(result["comparisons"])))
     right = sum(problem.student_is_right for problem in problems)
     student, reader = (result["settings"][who] for who in ("student", "reader"))
@@ -63,7 +64,6 @@ def controls_table(summary: Summary, controls: Sequence[str], misses: Sequence[s
 
 def measures_table(summary: Summary, tutors: Sequence[str]) -> str:
     """Measures in rows, tutors in columns, human tutors last; each scope stands above what it holds for."""
-    lines: list[str] = []
     scope = None
     rows: list[list[str]] = []
     for measure in MEASURES:
@@ -75,8 +75,22 @@ def measures_table(summary: Summary, tutors: Sequence[str]) -> str:
         rows.append(
             [f"  {measure.label}", *(_interval(summary[tutor].get(measure.key)) for tutor in tutors), measure.human]
         )
-    lines.append(_aligned([["", *tutors, "human tutors"], *rows]))
-    return "\n".join(lines)
+    return _aligned([["", *tutors, "human tutors"], *rows])
+
+
+def showed(tutor: str, measures: Mapping[str, Mapping[str, Any]]) -> str:
+    """What was seen of a tutor, in counts of dialogues."""
+    phrases = {
+        "leak": "gives the answer away in {}", "confirms wrong": "confirms a wrong answer in {}",
+        "confirms right": "confirms a right one in {}", "repeats": "says the same twice in {}",
+        "same": "leads a student who takes its words literally to the mistaken step in {}",
+    }  # fmt: skip
+    counts = [
+        phrase.format(f"{round(measures[key]['value'] * measures[key]['rows'])} of {measures[key]['rows']}")
+        for key, phrase in phrases.items()
+        if key in measures
+    ]
+    return textwrap.fill(f"{tutor} {', '.join(counts)} dialogues.", WIDTH)
 
 
 def sentences(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
