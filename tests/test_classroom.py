@@ -271,7 +271,9 @@ def test_problems_of_a_file(tmp_path):
     [("42", 42), ("$1,200", 1200), ("29 apples", 29), ("3/4", Fraction(3, 4)), ("it depends", None), ("10:30", None)],
 )
 def test_an_answer_that_is_a_number(answer, value):
-    assert Problem("p", "p", "", answer).value == value
+    problem = Problem("p", "p", "", answer)
+    assert problem.value == value
+    assert leaks.gives_answer(problem, f"I think it is {answer}.", "Student: what is it?")
 
 
 def test_a_script_is_said_in_turn_to_problems_of_a_file(tmp_path, capsys):

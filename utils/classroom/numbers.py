@@ -44,6 +44,7 @@ OPERATORS = {
 _N = r"[$€£]?(\d+(?:\.\d+)?)%?"
 _UNITS = r"(?: (?!and |from |by |to |of |or )[a-z]+){0,2}"
 CHAIN = re.compile(rf"{_N}{_UNITS}(?:\s*[-+*/]\s*{_N}{_UNITS})+")
+FRACTION = re.compile(r"(?<![\d.,/])(\d+)/(\d+)(?![\d/])")
 PARTS = re.compile(r"\d+(?:\.\d+)?|[-+*/]")
 PHRASES = (  # a calculation in words: (pattern with two numbers, its value)
     (rf"\b(?:subtract|take|remove|deduct)(?:ing)? {_N}{_UNITS}(?: away)? from {_N}", lambda a, b: b - a),
@@ -66,9 +67,13 @@ HALF = re.compile(rf"\bhalf of {_N}")
 
 @lru_cache(4096)  # a dialogue is read again at every turn
 def numbers_said(text: str) -> frozenset[Fraction]:
-    """The numbers in digits or words; "step 2", "line 3" and the marks of a list are none, nor is a lone "one"."""
+    """The numbers in digits or words; "step 2", "line 3" and the marks of a list are none, nor is a lone "one".
+
+    A fraction counts as itself and as its two parts.
+    """
     plain = PLACE.sub(" ", digits(text))
-    return frozenset(Fraction(canonical(number)) for number in NUMBER.findall(plain))
+    fractions = {Fraction(int(a), int(b)) for a, b in FRACTION.findall(plain) if int(b)}
+    return frozenset(Fraction(canonical(number)) for number in NUMBER.findall(plain)) | fractions
 
 
 @lru_cache(4096)
