@@ -213,13 +213,13 @@ def test_the_controls_land_in_five_seconds_for_any_seed(tmp_path):
 
 def test_a_run_writes_the_same_bytes_again_and_says_what_it_cannot_show(tmp_path, capsys):
     for name in ("one", "two"):
-        classroom.main(output_dir=str(tmp_path / name), num_problems=16)
+        classroom.main(output_dir=str(tmp_path / name), num_problems=8)
     printed = capsys.readouterr().out
     for file in ("dialogues.jsonl", "classroom.json", "classroom.png", "classroom.svg"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     assert "not learning" in printed and "VOID" not in printed and "WRONG" not in printed
     rows = [json.loads(line) for line in (tmp_path / "one" / "dialogues.jsonl").read_text().splitlines()]
-    assert len(rows) == 16 * len(CONTROLS)
+    assert len(rows) == 8 * len(CONTROLS)
     turn = next(row for row in rows if row["tutor"] == "generic question")["turns"][0]
     assert turn["verdict"]["score"] > 0.5 and turn["heard"]["kind"] == "generic" and turn["asks"]
 
@@ -310,7 +310,7 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(tmp_path, flags, message):
 
 def test_a_real_model_is_a_tutor_and_a_second_run_generates_nothing(tmp_path, monkeypatch, capsys):
     """All dialogues of a turn go to the model together, and what the journal has is not sampled again."""
-    flags = {"num_problems": 2, "turns": 2, "max_new_tokens": 8, "dtype": "float32", "tutor": [["smollm2"]]}
+    flags = {"num_problems": 2, "turns": 1, "max_new_tokens": 8, "dtype": "float32", "tutor": [["smollm2"]]}
     first = classroom.main(output_dir=str(tmp_path), **flags)
     assert "SmolLM2-135M-Instruct" in capsys.readouterr().out
     kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}

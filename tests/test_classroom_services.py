@@ -63,7 +63,7 @@ def test_a_student_a_reader_and_a_judge_that_are_a_real_model(llama, monkeypatch
         replies = student.reply(talks, tmp_path / "student.jsonl", "student")
         papers = exams.sit(examinee, talks[:1], [PROBLEM], 2, tmp_path, "exam")
         heard = reader.read([(PROBLEM, talk.text, talk.turns[0].tutor) for talk in talks], tmp_path / "reader.jsonl")
-        lessons = judge_dialogues(make_chat(words), talks, tmp_path / "lessons.jsonl", 2)
+        lessons = judge_dialogues(make_chat(words), talks[:1], tmp_path / "lessons.jsonl", 2)
         return replies, papers, heard, lessons
 
     replies, papers, heard, lessons = ask()

@@ -18,6 +18,8 @@ class Turn:
     tutor: str
     heard: Heard
     student: str = ""
+    finish_reason: str = "stop"  # how the tutor's answer ended
+    dropped_turns: int = 0  # the oldest turns that did not fit into the tutor's prompt
 
 
 @dataclass
@@ -83,12 +85,12 @@ def hold(tutor, student: Student, reader: Reader, problems: Sequence[Problem], t
         answers = tutor.answer(
             [talk.seed() for talk in live], 1, journal_path=folder / "tutors.jsonl", description=what
         )
-        said = [samples[0].text for samples in answers.samples]
+        said = [samples[0] for samples in answers.samples]
         read = reader.read(
-            [(talk.problem, talk.text, text) for talk, text in zip(live, said, strict=True)], folder / "reader.jsonl"
+            [(talk.problem, talk.text, one.text) for talk, one in zip(live, said, strict=True)], folder / "reader.jsonl"
         )
-        for talk, text, heard in zip(live, said, read, strict=True):
-            talk.turns.append(Turn(text, heard))
+        for talk, one, heard, dropped in zip(live, said, read, answers.dropped_turns, strict=True):
+            talk.turns.append(Turn(one.text, heard, finish_reason=one.finish_reason, dropped_turns=dropped))
         replies = student.reply(live, folder / "student.jsonl", f"{student.name}, turn {number} of {turns}")
         for talk, reply in zip(live, replies, strict=True):
             talk.turns[-1].student = reply

@@ -71,6 +71,8 @@ def turn_measures(talk: Talk) -> list[dict[str, Any]]:
             "confirms wrong": turn.heard.confirms and is_wrong(talk, before),
             "asks": "?" in turn.tutor,
             "words": len(turn.tutor.split()),
+            "finish_reason": turn.finish_reason,
+            "dropped_turns": turn.dropped_turns,
         } | {"heard": asdict(turn.heard)})  # fmt: skip
         before += f"\nTeacher: {turn.tutor}\nStudent: {turn.student}"
     return found

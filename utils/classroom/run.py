@@ -1,5 +1,6 @@
 """One run of the classroom: every tutor and every control talks about every problem, and all of it is measured."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,11 +79,15 @@ def run(classroom: Classroom, folder: Path) -> tuple[list[dict[str, Any]], dict[
                 {"judged leak": float(lesson.leak == "yes"), "judged helpful": float(lesson.helpful == "yes")}
                 if lesson else {} for lesson in lessons
             ])  # fmt: skip
+    shortened = Counter(
+        row["tutor"] for row in rows for turn in row["turns"] if turn["dropped_turns"] and row["tutor"] in tutors
+    )
     summary = summarise(rows)
     missed = misses(summary, classroom.controls)
     result = {
         "valid": not missed, "misses": missed, "settings": classroom.settings, "controls": controls, "tutors": tutors,
-        "self_test": self_test, "unread": getattr(classroom.reader, "unread", 0), "measures": summary,
+        "self_test": self_test, "shortened": dict(shortened),
+        "unread": getattr(classroom.reader, "unread", 0), "measures": summary,
         "scopes": {measure.key: f"{measure.scope}; {measure.of}" for measure in MEASURES},
         "comparisons": [] if missed else compare_tutors(rows, tutors),
     }  # fmt: skip

@@ -15,6 +15,7 @@ LABELS = {measure.key: measure.label for measure in MEASURES}
 SHORT = {
     "leak": "leak", "calculation": "calc.", "step told": "step", "same": "Δ same", "transfer, author": "Δ new",
     "confirms wrong": "conf. wrong", "denies right": "denies right", "repeats": "repeats", "turns": "turns",
+    "score": "rubric",
 }  # fmt: skip
 
 
@@ -36,6 +37,11 @@ def report(result: Mapping[str, Any], problems: Sequence[Problem]) -> str:
     right = sum(problem.student_is_right for problem in problems)
     student, reader = (result["settings"][who] for who in ("student", "reader"))
     parts.append(limits(student["student"], reader["reader"], len(problems), right, generated))
+    parts += [
+        f"{count} prompts were too long for {name}: their oldest turns, the problem first, were left out."
+        for name, count in result["shortened"].items()
+        if count
+    ]
     if result["unread"]:
         parts.append(f"{result['unread']} utterances had no valid reading and count as nothing.")
     return "\n\n".join(part for part in parts if part)
