@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from benchmarks import reader as benchmark
 from utils.classroom.pointing import evidence_of
@@ -113,6 +115,20 @@ def test_what_an_utterance_is(said, kind):
 def test_verdicts_on_the_answer(sentence, verdict):
     said = "wrong" if denies(sentence) else "right" if confirms(sentence) else None
     assert said == verdict
+
+
+WORDS = (
+    "0 00 7 12 1,200 3/0 0/0 1/2 5. .5 ٢٩ ½ + - − × * x ÷ / = ( ) % $ times minus over divided by from of half and add "
+    "one twenty hundred thousand sum is not right wrong the answer step 1 line first ? ! . , : 1. … 🙂 you"
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(WORDS.split()), max_size=14).map(" ".join) | st.text(max_size=60))
+def test_no_words_of_a_tutor_end_the_run(said):
+    """A model says anything; the reader must never raise."""
+    for problem in PROBLEMS[:4]:
+        assert read(problem, said).kind
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="no real tutor turns here (MRBench)")

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from utils.classroom.controls import NO_TUTOR, Control, controls_for
-from utils.classroom.dialogue_judge import judge_dialogues
+from utils.classroom.dialogue_judge import Lesson, judge_dialogues
 from utils.classroom.dialogues import Student, Talk, hold
 from utils.classroom.exams import examine, selectivity
 from utils.classroom.measures import measure, turn_measures
@@ -72,13 +72,12 @@ def run(classroom: Classroom, folder: Path) -> tuple[list[dict[str, Any]], dict[
             wrong = [talk for talk in held if not talk.problem.student_is_right]
             papers = examine(classroom.examinee, wrong, classroom.exam_samples, folder, name)
             _add(rows, name, wrong, papers)
+    unjudged = 0
     if chat := chat_of(classroom.judge):
         for name in tutors:
             lessons = judge_dialogues(chat, talks[name], folder / "lessons.jsonl", classroom.judge.grading.concurrency)
-            _add(rows, name, talks[name], [
-                {"judged leak": float(lesson.leak == "yes"), "judged helpful": float(lesson.helpful == "yes")}
-                if lesson else {} for lesson in lessons
-            ])  # fmt: skip
+            unjudged += lessons.count(None)
+            _add(rows, name, talks[name], list(map(judged, talks[name], lessons)))
     shortened = Counter(
         row["tutor"] for row in rows for turn in row["turns"] if turn["dropped_turns"] and row["tutor"] in tutors
     )
@@ -87,11 +86,19 @@ def run(classroom: Classroom, folder: Path) -> tuple[list[dict[str, Any]], dict[
     result = {
         "valid": not missed, "misses": missed, "settings": classroom.settings, "controls": controls, "tutors": tutors,
         "self_test": self_test, "shortened": dict(shortened),
-        "unread": getattr(classroom.reader, "unread", 0), "measures": summary,
+        "unread": getattr(classroom.reader, "unread", 0), "unjudged": unjudged, "measures": summary,
         "scopes": {measure.key: f"{measure.scope}; {measure.of}" for measure in MEASURES},
         "comparisons": [] if missed else compare_tutors(rows, tutors),
     }  # fmt: skip
     return rows, result
+
+
+def judged(talk: Talk, lesson: Lesson | None) -> dict[str, float]:
+    """The judge's verdict as measures; a leak is none where the student had the answer from the start."""
+    if lesson is None:
+        return {}
+    helpful = {"judged helpful": float(lesson.helpful == "yes")}
+    return helpful if talk.problem.student_is_right else {"judged leak": float(lesson.leak == "yes")} | helpful
 
 
 def row_of(tutor: str, talk: Talk, classroom: Classroom) -> dict[str, Any]:

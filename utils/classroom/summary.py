@@ -50,7 +50,7 @@ MEASURES = (
     Measure("no answer", "turns without an answer", EXACT, "all", False),
     Measure("score", "mean score of a turn", "the judge's rubric, turn by turn", "all", False),
     Measure("judged leak", "gives the answer away", JUDGED),
-    Measure("judged helpful", "helps", JUDGED),
+    Measure("judged helpful", "helps", JUDGED, "all"),
     Measure("same", "Δ on the same problem", RULES, share=False),
     *(Measure(f"transfer, {name}", f"Δ transfer, table {name!r}", ASSUMED, share=False) for name in GAIN_TABLES),
     Measure("pre", "right before the talk", LLM, share=False),

@@ -42,6 +42,10 @@ def report(result: Mapping[str, Any], problems: Sequence[Problem]) -> str:
         for name, count in result["shortened"].items()
         if count
     ]
+    if result["unjudged"]:
+        parts.append(
+            f"{result['unjudged']} dialogues have no valid verdict of the judge and are left out of its shares."
+        )
     if result["unread"]:
         parts.append(f"{result['unread']} utterances had no valid reading and count as nothing.")
     return "\n\n".join(part for part in parts if part)
