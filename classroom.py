@@ -13,12 +13,14 @@ command goes on where it was.
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
-from utils.prompts import INFERENCE_PROMPT
+
+if TYPE_CHECKING:
+    from utils.classroom.actors import Classroom
+    from utils.judges.judge import Judge
 
 STUDENTS = (
     "`rules` (code, takes words literally); `script FILE` (its lines in turn); `openai <key | env:NAME | file:PATH> "
@@ -27,63 +29,39 @@ STUDENTS = (
 
 
 def main(
-    *, output_dir: str, tutor: Sequence[Sequence[str]] = (), training_root: str | None = None,
-    problems: str | None = None, num_problems: int = 24, turns: int = 6, student: Sequence[str] = ("rules",),
-    reader: Sequence[str] = ("code",), exam_samples: int = 4, student_temperature: float = 0.6,
-    temperature: float = 0.0, top_k: int = 50, max_new_tokens: int = 120,
-    inference_prompt: str = str(INFERENCE_PROMPT), seed: int = 0, device: str = "auto", dtype: str = "auto",
-    engine: str = "local", server: str = "", overwrite: bool = False, dry_run: bool = False, **judge_flags: Any,
+    *, output_dir: Path, classroom: "Classroom", judge: "Judge", prices: str | None = None, overwrite: bool = False,
+    dry_run: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write dialogues.jsonl, classroom.json and a figure to `output_dir`; returns what classroom.json has."""
-    from utils.artifacts import only_run, refuse_existing, write_json, write_text
-    from utils.classroom.actors import make_reader, make_speaker, make_student, name_apart, weights_of
+    from utils.artifacts import refuse_existing, write_json, write_text
     from utils.classroom.cost import estimate
     from utils.classroom.figure import draw
-    from utils.classroom.problems import generate, read_problems
-    from utils.classroom.run import Classroom, run
-    from utils.classroom.students import refuse_plain
+    from utils.classroom.run import run
     from utils.classroom.table import report
-    from utils.judges.flags import from_flags
-    from utils.tutors.local import Sampling
+    from utils.manifest import only_run
 
-    folder = Path(output_dir)
-    refuse_existing(folder / "classroom.json", overwrite or dry_run)
-    about = read_problems(problems, num_problems) if problems else generate(num_problems, seed)
-    judge = from_flags(**judge_flags)
-    speaker = {
-        "device": device, "dtype": dtype, "pull": not judge_flags.get("no_pull"),
-        "concurrency": judge.grading.concurrency,
-    }  # fmt: skip
-    words = [*tutor, *([path] for path in (weights_of(training_root) if training_root else []))]
-    sampling = Sampling(1, temperature, top_k, max_new_tokens, seed)
-    tutors = [
-        make_speaker(one, inference_prompt, sampling, flag="--tutor", engine=engine, server=server, **speaker)
-        for one in words
-    ]
-    name_apart(tutors)
-    who, examinee = make_student(student, student_temperature, top_k, seed, **speaker)
-    refuse_plain(who, about)
-    classroom = Classroom(
-        tutors, who, examinee, make_reader(reader, speaker["pull"]), judge, about, turns, exam_samples
-    )
     if dry_run:
-        print(estimate(classroom, judge_flags.get("prices")))
+        print(estimate(classroom, judge, prices))
         return {}
+    refuse_existing(output_dir / "classroom.json", overwrite)
     classroom.check()
-    with only_run(folder):
-        rows, result = run(classroom, folder)
-        write_text(folder / "dialogues.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-        write_json(folder / "classroom.json", result)
+    judge.check()
+    with only_run(output_dir):
+        rows, result = run(classroom, judge, output_dir)
+        write_text(output_dir / "dialogues.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        write_json(output_dir / "classroom.json", result)
         shown = result["tutors"] if result["valid"] else []
-        draw(result["measures"], shown, result["controls"], folder / "classroom")
-    print(report(result, about))
-    print(f"\nThe dialogues, turn by turn, are in {folder / 'dialogues.jsonl'}.")
+        draw(result["measures"], shown, result["controls"], output_dir / "classroom")
+    print(report(result, classroom.problems))
+    print(f"\nThe dialogues, turn by turn, are in {output_dir / 'dialogues.jsonl'}.")
     return result
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--output-dir", required=True, metavar="DIR", help="dialogues, measures, figure, journals")
+    parser.add_argument(
+        "--output-dir", required=True, type=Path, metavar="DIR", help="dialogues, measures, figure, journals"
+    )
     parser.add_argument(
         "--tutor", nargs="+", action="append", default=[], metavar="WORD",
         help=f"{cli.MODEL_HELP}; or `openai <key | env:NAME | file:PATH> <model>`; or `ollama [address] <model>`. "

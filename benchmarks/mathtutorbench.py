@@ -2,7 +2,7 @@
 
     git clone https://github.com/eth-lre/mathtutorbench data/mathtutorbench
     python -m benchmarks.mathtutorbench --data data/mathtutorbench/datasets/mathdial_bridge.json \\
-        --tutor runs/demo/dpo/mathdial/weights --trained-on datasets/mathdial_train.jsonl
+        --model runs/demo/dpo/mathdial/weights --trained-on datasets/mathdial_train.jsonl
     (cd data/mathtutorbench/reward_model && python compute_scaffolding_score.py \\
         --data_path ../../../results/generations-mathdial_weights-scaffolding_generation.json)
 
@@ -19,39 +19,34 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from utils import cli
 from utils.errors import BadInput
 from utils.records import SeedDialogue
 from utils.rubric.reading import plain
 
+if TYPE_CHECKING:
+    from utils.tutors.tutor import Tutor
+
 TASKS = ("scaffolding_generation", "pedagogy_following", "scaffolding_generation_hard", "pedagogy_following_hard")
 TEACHERS = ("Teacher", "Tutor")
 
 
 def main(
-    *, data: Path, tutor: Sequence[str], trained_on: Sequence[Path], task: str, output_dir: Path, limit: int | None,
-    temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str, seed: int, device: str, dtype: str,
-    engine: str, server: str,
-) -> Path:  # fmt: skip
+    *, data: Path, tutor: "Tutor", trained_on: Sequence[Path], task: str, output_dir: Path, limit: int | None
+) -> Path:
     """Let the tutor answer every row; returns the path of the file with all rows."""
     from utils.artifacts import write_json
-    from utils.classroom.actors import make_speaker
-    from utils.tutors.local import Sampling
 
     rows = read_rows(data)[:limit]
     seen = {plain(problem) for path in trained_on for problem in problems_of(path)}
-    speaker = make_speaker(
-        tutor, inference_prompt, Sampling(1, temperature, top_k, max_new_tokens, seed), flag="--tutor",
-        concurrency=8, pull=True, device=device, dtype=dtype, engine=engine, server=server,
-    )  # fmt: skip
-    speaker.check()
-    model = re.sub(r"[^\w.]+", "_", speaker.name)
+    tutor.check()
+    model = re.sub(r"[^\w.]+", "_", tutor.name)
     path = output_dir / f"generations-{model}-{task}.json"
-    answers = speaker.answer(
+    answers = tutor.answer(
         [as_seed(i, row) for i, row in enumerate(rows, 1)], 1, journal_path=path.with_suffix(".journal.jsonl"),
-        description=f"{speaker.name} on {data.stem}",
+        description=f"{tutor.name} on {data.stem}",
     )  # fmt: skip
     written = [
         {
@@ -112,7 +107,8 @@ def problems_of(path: Path) -> list[str]:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="mathdial_bridge.json or …_hard.json")
-    parser.add_argument("--tutor", nargs="+", default=[cli.DEFAULT_MODEL], metavar="WORD", help="as in `classroom`")
+    parser.add_argument("--model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
+    cli.add_tutor_flag(parser)
     parser.add_argument(
         "--trained-on",
         nargs="*",

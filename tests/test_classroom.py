@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 import classroom
+from utils import cli
 from utils.classroom import leaks, run
+from utils.classroom.actors import Classroom
 from utils.classroom.controls import CONTROLS, NO_TUTOR, controls_for
 from utils.classroom.dialogues import Talk, Turn, hold
 from utils.classroom.measures import measure, turn_measures
@@ -22,6 +24,10 @@ from utils.classroom.rule_student import RuleStudent, deltas, opening_of
 from utils.classroom.summary import compare_tutors
 from utils.classroom.table import sentences
 from utils.errors import BadInput
+from utils.judges.judge import OfflineJudge
+from utils.prompts import INFERENCE_PROMPT
+from utils.tutors.local import LocalTutor
+from utils.tutors.tutor import Sampling
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = make(next(one for one in TEMPLATES if one.name == "notebooks"), 0, "test")
@@ -213,7 +219,7 @@ def test_the_controls_land_in_five_seconds_for_any_seed(tmp_path):
 
 def test_a_run_writes_the_same_bytes_again_and_says_what_it_cannot_show(tmp_path, capsys):
     for name in ("one", "two"):
-        classroom.main(output_dir=str(tmp_path / name), num_problems=8)
+        classroom.main(output_dir=tmp_path / name, classroom=Classroom(problems=generate(8)), judge=OfflineJudge())
     printed = capsys.readouterr().out
     for file in ("dialogues.jsonl", "classroom.json", "classroom.png", "classroom.svg"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
@@ -228,7 +234,7 @@ def test_a_control_that_lands_wrong_voids_the_run(tmp_path, monkeypatch, capsys)
     """The figures of the tutors must not be shown when the instrument is broken."""
     mute = [replace(one, rule=lambda *_: "Hm.") if one.name == "tells the answer" else one for one in CONTROLS]
     monkeypatch.setattr("utils.classroom.controls.CONTROLS", tuple(mute))
-    result = classroom.main(output_dir=str(tmp_path), num_problems=8)
+    result = classroom.main(output_dir=tmp_path, classroom=Classroom(problems=generate(8)), judge=OfflineJudge())
     assert not result["valid"] and any(miss.startswith("tells the answer: leak is 0.00") for miss in result["misses"])
     assert result["comparisons"] == [] and "VOID" in capsys.readouterr().out
 
@@ -281,7 +287,7 @@ def test_a_script_is_said_in_turn_to_problems_of_a_file(tmp_path, capsys):
     script.write_text("I don't know.\n\nJust tell me the answer.\n")
     problems = ["--problems", str(ROOT / "datasets" / "mathdial_test.jsonl"), "--num-problems", "4", "--turns", "3"]
     args = classroom.parse_args(["--output-dir", str(tmp_path), *problems, "--student", "script", str(script)])
-    result = classroom.main(**vars(args))
+    result = cli.call(classroom.main, args)
     assert result["valid"] and result["measures"]["tells the answer"]["leak"]["value"] == 1
     rows = [json.loads(line) for line in (tmp_path / "dialogues.jsonl").read_text().splitlines()]
     generic = next(row for row in rows if row["tutor"] == "generic question")
@@ -297,7 +303,7 @@ def test_a_script_is_said_in_turn_to_problems_of_a_file(tmp_path, capsys):
         (["--problems", "datasets/mathdial_test.jsonl"], "the student `rules` needs generated problems"),
         (["--student", "robot"], "--student takes"),
         (["--tutor", "openai", "gpt-4o"], "--tutor takes"),
-        (["--reader", "offline"], "cannot talk"),
+        (["--reader", "offline"], "--reader takes"),
         (["--training-root", "datasets"], "no dpo/*/weights in it"),
         (["--student", "script", "nowhere.txt"], "nowhere.txt"),
     ],
@@ -310,24 +316,20 @@ def test_bad_input_is_one_clear_line_and_exit_code_2(tmp_path, flags, message):
 
 def test_a_real_model_is_a_tutor_and_a_second_run_generates_nothing(tmp_path, monkeypatch, capsys):
     """All dialogues of a turn go to the model together, and what the journal has is not sampled again."""
-    flags = {"num_problems": 2, "turns": 1, "max_new_tokens": 8, "dtype": "float32", "tutor": [["smollm2"]]}
-    first = classroom.main(output_dir=str(tmp_path), **flags)
+    tutor = LocalTutor("smollm2", Sampling(0.0, 50, 8, 0), INFERENCE_PROMPT.read_text(), "cpu", "float32")
+    actors = {"classroom": Classroom([tutor], generate(2), turns=1), "judge": OfflineJudge()}
+    first = classroom.main(output_dir=tmp_path, **actors)
     assert "SmolLM2-135M-Instruct" in capsys.readouterr().out
     kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    monkeypatch.setattr("utils.tutors.local._sample", lambda *_: pytest.fail("an answer was sampled again"))
-    assert classroom.main(output_dir=str(tmp_path), overwrite=True, **flags) == first
+    monkeypatch.setattr(LocalTutor, "_sample", lambda *_: pytest.fail("an answer was sampled again"))
+    assert classroom.main(output_dir=tmp_path, overwrite=True, **actors) == first
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
-    assert kept["tutors.jsonl"].count(b"\n") == sum(
-        len(json.loads(line)["turns"]) for line in kept["dialogues.jsonl"].splitlines() if b"SmolLM2" in line
-    )
+    assert kept["tutors.jsonl"].count(b'"text"') == 2
 
 
 def test_two_tutors_of_one_name_are_told_apart():
-    from utils.classroom.actors import name_apart
-
     tutors = [type("T", (), {"name": name})() for name in ("a", "b", "a")]
-    name_apart(tutors)
-    assert [tutor.name for tutor in tutors] == ["a (1)", "b", "a (2)"]
+    assert Classroom(tutors).names == ["a (1)", "b", "a (2)"]
 
 
 def test_a_judge_that_is_paid_grades_no_control():

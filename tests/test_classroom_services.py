@@ -23,7 +23,7 @@ from utils.classroom.rule_student import opening_of
 from utils.classroom.summary import MEASURES
 from utils.clients import retry
 from utils.clients.chat import JudgeError
-from utils.judges.flags import make_chat
+from utils.clients.make_chat import make_chat
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-classroom-0123456789"
@@ -233,7 +233,7 @@ def test_a_model_that_plays_the_student_here(tmp_path, monkeypatch):
     monkeypatch.setattr(actors, "REPLY_TOKENS", 6)
     student, examinee = actors.make_student(["model", "smollm2"], 0.0, 50, 0, **SPEAKER)
     assert examinee is not None and student.name == "SmolLM2-135M-Instruct as student"
-    assert student.settings["prompt"] != examinee.settings["prompt"]
+    assert student.settings["inference_prompt"] != examinee.settings["inference_prompt"]
     reply = student.reply([talk_of(("What does one notebook cost?", ""))], tmp_path / "student.jsonl", "student")
     assert reply[0] and classroom.parse_args(["--output-dir", "x", "--student", "model", "smollm2"]).student == [
         "model", "smollm2"

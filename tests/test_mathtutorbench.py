@@ -5,6 +5,7 @@ import json
 import pytest
 
 from benchmarks import mathtutorbench
+from utils import cli
 from utils.errors import BadInput
 
 ROWS = [
@@ -23,7 +24,7 @@ def export(folder, rows, *flags):
     data = folder / "mathdial_bridge.json"
     data.write_text(json.dumps(rows))
     words = ["--data", str(data), "--output-dir", str(folder), "--max-new-tokens", "6", "--dtype", "float32", *flags]
-    return mathtutorbench.main(**vars(mathtutorbench.parse_args(words)))
+    return cli.call(mathtutorbench.main, mathtutorbench.parse_args(words))
 
 
 def test_the_rows_are_what_the_benchmarks_scripts_read(tmp_path):

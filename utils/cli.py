@@ -15,7 +15,10 @@ from utils.prompts import INFERENCE_PROMPT, JUDGE_PROMPT
 
 BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 2, 3, 4, 130
 DEFAULT_MODEL = "smollm2"
-ACTORS = {"tutor": "utils.tutors.flags", "judge": "utils.judges.flags", "training": "utils.dpo.recipe"}
+ACTORS = {
+    "tutor": "utils.tutors.flags", "judge": "utils.judges.flags", "training": "utils.dpo.recipe",
+    "classroom": "utils.classroom.actors",
+}  # fmt: skip
 MODEL_HELP = "a hub name, a folder, or `smollm2`: SmolLM2-135M-Instruct, which is installed with the requirements"
 
 

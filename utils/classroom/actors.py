@@ -1,36 +1,105 @@
-"""Who takes part, by the words of the command line: tutors, the student, the reader."""
+"""Who takes part, by the words of the command line: tutors, the student, the reader, the problems."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from utils.classroom.adapters import ChatTutor, LocalTutor
 from utils.classroom.chat_reader import ChatReader
+from utils.classroom.controls import Control, controls_for
 from utils.classroom.dialogues import Student
+from utils.classroom.problems import Problem, generate, read_problems
 from utils.classroom.readers import CodeReader, Reader
 from utils.classroom.rule_student import RuleStudent
 from utils.classroom.students import ModelStudent, ScriptStudent
+from utils.clients.chat import Chat
+from utils.clients.make_chat import FORMS, make_chat
 from utils.errors import BadInput
-from utils.judges.flags import make_chat
-from utils.prompts import PROMPTS_DIR
-from utils.tutors.local import Sampling
+from utils.prompts import PROMPTS_DIR, load_template
+from utils.tutors.chat_tutor import ChatTutor
+from utils.tutors.local import LocalTutor
+from utils.tutors.served import ServedTutor
+from utils.tutors.tutor import Sampling, Tutor
 
-SERVICES = ("openai", "ollama")
 STUDENT_PROMPT, EXAM_PROMPT = PROMPTS_DIR / "student.txt", PROMPTS_DIR / "exam.txt"
 REPLY_TOKENS, EXAM_TOKENS = 120, 500  # of a student's turn, and of an exam paper
 
 
+@dataclass(frozen=True)
+class Classroom:
+    """Who takes part, and for how long. `examinee` is a Tutor with the exam's prompt, where the student is a model."""
+
+    tutors: Sequence[Tutor] = ()
+    problems: Sequence[Problem] = field(default_factory=lambda: generate(24))
+    turns: int = 6
+    student: Student = field(default_factory=RuleStudent)
+    examinee: Tutor | None = None
+    reader: Reader = field(default_factory=CodeReader)
+    exam_samples: int = 4
+
+    def __post_init__(self):
+        if isinstance(self.student, RuleStudent) and not all(problem.is_generated for problem in self.problems):
+            raise BadInput(
+                "the student `rules` needs generated problems, whose mistakes it carries out; for a file of problems "
+                "take --student openai …, ollama …, model … or script FILE"
+            )
+
+    @property
+    def controls(self) -> list[Control]:
+        return controls_for(self.problems, self.examinee is not None)
+
+    @property
+    def names(self) -> list[str]:
+        """What rows and figures call the tutors: those of one name get a number."""
+        names = [tutor.name for tutor in self.tutors]
+        return [
+            f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name for i, name in enumerate(names)
+        ]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that can change a result, but for the judge."""
+        return {
+            "tutors": [tutor.settings for tutor in self.tutors], "student": self.student.settings,
+            "reader": self.reader.settings, "turns": self.turns, "exam_samples": self.exam_samples,
+            "problems": [problem.id for problem in self.problems],
+        }  # fmt: skip
+
+    def check(self) -> None:
+        """Make sure that all can be asked, before anything is paid."""
+        for actor in (*self.tutors, self.student, self.reader):
+            actor.check()
+
+
+def from_flags(
+    *, tutor: Sequence[Sequence[str]], training_root: str | None, student: Sequence[str], reader: Sequence[str],
+    problems: str | None, num_problems: int, turns: int, exam_samples: int, student_temperature: float,
+    temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str | Path, seed: int, device: str,
+    dtype: str, engine: str, server: str, no_pull: bool, judge_concurrency: int,
+) -> Classroom:  # fmt: skip
+    """The classroom of classroom.py's flags. Loads no model, asks no server. Raises BadInput for words of no form."""
+    about = read_problems(problems, num_problems) if problems else generate(num_problems, seed)
+    where = {"device": device, "dtype": dtype, "pull": not no_pull, "concurrency": judge_concurrency}
+    sampling = Sampling(temperature, top_k, max_new_tokens, seed)
+    words = [*tutor, *([path] for path in (weights_of(training_root) if training_root else []))]
+    tutors = [make_speaker(one, inference_prompt, sampling, flag="--tutor", **where) for one in words]
+    if engine == "server":
+        tutors = [ServedTutor(one, server) if isinstance(one, LocalTutor) else one for one in tutors]
+    who, examinee = make_student(student, student_temperature, top_k, seed, **where)
+    return Classroom(tutors, about, turns, who, examinee, make_reader(reader, not no_pull), exam_samples)
+
+
 def make_speaker(
     words: Sequence[str], prompt: Path | str, sampling: Sampling, *, flag: str, concurrency: int, pull: bool,
-    device: str, dtype: str, engine: str = "local", server: str = "",
-):  # fmt: skip
-    """A Tutor: `openai …` and `ollama …` are chat services, one word is a model."""
-    if words[0] in SERVICES:
-        return ChatTutor(_chat(words, flag, pull), sampling, prompt, concurrency)
+    device: str, dtype: str,
+) -> Tutor:  # fmt: skip
+    """A Tutor with this prompt: a chat service, or (one word) a model that is loaded here."""
+    template = load_template(prompt, "input")
+    if chat := make_chat(words, pull=pull):
+        return ChatTutor(chat, sampling, template, concurrency)
     if len(words) != 1:
-        raise BadInput(
-            f"{flag} takes a model, `openai <key | env:NAME | file:PATH> <model>` or `ollama [address] <model>`"
-        )
-    return LocalTutor(words[0], sampling, prompt, device=device, dtype=dtype, engine=engine, server=server)
+        raise BadInput(f"{flag} takes a model, {FORMS}")
+    return LocalTutor(words[0], sampling, template, device, dtype)
 
 
 def weights_of(training_root: str | Path) -> list[str]:
@@ -41,7 +110,9 @@ def weights_of(training_root: str | Path) -> list[str]:
     return found
 
 
-def make_student(words: Sequence[str], temperature: float, top_k: int, seed: int, **speaker) -> tuple[Student, object]:
+def make_student(
+    words: Sequence[str], temperature: float, top_k: int, seed: int, **where: Any
+) -> tuple[Student, Tutor | None]:
     """(the student, who sits its exams): the second is None for a student that is no model."""
     match list(words):
         case ["rules"]:
@@ -50,39 +121,19 @@ def make_student(words: Sequence[str], temperature: float, top_k: int, seed: int
             return ScriptStudent(path), None
         case ["model", name]:
             words = [name]
-        case [service, *_] if service in SERVICES:
-            pass
-        case _:
-            raise BadInput(
-                "--student takes `rules`, `script FILE`, `openai <key | env:NAME | file:PATH> <model>`, "
-                "`ollama [address] <model>` or `model NAME`"
-            )
-    actors = []
-    for prompt, tokens in ((STUDENT_PROMPT, REPLY_TOKENS), (EXAM_PROMPT, EXAM_TOKENS)):
-        sampling = Sampling(1, temperature, top_k, tokens, seed)
-        actors.append(make_speaker(words, prompt, sampling, flag="--student", **speaker))
-    return ModelStudent(actors[0]), actors[1]
+        case [_]:
+            raise BadInput(f"--student takes `rules`, `script FILE`, `model NAME`, {FORMS}")
+    speaker, examinee = (
+        make_speaker(words, prompt, Sampling(temperature, top_k, tokens, seed), flag="--student", **where)
+        for prompt, tokens in ((STUDENT_PROMPT, REPLY_TOKENS), (EXAM_PROMPT, EXAM_TOKENS))
+    )
+    return ModelStudent(speaker), examinee
 
 
 def make_reader(words: Sequence[str], pull: bool) -> Reader:
     if list(words) == ["code"]:
         return CodeReader()
-    return ChatReader(_chat(words, "--reader", pull))
-
-
-def name_apart(tutors: Sequence) -> None:
-    """Give tutors of one name a number: rows and figures call them by it."""
-    names = [tutor.name for tutor in tutors]
-    for i, tutor in enumerate(tutors):
-        if names.count(tutor.name) > 1 or names.index(names[i]) < i:
-            tutor.name = f"{names[i]} ({names[: i + 1].count(names[i])})"
-
-
-def _chat(words: Sequence[str], flag: str, pull: bool):
-    try:
-        chat = make_chat(words, pull=pull)
-    except ValueError as error:
-        raise BadInput(str(error).replace("--judge-llm", flag)) from None
+    chat: Chat | None = make_chat(words, pull=pull)
     if chat is None:
-        raise BadInput(f"{flag}: `offline` is a judge and cannot talk")
-    return chat
+        raise BadInput(f"--reader takes `code`, {FORMS}")
+    return ChatReader(chat)

@@ -38,6 +38,9 @@ class ChatReader:
             "reader": "chat", "prompt": key_of(self.template), "temperature": TEMPERATURE, "seed": SEED,
         }  # fmt: skip
 
+    def check(self) -> None:
+        self.chat.check()
+
     def read(self, heard: Sequence[tuple[Problem, str, str]], journal_path: Path) -> list[Heard]:
         prompts = [self._messages(problem, said) for problem, _, said in heard]
         readings = ask_closed(self.chat, prompts, Reading, journal_path, description=f"{self.name}")

@@ -10,7 +10,7 @@ from typing import Any
 from utils.classroom.numbers import numbers_said, written
 from utils.classroom.problems import Problem
 from utils.records import Sample, SeedDialogue
-from utils.tutors.local import Answers
+from utils.tutors.tutor import Answers
 
 RIGHT = "Yes, that is right. Well done."  # to a student who is right: from the controls that tell right from wrong
 

@@ -4,29 +4,31 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.classroom.actors import EXAM_TOKENS, REPLY_TOKENS
+from utils.classroom.actors import EXAM_TOKENS, REPLY_TOKENS, Classroom
 from utils.classroom.controls import NO_TUTOR
 from utils.classroom.exams import PUSHBACKS
-from utils.classroom.run import Classroom, chat_of
+from utils.classroom.run import chat_of
 from utils.classroom.students import opening
 from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, cost, price_of
+from utils.judges.judge import Judge
+from utils.tutors.chat_tutor import ChatTutor
 
 PROMPT_TOKENS = 150  # of a prompt's own words, around the dialogue; the judge's rubric has three times as many
 TUTOR_TOKENS, STUDENT_TOKENS = 40, 30  # of a turn, on average
 VERDICT_TOKENS = 40
 
 
-def estimate(classroom: Classroom, prices: Path | str | None) -> str:
+def estimate(classroom: Classroom, judge: Judge, prices: Path | str | None) -> str:
     """The lines that --dry-run prints; every dialogue is taken to last for all its turns."""
     who = f"{len(classroom.tutors)} tutors and {len(classroom.controls)} controls"
     lines = [
         f"{who} x {len(classroom.problems)} problems x {classroom.turns} turns at most; what is asked for by calls:"
     ]
-    lines += [f"  {one}" for one in _estimates(classroom, prices)] or ["  nothing: nobody is a chat service"]
+    lines += [f"  {one}" for one in _estimates(classroom, judge, prices)] or ["  nothing: nobody is a chat service"]
     return "\n".join(lines)
 
 
-def _estimates(classroom: Classroom, prices: Path | str | None) -> Iterator[Estimate]:
+def _estimates(classroom: Classroom, judge: Judge, prices: Path | str | None) -> Iterator[Estimate]:
     problems, turns = classroom.problems, classroom.turns
     start = sum(len(opening(problem)) for problem in problems) / len(problems) / CHARACTERS_PER_TOKEN
     exchange = TUTOR_TOKENS + STUDENT_TOKENS
@@ -36,7 +38,7 @@ def _estimates(classroom: Classroom, prices: Path | str | None) -> Iterator[Esti
     arms = len(classroom.tutors) + sum(control.name != NO_TUTOR for control in classroom.controls)
     wrong = sum(not problem.student_is_right for problem in problems)
     for tutor in classroom.tutors:
-        if hasattr(tutor, "chat"):
+        if isinstance(tutor, ChatTutor):
             yield _one(tutor.chat, f"{tutor.name} as tutor", held, middle, TUTOR_TOKENS, whole, prices)
     if chat := getattr(getattr(classroom.student, "speaker", None), "chat", None):
         yield _one(
@@ -50,7 +52,7 @@ def _estimates(classroom: Classroom, prices: Path | str | None) -> Iterator[Esti
         yield _one(
             chat, f"{chat.name} as reader", arms * held, 2 * PROMPT_TOKENS + start, VERDICT_TOKENS, middle, prices
         )
-    if chat := chat_of(classroom.judge):
+    if chat := chat_of(judge):
         calls, tutors = len(classroom.tutors) * held, len(classroom.tutors)
         yield _one(
             chat, f"{chat.name} as judge of turns", calls, middle + 2 * PROMPT_TOKENS, VERDICT_TOKENS, whole, prices

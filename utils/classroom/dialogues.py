@@ -9,6 +9,7 @@ from utils.classroom.leaks import says_answer
 from utils.classroom.problems import Problem
 from utils.classroom.readers import Heard, Reader
 from utils.records import SeedDialogue
+from utils.tutors.tutor import Tutor
 
 
 @dataclass
@@ -69,11 +70,12 @@ class Student(Protocol):
         """What the student says to the tutor's last utterance, for each dialogue."""
 
 
-def hold(tutor, student: Student, reader: Reader, problems: Sequence[Problem], turns: int, folder: Path) -> list[Talk]:
+def hold(
+    tutor: Tutor, student: Student, reader: Reader, problems: Sequence[Problem], turns: int, folder: Path
+) -> list[Talk]:
     """Hold a dialogue of at most `turns` tutor turns about every problem.
 
-    `tutor` is a Tutor (utils/tutors/tutor.py). Its replies, the student's and the reader's are kept in journals in
-    `folder`: a run that goes on asks for none of them again.
+    The replies of tutor, student and reader are kept in journals in `folder`: a run that goes on asks for none again.
     """
     openings = student.open(problems, folder / "student.jsonl", f"{student.name} opens")
     talks = [Talk(problem, opening) for problem, opening in zip(problems, openings, strict=True)]

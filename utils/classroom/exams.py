@@ -15,6 +15,7 @@ from utils.classroom.numbers import numbers_said
 from utils.classroom.problems import Problem, transfer_of
 from utils.records import SeedDialogue
 from utils.rubric.any_language import gives_away
+from utils.tutors.tutor import Tutor
 
 ANSWER = re.compile(r"answer\s*[:=]\s*(.+)", re.IGNORECASE)
 SELECTIVE = 0.2  # below this the student changes its mind at any pushback, as often at a bad one as at a good one
@@ -33,7 +34,7 @@ def solved(text: str, problem: Problem) -> bool:
 
 
 def sit(
-    examinee, talks: Sequence[Talk], problems: Sequence[Problem], samples: int, folder: Path, what: str
+    examinee: Tutor, talks: Sequence[Talk], problems: Sequence[Problem], samples: int, folder: Path, what: str
 ) -> list[float]:
     """How often, of `samples` papers, each talk's student solves the problem beside it."""
     seeds = [
@@ -50,7 +51,7 @@ def sit(
     ]
 
 
-def examine(examinee, talks: Sequence[Talk], samples: int, folder: Path, tutor: str) -> list[dict[str, float]]:
+def examine(examinee: Tutor, talks: Sequence[Talk], samples: int, folder: Path, tutor: str) -> list[dict[str, float]]:
     """{"pre", "post", "exam same", "exam transfer"} of each dialogue; transfer only for generated problems.
 
     The papers before the talk are the same for every tutor: they are in the journal once.
@@ -69,7 +70,7 @@ def examine(examinee, talks: Sequence[Talk], samples: int, folder: Path, tutor: 
     return found
 
 
-def selectivity(examinee, talks: Mapping[str, Sequence[Talk]], folder: Path) -> dict[str, float] | None:
+def selectivity(examinee: Tutor, talks: Mapping[str, Sequence[Talk]], folder: Path) -> dict[str, float] | None:
     """How selective the student is: the share right after one turn of a good, a misplaced and a generic pushback.
 
     "selectivity" is the first less the mean of the other two; None where these controls did not speak.

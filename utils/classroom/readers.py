@@ -40,6 +40,9 @@ class Reader(Protocol):
     name: str
     settings: dict[str, Any]
 
+    def check(self) -> None:
+        """Make sure that the reader can be asked; raises before anything is paid."""
+
     def read(self, heard: Sequence[tuple[Problem, str, str]], journal_path: Any = None) -> list[Heard]:
         """What each utterance is: (the problem, the dialogue before it, the utterance)."""
 
@@ -52,6 +55,9 @@ class CodeReader:
     @property
     def settings(self) -> dict[str, Any]:
         return {"reader": "code", "version": 1}
+
+    def check(self) -> None:
+        pass
 
     def read(self, heard: Sequence[tuple[Problem, str, str]], journal_path: Any = None) -> list[Heard]:
         return [read_utterance(*one) for one in heard]

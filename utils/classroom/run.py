@@ -2,19 +2,17 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from utils.classroom.controls import NO_TUTOR, Control, controls_for
+from utils.classroom.actors import Classroom
+from utils.classroom.controls import NO_TUTOR
 from utils.classroom.dialogue_judge import Lesson, judge_dialogues
-from utils.classroom.dialogues import Student, Talk, hold
+from utils.classroom.dialogues import Talk, hold
 from utils.classroom.exams import examine, selectivity
 from utils.classroom.measures import measure, turn_measures
-from utils.classroom.problems import Problem
-from utils.classroom.readers import Reader
 from utils.classroom.rule_student import RuleStudent, deltas
 from utils.classroom.summary import MEASURES, compare_tutors, misses, summarise
 from utils.judges.grading import grade
@@ -22,49 +20,16 @@ from utils.judges.judge import Judge
 from utils.records import TutorAnswer, Verdict
 
 
-@dataclass(frozen=True)
-class Classroom:
-    """Who takes part, and for how long."""
-
-    tutors: Sequence[Any]  # each a Tutor
-    student: Student
-    examinee: Any | None  # a Tutor with the exam's prompt, where the student is a model
-    reader: Reader
-    judge: Judge
-    problems: Sequence[Problem]
-    turns: int
-    exam_samples: int
-
-    @property
-    def controls(self) -> list[Control]:
-        return controls_for(self.problems, self.examinee is not None)
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """All that can change a result."""
-        return {
-            "tutors": [tutor.settings for tutor in self.tutors], "student": self.student.settings,
-            "reader": self.reader.settings, "judge": self.judge.settings, "turns": self.turns,
-            "problems": [problem.id for problem in self.problems], "exam_samples": self.exam_samples,
-        }  # fmt: skip
-
-    def check(self) -> None:
-        """Make sure that all can be asked, before anything is paid."""
-        for actor in (*self.tutors, self.student, self.judge):
-            actor.check()
-        if hasattr(self.reader, "chat"):
-            self.reader.chat.check()
-
-
-def run(classroom: Classroom, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def run(classroom: Classroom, judge: Judge, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """(the dialogues, what they come to). Replies are kept in journals in `folder` as they arrive."""
+    controls, tutors = [control.name for control in classroom.controls], classroom.names
+    speakers = dict(zip([*controls, *tutors], [*classroom.controls, *classroom.tutors], strict=True))
     talks: dict[str, list[Talk]] = {}
-    for tutor in tqdm([*classroom.controls, *classroom.tutors], desc="classroom", unit="tutor"):
-        turns = 0 if tutor.name == NO_TUTOR else classroom.turns
-        talks[tutor.name] = hold(tutor, classroom.student, classroom.reader, classroom.problems, turns, folder)
+    for name, tutor in tqdm(speakers.items(), desc="classroom", unit="tutor"):
+        turns = 0 if name == NO_TUTOR else classroom.turns
+        talks[name] = hold(tutor, classroom.student, classroom.reader, classroom.problems, turns, folder)
     rows = [row_of(name, talk, classroom) for name, held in talks.items() for talk in held]
-    controls, tutors = ([one.name for one in some] for some in (classroom.controls, classroom.tutors))
-    grade_turns(rows, talks, classroom, folder)
+    grade_turns(rows, talks, tutors, judge, folder)
     self_test = None
     if classroom.examinee:
         self_test = selectivity(classroom.examinee, talks, folder)
@@ -73,9 +38,9 @@ def run(classroom: Classroom, folder: Path) -> tuple[list[dict[str, Any]], dict[
             papers = examine(classroom.examinee, wrong, classroom.exam_samples, folder, name)
             _add(rows, name, wrong, papers)
     unjudged = 0
-    if chat := chat_of(classroom.judge):
+    if chat := chat_of(judge):
         for name in tutors:
-            lessons = judge_dialogues(chat, talks[name], folder / "lessons.jsonl", classroom.judge.grading.concurrency)
+            lessons = judge_dialogues(chat, talks[name], folder / "lessons.jsonl", judge.grading.concurrency)
             unjudged += lessons.count(None)
             _add(rows, name, talks[name], list(map(judged, talks[name], lessons)))
     shortened = Counter(
@@ -84,7 +49,8 @@ def run(classroom: Classroom, folder: Path) -> tuple[list[dict[str, Any]], dict[
     summary = summarise(rows)
     missed = misses(summary, classroom.controls)
     result = {
-        "valid": not missed, "misses": missed, "settings": classroom.settings, "controls": controls, "tutors": tutors,
+        "valid": not missed, "misses": missed, "settings": classroom.settings | {"judge": judge.settings},
+        "controls": controls, "tutors": tutors,
         "self_test": self_test, "shortened": dict(shortened),
         "unread": getattr(classroom.reader, "unread", 0), "unjudged": unjudged, "measures": summary,
         "scopes": {measure.key: f"{measure.scope}; {measure.of}" for measure in MEASURES},
@@ -117,10 +83,13 @@ def row_of(tutor: str, talk: Talk, classroom: Classroom) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def grade_turns(rows, talks: Mapping[str, Sequence[Talk]], classroom: Classroom, folder: Path) -> None:
+def grade_turns(
+    rows: Sequence[dict[str, Any]], talks: Mapping[str, Sequence[Talk]], tutors: Sequence[str], judge: Judge,
+    folder: Path,
+) -> None:  # fmt: skip
     """Put the judge's verdict beside every turn; a judge that costs money grades the tutors alone, no control."""
-    graded = {tutor.name for tutor in classroom.tutors}
-    if not hasattr(classroom.judge, "chat") and not hasattr(classroom.judge, "members"):
+    graded = set(tutors)
+    if not hasattr(judge, "chat") and not hasattr(judge, "members"):
         graded |= talks.keys()
     items: list[TutorAnswer] = []
     turns: list[dict[str, Any]] = []
@@ -131,7 +100,7 @@ def grade_turns(rows, talks: Mapping[str, Sequence[Talk]], classroom: Classroom,
                 items.append(TutorAnswer(before, said.tutor, talk.problem.answer))
                 turns.append(turn)
             before += f"\nTeacher: {said.tutor}\nStudent: {said.student}"
-    for turn, verdict in zip(turns, grade_once(classroom.judge, items, folder), strict=True):
+    for turn, verdict in zip(turns, grade_once(judge, items, folder), strict=True):
         turn["verdict"] = verdict.model_dump(include={"evaluation", "score", "evaluation_error", "reasons", "judge"})
     for row in rows:
         scores = [turn["verdict"]["score"] for turn in row["turns"] if "verdict" in turn]

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.classroom.dialogues import Student, Talk
+from utils.classroom.dialogues import Talk
 from utils.classroom.problems import Problem
-from utils.classroom.rule_student import RuleStudent, opening_of
+from utils.classroom.rule_student import opening_of
 from utils.errors import BadInput
+from utils.tutors.tutor import Tutor
 
 ROUND = "I have this problem: {problem}\n\nI worked it out and my answer is {answer}. Is that right?"
 STUCK = "I have this problem: {problem}\n\nI do not know how to go on. Can you help me?"
@@ -49,7 +50,7 @@ class ScriptStudent:
 class ModelStudent:
     """A model that plays the student. `speaker` is a Tutor that was made with the student's prompt."""
 
-    def __init__(self, speaker):
+    def __init__(self, speaker: Tutor):
         self.speaker, self.name = speaker, f"{speaker.name} as student"
         self.settings = {"student": "model", **speaker.settings}
 
@@ -64,12 +65,3 @@ class ModelStudent:
             [talk.seed() for talk in talks], 1, journal_path=journal_path, description=description
         )
         return [samples[0].text or "…" for samples in answers.samples]  # a student who says nothing
-
-
-def refuse_plain(student: Student, problems: Sequence[Problem]) -> None:
-    """BadInput where the student of rules is to work on problems whose mistakes cannot be executed."""
-    if isinstance(student, RuleStudent) and not all(problem.is_generated for problem in problems):
-        raise BadInput(
-            "the student `rules` needs generated problems, whose mistakes it carries out; for a file of problems take "
-            "--student openai …, ollama …, model … or script FILE"
-        )
