@@ -254,7 +254,8 @@ def test_an_order_is_claimed_only_under_all_gain_tables():
     found = compare_tutors([*asks, *tells, *none], ["targeted", "tells the step", "nothing"])
     orders = {one["tutor"]: one["finding"] for one in found if one["measure"] == "transfer, author"}
     assert orders == {"tells the step": "depends on the gain table", "nothing": "less"}
-    assert "so none is claimed" in " ".join(sentences(found))
+    said = " ".join(sentences(found))
+    assert "whether tells the step or targeted is ahead depends on the gain table" in " ".join(said.split())
 
 
 def test_problems_of_a_file(tmp_path):

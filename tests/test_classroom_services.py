@@ -57,18 +57,18 @@ def test_a_student_a_reader_and_a_judge_that_are_a_real_model(llama, monkeypatch
     words = ["openai", "none", "any-name"]
     student, examinee = actors.make_student(words, 0.6, 50, 0, **SPEAKER)
     reader = ChatReader(make_chat(words))
-    talks = [talk_of(("What does one notebook cost?", "")), talk_of(("Check your work.", ""))]
+    talks = [talk_of(("What does one notebook cost?", ""))]
 
     def ask():
         replies = student.reply(talks, tmp_path / "student.jsonl", "student")
-        papers = exams.sit(examinee, talks[:1], [PROBLEM], 2, tmp_path, "exam")
+        papers = exams.sit(examinee, talks, [PROBLEM], 1, tmp_path, "exam")
         heard = reader.read([(PROBLEM, talk.text, talk.turns[0].tutor) for talk in talks], tmp_path / "reader.jsonl")
-        lessons = judge_dialogues(make_chat(words), talks[:1], tmp_path / "lessons.jsonl", 2)
+        lessons = judge_dialogues(make_chat(words), talks, tmp_path / "lessons.jsonl", 2)
         return replies, papers, heard, lessons
 
     replies, papers, heard, lessons = ask()
     assert all(replies) and all("Teacher:" not in reply for reply in replies)
-    assert len(papers) == 1 and papers[0] in (0, 0.5, 1)
+    assert len(papers) == 1 and papers[0] in (0, 1)
     assert reader.unread == 0 and all(isinstance(one, Heard) for one in heard) and None not in lessons
     kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert ask() == (replies, papers, heard, lessons)
@@ -124,19 +124,18 @@ def test_a_kill_loses_nothing_and_no_call_is_paid_twice(tmp_path):
         assert whole.returncode == 0, errors
         once = server.hits.copy()
         server.hits.clear()
-        for enough in (once.total() // 4, once.total() // 2):
-            process = run_classroom(server, tmp_path / "killed", *judge)
-            end = time.monotonic() + 60
-            while server.hits.total() < enough:
-                assert process.poll() is None and time.monotonic() < end
-                time.sleep(0.01)
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
+        process = run_classroom(server, tmp_path / "killed", *judge)
+        end = time.monotonic() + 60
+        while server.hits.total() < once.total() // 2:
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
         last = run_classroom(server, tmp_path / "killed", *judge)
         _, errors = last.communicate(timeout=120)
         assert last.returncode == 0, errors
     assert server.hits.keys() == once.keys()
-    assert server.hits.total() <= once.total() + 2 * 8  # what was in flight at each kill is asked for again
+    assert server.hits.total() <= once.total() + 8  # what was in flight at the kill is asked for again
     for name in ("dialogues.jsonl", "classroom.json"):
         assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not any(KEY.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -104,29 +104,33 @@ def showed(tutor: str, measures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def sentences(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the comparisons allow to say, and no more."""
-    found = []
+    """What the comparisons allow to say, and no more: a sentence for each order, one for all that shows none."""
+    found: list[str] = []
+    alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for one in comparisons:
-        if one["measure"] in TRANSFER and one["measure"] != TRANSFER[0]:
-            continue
-        label = "Δ on a new problem" if one["measure"] in TRANSFER else LABELS[one["measure"]]
-        numbers = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]" if (
-            one["difference"] is not None and one["corrected_low"] is not None
-        ) else "–"  # fmt: skip
-        tables = f" under all {len(GAIN_TABLES)} gain tables" if one["measure"] in TRANSFER else ""
-        match one["finding"]:
-            case "more" | "less":
-                verdict = f"{one['finding']} for {one['tutor']} than for {one['against']}{tables}"
-            case "depends on the gain table":
-                verdict = (
-                    f"{one['tutor']} and {one['against']}: the order depends on the gain table, so none is claimed"
-                )
-            case _:
-                verdict = f"{one['tutor']} and {one['against']} cannot be told apart"
-                if one["smallest"]:
-                    verdict += f" (a difference under {one['smallest']:.2f} would not show)"
-        found.append(f"{label}: {verdict}, {numbers}.")
-    return found
+        names, tables = (one["tutor"], one["against"]), ""
+        if one["measure"] in TRANSFER:
+            if one["measure"] != TRANSFER[0]:  # the finding is that of all tables together
+                continue
+            tables = f" under all {len(GAIN_TABLES)} gain tables"
+        if one["finding"] == "depends on the gain table":
+            found.append(f"{_label(one)}: whether {names[0]} or {names[1]} is ahead depends on the gain table.")
+        elif one["finding"] in ("more", "less"):
+            numbers = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]"
+            found.append(f"{_label(one)}: {one['finding']} for {names[0]} than for {names[1]}{tables}, {numbers}.")
+        else:
+            alike.setdefault(names, []).append(one)
+    for (tutor, against), several in alike.items():
+        sizes = [one["smallest"] for one in several if one["smallest"]]
+        needed = f"; a difference under {min(sizes):.2f} would show in none of them" if sizes and min(sizes) < 1 else ""
+        labels = ", ".join(_label(one) for one in several)
+        stories = f"{several[0]['groups']} stories{needed}"
+        found.append(f"{tutor} and {against} cannot be told apart by: {labels} ({stories}).")
+    return [textwrap.fill(sentence, WIDTH) for sentence in found]
+
+
+def _label(one: Mapping[str, Any]) -> str:
+    return "Δ on a new problem" if one["measure"] in TRANSFER else LABELS[one["measure"]]
 
 
 def limits(student: str, reader: str, dialogues: int, right: int, generated: bool) -> str:
