@@ -9,7 +9,8 @@
 {"problem": "eggs-1-p", "kind": "targeted", "said": "…"} each, without a look at the reader. `kind` is "targeted" for
 words that lead the student to look at the mistaken line, and anything else for words that do not. A problem's name is
 its story, its mistake (1 or 2) and a seed of your choice. benchmarks/paraphrases.jsonl was written by the reader's own
-author, so what it shows is flattered: set 1 was at hand while the reader was finished, set 2 was read once at its end.
+author, so what it shows is flattered: set 1 was at hand while the reader was finished, sets 2 and 3 were written later,
+and read once before anything was mended (docs/classroom.md has both figures).
 `--elsewhere` takes the tutor turns of MRBench (github.com/kaushal0494/UnifyingAITutorEvaluation), words of others about
 other problems: what is read as targeted there is a false alarm.
 """

@@ -3,7 +3,7 @@
 Nothing counts that was said before, by whomever: who repeats what stands in the dialogue gives nothing away.
 """
 
-from utils.classroom.numbers import calculations, numbers_said
+from utils.classroom.numbers import PART_OF, calculations, digits, numbers_said
 from utils.classroom.problems import Problem
 from utils.rubric.any_language import gives_away
 
@@ -29,13 +29,17 @@ def given_away(problem: Problem, said: str, before: str) -> bool:
 
 
 def tells_step(problem: Problem, said: str, before: str) -> bool:
-    """Whether `said` has the right value of the step that the student has wrong, or its calculation written out."""
+    """Whether `said` has the right value of the step that the student has wrong, or its calculation written out.
+
+    To name a quantity ("What does 15% of 140 mean?") tells nobody how to calculate it.
+    """
     if not problem.is_generated or problem.student_is_right:
         return False
     value = problem.right[problem.at].value
     if value in numbers_said(said):
         return value not in numbers_said(before)
-    return value in calculations(said) and value not in numbers_said(before) | calculations(before)
+    named = PART_OF.sub(" ", digits(said))
+    return value in calculations(named) and value not in numbers_said(before) | calculations(before)
 
 
 def says_answer(problem: Problem, said: str) -> bool:

@@ -57,11 +57,12 @@ PHRASES = (  # a calculation in words: (pattern with two numbers, its value)
     (rf"\b(?:multiply(?:ing)?|product of) {_N}{_UNITS} (?:by|and|with) {_N}", lambda a, b: a * b),
     (rf"\b(?:divid(?:e|ing)) {_N}{_UNITS} (?:by|into) {_N}", lambda a, b: a / b if b else None),
     (rf"\bdifference (?:between|of) {_N}{_UNITS} and {_N}", lambda a, b: abs(a - b)),
-    (rf"{_N}(?:%| percent)? of {_N}", lambda a, b: a * b / 100),
+    (rf"(\d+(?:\.\d+)?)(?:%| percent) of {_N}", lambda a, b: a * b / 100),
     (rf"{_N} (?:groups|lots|sets|rows|boxes|packs) of {_N}", lambda a, b: a * b),
     (rf"(\d+)/(\d+) of {_N}", lambda a, b, of: of * a / b if b else None),
 )
 PHRASES = tuple((re.compile(pattern), value) for pattern, value in PHRASES)
+PART_OF = re.compile(rf"(?:\d+(?:\.\d+)?(?:%| percent)|\d+/\d+) of {_N}")  # names a quantity, not how to find it
 HALF = re.compile(rf"\bhalf of {_N}")
 
 

@@ -38,6 +38,7 @@ PLACES = re.compile(
     r"\b(?:(first|second|third|fourth|last|final) (?:\w+ )?(?:step|line|calculation|row|equation|sum|operation|number)"
     r"|(?:step|line|calculation|row|number) (?:number )?(\d|one|two|three|four))\b"
 )
+COMMON = ("total", "altogether", "sum", "all", "cost", "costs", "price", "money", "dollars", "left", "number")  # in any
 WORDS = r"[a-z0-9']+"
 COUNTED = {"one": 1, "two": 2, "three": 3, "four": 4}
 
@@ -115,7 +116,8 @@ def cues_of(problem: Problem) -> dict[str, dict[str, float]]:
     for line in problem.right:
         step = line.step
         for cue in step.cues.split(","):
-            weights.setdefault(_stems(cue), Counter())[step.key] = 1.0 + 0.5 * (" " in cue.strip())
+            weight = 1.5 if " " in cue.strip() else 0.6 if cue.strip() in COMMON else 1.0
+            weights.setdefault(_stems(cue), Counter())[step.key] = weight
         for word in content_stems(words_of(step.what)):
             weights.setdefault(word, Counter()).setdefault(step.key, 0.7)
         if step.key == problem.mistake.step:

@@ -75,7 +75,7 @@ TEMPLATES = (
                  "more than, {other}, {other}'s, extra cups"),
             Step("both", "the cups of both", "cups + others", "How many cups do the two sell together?",
                  "both, in all, total cups, two of them, combined, cups together"),
-            Step("money", "the money", "both * price", "How do you turn a number of cups into money?",
+            Step("money", "the money", "both * price", "How do you turn cups into money, when each cup has its price?",
                  "money, price, cost, costs, each cup, per cup, one cup, dollars, earn, revenue"),
         ),
         (
