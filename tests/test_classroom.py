@@ -1,6 +1,7 @@
 """The classroom: problems, leaks, the student of rules, controls, measures, and a run of the whole."""
 
 import json
+import shlex
 import subprocess
 import sys
 import time
@@ -326,6 +327,14 @@ def test_a_real_model_is_a_tutor_and_a_second_run_generates_nothing(tmp_path, mo
     assert classroom.main(output_dir=tmp_path, overwrite=True, **actors) == first
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
     assert kept["tutors.jsonl"].count(b'"text"') == 2
+
+
+def test_the_commands_of_the_docs_are_understood():
+    text = (ROOT / "docs" / "classroom.md").read_text(encoding="utf-8")
+    commands = [line for line in text.splitlines() if line.startswith("python -m classroom")]
+    assert len(commands) > 3
+    for command in commands:
+        classroom.parse_args(shlex.split(command)[3:])
 
 
 def test_two_tutors_of_one_name_are_told_apart():
