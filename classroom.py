@@ -63,7 +63,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--output-dir", required=True, type=Path, metavar="DIR", help="dialogues, measures, figure, journals"
     )
     parser.add_argument(
-        "--tutor", nargs="+", action="append", default=[], metavar="WORD",
+        "--tutor", nargs="+", action="append", metavar="WORD",
         help=f"{cli.MODEL_HELP}; or `openai <key | env:NAME | file:PATH> <model>`; or `ollama [address] <model>`. "
         "May be given more than once; each is compared with the first",
     )  # fmt: skip

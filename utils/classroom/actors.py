@@ -72,7 +72,7 @@ class Classroom:
 
 
 def from_flags(
-    *, tutor: Sequence[Sequence[str]], training_root: str | None, student: Sequence[str], reader: Sequence[str],
+    *, tutor: Sequence[Sequence[str]] | None, training_root: str | None, student: Sequence[str], reader: Sequence[str],
     problems: str | None, num_problems: int, turns: int, exam_samples: int, student_temperature: float,
     temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str | Path, seed: int, device: str,
     dtype: str, engine: str, server: str, no_pull: bool, judge_concurrency: int,
@@ -81,7 +81,7 @@ def from_flags(
     about = read_problems(problems, num_problems) if problems else generate(num_problems, seed)
     where = {"device": device, "dtype": dtype, "pull": not no_pull, "concurrency": judge_concurrency}
     sampling = Sampling(temperature, top_k, max_new_tokens, seed)
-    words = [*tutor, *([path] for path in (weights_of(training_root) if training_root else []))]
+    words = [*(tutor or []), *([path] for path in (weights_of(training_root) if training_root else []))]
     tutors = [make_speaker(one, inference_prompt, sampling, flag="--tutor", **where) for one in words]
     if engine == "server":
         tutors = [ServedTutor(one, server) if isinstance(one, LocalTutor) else one for one in tutors]
