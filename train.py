@@ -40,6 +40,7 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
     training.check()
 
     from utils.dpo.checkpoints import drop_optimizer_states, export_weights, keep_adapter, open_checkpoints
+    from utils.dpo.trainer import SharedPromptDPOTrainer
     from utils.dpo.training import dpo_config, train
     from utils.results.charts import save_figure, style, training_chart
 
@@ -61,7 +62,9 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
     made_with["train_dataset"] = sha256(train_dataset)
     with config.main_process_first():
         last = open_checkpoints(checkpoints, made_with, overwrite and main_process)
-    trained = train(fitted.rows, training, config, longest=fitted.longest, resume_from=last)
+    trained = train(
+        fitted.rows, training, config, SharedPromptDPOTrainer, longest=fitted.longest, resume_from=last
+    )  # fmt: skip
     summary = {
         "pairs": len(fitted.rows),
         "left_out": dict(left_out),
@@ -89,37 +92,13 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
 
 def add_training_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("training (the paper's values)")
-    group.add_argument(
-        "--full-finetune", action="store_true", help="train every weight, as the paper did, instead of LoRA adapters"
-    )
-    group.add_argument("--learning-rate", type=cli.not_negative, default=5e-5, help="at its peak; cosine afterwards")
+    cli.add_trainer_flags(group, learning_rate=5e-5, epochs=2, gradient_accumulation=4)
     group.add_argument("--beta", type=cli.not_negative, default=0.1, help="how strongly to stay near the reference")
-    group.add_argument("--epochs", type=cli.positive, default=2, help="times through the pairs")
-    group.add_argument("--batch-size", type=cli.positive_int, default=1, help="pairs forwarded together, per process")
-    group.add_argument(
-        "--gradient-accumulation", type=cli.positive_int, default=4, help="batches per update of the weights"
-    )
-    group.add_argument("--warmup-ratio", type=cli.share, default=0.05, help="share of the updates that warm up")
-    group.add_argument("--max-grad-norm", type=cli.not_negative, default=0.3, help="gradients are clipped to this norm")
-    group.add_argument(
-        "--max-length", type=cli.positive_int,
-        help="longest prompt with answer, in tokens; oldest turns go first (default: the model's context)",
-    )  # fmt: skip
-    group.add_argument("--lora-rank", type=cli.positive_int, default=16, help="of the adapters: 8 takes less memory")
-    group.add_argument("--lora-alpha", type=cli.positive_int, default=32, help="the adapters' scale is alpha / rank")
-    group.add_argument(
-        "--lora-targets", default="all-linear", metavar="NAMES", help="or names of modules, e.g. q_proj,v_proj"
-    )
-    group.add_argument(
-        "--load-in-4bit", action="store_true",
-        help="hold the frozen weights in 4 bits (QLoRA): a quarter of the memory; needs a GPU and bitsandbytes",
-    )  # fmt: skip
     group.add_argument("--keep-adapter", action="store_true", help="write the adapters alone, too, into adapter/")
     group.add_argument(
         "--set", action="append", metavar="NAME=VALUE",
         help="any other field of trl's DPOConfig, e.g. --set loss_type=ipo; repeatable",
     )  # fmt: skip
-    group.add_argument("--report-to", default="none", help="none, tensorboard, wandb, ... as transformers has it")
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

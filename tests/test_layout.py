@@ -33,7 +33,7 @@ HEAVY = {
     "gradio",
 }
 IMPORTED_LAZILY = {
-    "tutors.generation", "tutors.step_attention", "dpo.training", "dpo.checkpoints", "dpo.trainer",
+    "tutors.generation", "tutors.step_attention", "dpo.training", "dpo.checkpoints", "dpo.trainer", "dpo.sft",
     "dpo.shared_prompts", "stats.agreement", "stats.labels", "stats.raters",
 }  # fmt: skip
 # Which rooms a room may import from; the ground is the files that lie in utils/ itself. Arrows run downward only.

@@ -121,6 +121,38 @@ def add_pair_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--min-margin", type=not_negative, default=0.0, help="chosen - rejected must be this much")
 
 
+def add_trainer_flags(group, *, learning_rate: float, epochs: float, gradient_accumulation: int) -> None:
+    """What every training has: how far and how fast, and how the weights are held."""
+    group.add_argument(
+        "--full-finetune", action="store_true", help="train every weight, as the paper did, instead of LoRA adapters"
+    )
+    group.add_argument(
+        "--learning-rate", type=not_negative, default=learning_rate, help="at its peak; cosine afterwards"
+    )  # fmt: skip
+    group.add_argument("--epochs", type=positive, default=epochs, help="times through the rows")
+    group.add_argument("--batch-size", type=positive_int, default=1, help="rows forwarded together, per process")
+    group.add_argument(
+        "--gradient-accumulation", type=positive_int, default=gradient_accumulation,
+        help="batches per update of the weights",
+    )  # fmt: skip
+    group.add_argument("--warmup-ratio", type=share, default=0.05, help="share of the updates that warm up")
+    group.add_argument("--max-grad-norm", type=not_negative, default=0.3, help="gradients are clipped to this norm")
+    group.add_argument(
+        "--max-length", type=positive_int,
+        help="longest prompt with answer, in tokens; oldest turns go first (default: the model's context)",
+    )  # fmt: skip
+    group.add_argument("--lora-rank", type=positive_int, default=16, help="of the adapters: 8 takes less memory")
+    group.add_argument("--lora-alpha", type=positive_int, default=32, help="the adapters' scale is alpha / rank")
+    group.add_argument(
+        "--lora-targets", default="all-linear", metavar="NAMES", help="or names of modules, e.g. q_proj,v_proj"
+    )
+    group.add_argument(
+        "--load-in-4bit", action="store_true",
+        help="hold the frozen weights in 4 bits (QLoRA): a quarter of the memory; needs a GPU and bitsandbytes",
+    )  # fmt: skip
+    group.add_argument("--report-to", default="none", help="none, tensorboard, wandb, ... as transformers has it")
+
+
 def device(word: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", word):
         raise argparse.ArgumentTypeError(f"{word} is not auto, cpu, mps, cuda or cuda:N")

@@ -14,6 +14,10 @@ from utils.prompts import shorten, tutor_messages
 from utils.records import Evaluation
 
 EPSILON = 1e-9  # 0.25 + 0.25 + 0.15 + 0.15 may come out a hair above 0.8
+TEMPLATE_DIFFERS = (
+    "the tokenizer's chat template renders the prompt differently when an answer follows: training would not see what "
+    "generation sees; give the model another template"
+)
 TOO_LONG = "the last student turn and an answer alone are longer than the model's context"
 
 
@@ -87,31 +91,59 @@ def sampled_by(path: Path | str) -> dict[str, Any] | None:
 def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_length: int) -> Fitted:
     """Make every pair fit: prompt and the longer completion in `max_length` tokens, the oldest turns going first.
 
-    A pair whose last student turn does not fit is left out and counted. BadInput if the tokenizer's chat template
-    renders a prompt otherwise when an answer follows: the model would be trained on what it never sees.
+    A pair whose last student turn does not fit is left out and counted. Raises BadInput if none fits, or if the model
+    would be trained on what it never sees (`fit_dialogue`).
     """
     rows, shortened, left_out, longest = [], 0, Counter(), 0
     for pair in pairs:
-        length = 0
-
-        def fits(dialogue: str, pair=pair) -> bool:
-            nonlocal length
-            length = length_of(as_messages(template, replace(pair, prompt=dialogue)), tokenizer)
-            return length <= max_length
-
-        try:
-            dialogue, dropped = shorten(pair.prompt, fits)
-        except TemplateDiffers:
-            raise template_differs(pair.row) from None
-        except ValueError:
+        fitted = fit_dialogue(tokenizer, template, pair.prompt, (pair.chosen, pair.rejected), max_length)
+        if fitted is None:
             left_out[TOO_LONG] += 1
             continue
+        dialogue, dropped, length = fitted
         rows.append(as_messages(template, replace(pair, prompt=dialogue)))
         shortened += dropped > 0
         longest = max(longest, length)
     if not rows:
         raise BadInput(f"no pair fits into {max_length} tokens: {TOO_LONG}; raise --max-length")
     return Fitted(rows, shortened, left_out, longest)
+
+
+def fit_dialogue(
+    tokenizer, template: str, dialogue: str, answers: Sequence[str], max_length: int
+) -> tuple[str, int, int] | None:
+    """Drop a dialogue's oldest turns until its prompt and the longest of the answers have `max_length` tokens at most.
+
+    Returns (the dialogue, turns dropped, tokens of the longest sequence); None if its last student turn does not fit.
+    Raises BadInput if the tokenizer's chat template renders the prompt otherwise when an answer follows.
+    """
+    length = 0
+
+    def fits(rest: str) -> bool:
+        nonlocal length
+        length = length_of(tokenizer, tutor_messages(template, rest), [[as_answer(answer)] for answer in answers])
+        return length <= max_length
+
+    try:
+        rest, dropped = shorten(dialogue, fits)
+    except TemplateDiffers:
+        raise BadInput(TEMPLATE_DIFFERS) from None
+    except ValueError:  # of `shorten`
+        return None
+    return rest, dropped, length
+
+
+def length_of(tokenizer, prompt: list[dict[str, str]], answers: Sequence[list[dict[str, str]]]) -> int:
+    """Tokens of a prompt and the longest of its answers. TemplateDiffers if the prompt does not begin all of them."""
+    ids = tokenize(tokenizer, prompt, True)
+    sequences = [tokenize(tokenizer, prompt + answer, False) for answer in answers]
+    if any(sequence[: len(ids)] != ids for sequence in sequences):
+        raise TemplateDiffers
+    return max(map(len, sequences))
+
+
+def as_answer(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
 
 
 def tokenize(tokenizer, messages: list[dict[str, str]], to_be_answered: bool) -> list[int]:
@@ -123,27 +155,12 @@ class TemplateDiffers(Exception):
     """A prompt's tokens change when an answer follows."""
 
 
-def template_differs(row: int) -> BadInput:
-    return BadInput(
-        f"the tokenizer's chat template renders the prompt differently when an answer follows (row {row}): training "
-        "would not see what generation sees; give the model another template"
-    )
-
-
-def length_of(row: dict[str, list[dict[str, str]]], tokenizer) -> int:
-    """Tokens of prompt and the longer answer. TemplateDiffers if the prompt is not the beginning of both."""
-    prompt = tokenize(tokenizer, row["prompt"], True)
-    sequences = [tokenize(tokenizer, row["prompt"] + row[side], False) for side in ("chosen", "rejected")]
-    if any(ids[: len(prompt)] != prompt for ids in sequences):
-        raise TemplateDiffers
-    return max(map(len, sequences))
-
-
 def as_messages(template: str, pair: Preference) -> dict[str, list[dict[str, str]]]:
     """The pair as a conversational row of trl's."""
-    answers = {"chosen": pair.chosen, "rejected": pair.rejected}
-    return {"prompt": tutor_messages(template, pair.prompt)} | {
-        side: [{"role": "assistant", "content": answer}] for side, answer in answers.items()
+    return {
+        "prompt": tutor_messages(template, pair.prompt),
+        "chosen": [as_answer(pair.chosen)],
+        "rejected": [as_answer(pair.rejected)],
     }
 
 

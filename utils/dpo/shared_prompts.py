@@ -55,7 +55,7 @@ def _forward(model, fused, *, input_ids, attention_mask, labels, fused_lm_head, 
     def in_one_row(per_row: torch.Tensor) -> torch.Tensor:
         return torch.cat([half[:, :size] for half, size in zip(per_row.split(pairs), rooms, strict=True)], 1)
 
-    with _only_completions(model.base_model, prompt_room):
+    with only_completions(model.base_model, prompt_room):
         outputs = fused(
             input_ids=torch.cat([input_ids[:pairs, :prompt_room], in_one_row(tokens)], 1),
             # padding may lie behind the last position that the model has
@@ -74,8 +74,8 @@ def _forward(model, fused, *, input_ids, attention_mask, labels, fused_lm_head, 
 
 
 @contextlib.contextmanager
-def _only_completions(backbone, prompt_room: int):
-    """The head sees the completions' hidden states alone."""
+def only_completions(backbone, prompt_room: int):
+    """Within this context the head sees the hidden states behind the first `prompt_room` positions alone."""
 
     def cut(module, args, output):
         output.last_hidden_state = output.last_hidden_state[:, prompt_room:]

@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from statistics import fmean
+from typing import ClassVar
 
 import torch
 from accelerate.utils import send_to_device
@@ -26,8 +27,21 @@ MIXED = {"fp16": torch.float16, "bf16": torch.bfloat16}
 log = logging.getLogger(__name__)
 
 
+def stop_unless_finite(loss: float, update: int) -> None:
+    if not math.isfinite(loss):
+        raise BadInput(
+            f"the loss became {loss} in update {update}: training has stopped, the last whole checkpoint is kept; "
+            "a lower --learning-rate or --max-grad-norm, or --dtype float32, may help"
+        )
+
+
 class SharedPromptDPOTrainer(DPOTrainer):
     """trl's trainer with shared prompts, where the model's attention allows it; a loss that is no number stops it."""
+
+    # What a summary says of the last updates: the name there, and trl's.
+    SUMMARY: ClassVar = {
+        "loss": "loss", "rewards_margin": "rewards/margins", "rewards_accuracy": "rewards/accuracies",
+    }  # fmt: skip
 
     shared: bool | None = None  # None: not looked at yet
 
@@ -52,13 +66,12 @@ class SharedPromptDPOTrainer(DPOTrainer):
         # `return_outputs` asks for the logits of trl's own rows, which is another forward pass
         with contextlib.nullcontext() if return_outputs else self._shared_prompts():
             result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        loss = (result[0] if return_outputs else result).item()
-        if not math.isfinite(loss):
-            raise BadInput(
-                f"the loss became {loss} in update {self.state.global_step + 1}: training has stopped, the last whole "
-                "checkpoint is kept; a lower --learning-rate or --max-grad-norm, or --dtype float32, may help"
-            )
+        stop_unless_finite((result[0] if return_outputs else result).item(), self.state.global_step + 1)
         return result
+
+    def example(self, row: dict) -> dict[str, list[int]]:
+        """A training row as the model gets it: token ids by part."""
+        return {part: row[f"{part}_ids"] for part in ("prompt", "chosen", "rejected")}
 
     def log(self, logs, start_time=None):
         """Beside what trl logs: mean lengths in tokens (of this process's pairs), and pairs per second (of all)."""

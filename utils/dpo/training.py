@@ -1,4 +1,4 @@
-"""One DPO training by trl: its configuration, the model under it, its progress, and when it has to stop."""
+"""One training by trl: its configuration, the model under it, its progress, and when it has to stop."""
 
 import argparse
 import dataclasses
@@ -16,7 +16,15 @@ from typing import Any, NamedTuple
 
 import psutil
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, HfArgumentParser, ProgressCallback, TrainerState
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    HfArgumentParser,
+    ProgressCallback,
+    Trainer,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.integrations import get_reporting_integration_callbacks
 from transformers.utils import logging as transformers_logging
 
@@ -29,12 +37,21 @@ from trl import DPOConfig
 
 from utils.errors import BadInput
 
-# Fields of DPOConfig that are not --set's: they decide what is trained on, or the safety of a run hangs on them.
+# Fields of trl's configuration that are not --set's: they decide what is trained on, or the safety of a run hangs on
+# them.
 FIXED = {
-    "max_length": None, "precompute_ref_log_probs": True, "logging_nan_inf_filter": False, "logging_strategy": "steps",
-    "logging_steps": 1, "save_strategy": "steps", "save_only_model": False,
+    "max_length": None, "logging_nan_inf_filter": False, "logging_strategy": "steps", "logging_steps": 1,
+    "save_strategy": "steps", "save_only_model": False,
 }  # fmt: skip
-NOT_TO_BE_SET = {*FIXED, "truncation_mode", "padding_free", "bf16", "fp16", "resume_from_checkpoint"}
+NOT_TO_BE_SET = {
+    *FIXED,
+    "precompute_ref_log_probs",
+    "truncation_mode",
+    "padding_free",
+    "bf16",
+    "fp16",
+    "resume_from_checkpoint",
+}
 
 log = logging.getLogger(__name__)
 
@@ -53,17 +70,21 @@ def training_dtype(device: str, dtype: str) -> torch.dtype:
 
 
 def dpo_config(training: Training, output_dir: Path) -> DPOConfig:
-    """Make trl's configuration; BadInput says which word of `--set` is wrong, and how.
+    """Make trl's configuration of a DPO; BadInput says which word of `--set` is wrong, and how."""
+    defaults, settings = trl_settings(training, output_dir)
+    settings |= {"beta": training.beta, "precompute_ref_log_probs": True}
+    words = _parse(training.set or [], settings.keys() | NOT_TO_BE_SET)
+    if unknown := set(words.get("loss_type", ())) - losses():
+        raise BadInput(f"--set loss_type={','.join(sorted(unknown))}: trl knows {', '.join(sorted(losses()))}")
+    return DPOConfig(**defaults | words | settings)
+
+
+def trl_settings(training: Training, output_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what `--set` may change, what it may not) of what every trainer of trl is told.
 
     In 16 bit the arithmetic is mixed: what is trained stays in float32, where small updates do not drown, and the
     multiplications are in `dtype` (a tenth faster than adapters that are multiplied in float32, measured on a CPU).
     """
-    settings = {
-        "output_dir": str(output_dir), "learning_rate": training.learning_rate, "beta": training.beta,
-        "num_train_epochs": training.epochs, "per_device_train_batch_size": training.batch_size,
-        "gradient_accumulation_steps": training.gradient_accumulation, "warmup_steps": training.warmup_ratio,
-        "max_grad_norm": training.max_grad_norm, "seed": training.seed, "report_to": training.report_to,
-    }  # fmt: skip
     dtype = training_dtype(training.device, training.dtype)
     cpu = training.device == "cpu" or pick_device().type == "cpu"
     defaults = {
@@ -71,15 +92,18 @@ def dpo_config(training: Training, output_dir: Path) -> DPOConfig:
         "gradient_checkpointing": None, "disable_tqdm": False,
         "dataloader_pin_memory": not cpu,
     }  # fmt: skip
-    words = _parse(training.set or [], settings.keys() | NOT_TO_BE_SET)
-    if unknown := set(words.get("loss_type", ())) - losses():
-        raise BadInput(f"--set loss_type={','.join(sorted(unknown))}: trl knows {', '.join(sorted(losses()))}")
     try:
         get_reporting_integration_callbacks([] if training.report_to == "none" else [training.report_to])
     except (ValueError, ImportError, RuntimeError) as error:
         raise BadInput(f"--report-to {training.report_to}: {error}") from None
-    precision = {"use_cpu": cpu, "bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16}
-    return DPOConfig(**defaults | words | settings | FIXED | precision)
+    settings = {
+        "output_dir": str(output_dir), "learning_rate": training.learning_rate, "num_train_epochs": training.epochs,
+        "per_device_train_batch_size": training.batch_size,
+        "gradient_accumulation_steps": training.gradient_accumulation, "warmup_steps": training.warmup_ratio,
+        "max_grad_norm": training.max_grad_norm, "seed": training.seed, "report_to": training.report_to,
+        "use_cpu": cpu, "bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16,
+    }  # fmt: skip
+    return defaults, settings | FIXED
 
 
 def losses() -> set[str]:
@@ -89,13 +113,14 @@ def losses() -> set[str]:
 
 
 def train(
-    rows: list[dict[str, Any]], training: Training, config: DPOConfig, *, longest: int, resume_from: Path | None
-) -> Trained:
-    """Train on conversational preference rows; checkpoints go to `config.output_dir`."""
+    rows: list[dict[str, Any]], training: Training, config: TrainingArguments, trainer: type[Trainer], *,
+    longest: int, resume_from: Path | None,
+) -> Trained:  # fmt: skip
+    """Let `trainer` (`dpo.trainer`, `dpo.sft`) train on conversational rows; checkpoints go to `config.output_dir`."""
     folder = Path(config.output_dir)
     start = time.monotonic()
     if resume_from is None or not _is_finished(resume_from):
-        _train(rows, training, config, longest, resume_from)
+        _train(rows, training, config, trainer, longest, resume_from)
         config.distributed_state.wait_for_everyone()  # the first process marks the checkpoints
     checkpoint = last_whole(folder)
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
@@ -105,19 +130,15 @@ def train(
         "updates": state.global_step,
         "seconds": round(time.monotonic() - start, 1),
         "resumed_from_update": _step(resume_from),
-        "loss": fmean(entry["loss"] for entry in tail),
-        "rewards_margin": fmean(entry["rewards/margins"] for entry in tail),
-        "rewards_accuracy": fmean(entry["rewards/accuracies"] for entry in tail),
+        **{name: fmean(entry[key] for entry in tail) for name, key in trainer.SUMMARY.items()},
     }
     # fp16's first steps may have an infinite norm, which JSON has no number for
     finite = [{name: value if math.isfinite(value) else None for name, value in entry.items()} for entry in entries]
     return Trained(checkpoint, summary, finite)
 
 
-def _train(rows, training, config, longest, resume_from) -> None:
+def _train(rows, training, config, trainer, longest, resume_from) -> None:
     import datasets
-
-    from utils.dpo.trainer import SharedPromptDPOTrainer
 
     transformers_logging.disable_progress_bar()
     datasets.disable_progress_bars()
@@ -131,7 +152,7 @@ def _train(rows, training, config, longest, resume_from) -> None:
     model = _load(training, config)
     if config.gradient_checkpointing is None:
         config.gradient_checkpointing = _memory_asks_for_checkpointing(model, longest, config)
-    trainer = SharedPromptDPOTrainer(
+    trainer = trainer(
         model,
         args=config,
         train_dataset=datasets.load_from_disk(pairs),
@@ -140,7 +161,9 @@ def _train(rows, training, config, longest, resume_from) -> None:
         callbacks=[MarkWhole()],
     )
     if trainer.is_world_process_zero():
-        _show_example(trainer)
+        for part, ids in trainer.example(trainer.train_dataset[0]).items():  # as the model gets it
+            log.info("--- a training example: %s (%d tokens)\n%s", part, len(ids), trainer.processing_class.decode(ids))
+        log.info("---")
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(OneLineProgress)
     if resume_from:
@@ -148,7 +171,7 @@ def _train(rows, training, config, longest, resume_from) -> None:
     trainer.train(resume_from_checkpoint=resume_from and str(resume_from))
 
 
-def _load(training: Training, config: DPOConfig):
+def _load(training: Training, config: TrainingArguments):
     """The model to be trained, on the device. Only frozen weights may be held in 16 or 4 bits."""
     base = resolve(training.model)
     dtype = training_dtype(training.device, training.dtype)
@@ -188,19 +211,11 @@ class OneLineProgress(ProgressCallback):
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if self.training_bar is not None and "loss" in logs:
-            self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", margin=f"{logs['rewards/margins']:.2f}")
+            margin = {"margin": f"{logs['rewards/margins']:.2f}"} if "rewards/margins" in logs else {}
+            self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", **margin)
 
 
-def _show_example(trainer) -> None:
-    """Log one pair as the model gets it, special tokens included."""
-    row, decode = trainer.train_dataset[0], trainer.processing_class.decode
-    for part in ("prompt", "chosen", "rejected"):
-        ids = row[f"{part}_ids"]
-        log.info("--- a training example: %s (%d tokens)\n%s", part, len(ids), decode(ids))
-    log.info("---")
-
-
-def _memory_asks_for_checkpointing(model, longest: int, config: DPOConfig) -> bool:
+def _memory_asks_for_checkpointing(model, longest: int, config: TrainingArguments) -> bool:
     """Whether the activations of one batch would take more than half of the free memory.
 
     Per token and layer the backward pass keeps 12 hidden and 3 intermediate values (measured with SmolLM2 in bfloat16,

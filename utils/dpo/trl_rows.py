@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from utils.artifacts import write_text
-from utils.dpo.preferences import Fitted, TemplateDiffers, as_messages, length_of, read_preferences, template_differs
+from utils.dpo.preferences import (
+    TEMPLATE_DIFFERS,
+    Fitted,
+    TemplateDiffers,
+    as_messages,
+    length_of,
+    read_preferences,
+)
 from utils.errors import BadInput
 from utils.seeds.files import rows_of_dataset, rows_of_file
 
@@ -103,9 +110,9 @@ def fit_messages(pairs: Sequence[MessagePair], tokenizer, max_length: int) -> Fi
         for start in starts if talk[0]["role"] == "user" else [0, *starts]:
             row = {"prompt": system + talk[start:], "chosen": pair.chosen, "rejected": pair.rejected}
             try:
-                length = length_of(row, tokenizer)
+                length = length_of(tokenizer, row["prompt"], [row["chosen"], row["rejected"]])
             except TemplateDiffers:
-                raise template_differs(pair.row) from None
+                raise BadInput(f"{TEMPLATE_DIFFERS} (row {pair.row})") from None
             if length <= max_length:
                 rows.append(row)
                 shortened += start > 0

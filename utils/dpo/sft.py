@@ -1,0 +1,52 @@
+"""Supervised fine-tuning by trl on reference turns. The loss is the reference's negative log-likelihood per token:
+
+    -1/|y| sum_t log p(y_t | x, y_<t)        x: the tutor's prompt, y: the reference and the end of the turn
+
+The prompt's tokens have no loss, and do not go through the language model head.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+from peft.helpers import disable_input_dtype_casting
+from trl import SFTConfig, SFTTrainer
+
+from utils.dpo.recipe import Training
+from utils.dpo.shared_prompts import only_completions
+from utils.dpo.trainer import stop_unless_finite
+from utils.dpo.training import trl_settings
+
+
+def sft_config(training: Training, output_dir: Path) -> SFTConfig:
+    """trl's configuration of a supervised fine-tuning; what only DPO has (`beta`, `set`, ...) does not count."""
+    defaults, settings = trl_settings(training, output_dir)
+    return SFTConfig(**defaults | settings, completion_only_loss=True)
+
+
+class ReferenceSFTTrainer(SFTTrainer):
+    """trl's trainer of rows {"prompt", "completion"}; a loss that is no number stops it.
+
+    Without Triton (on a CPU) trl's head scores every position, of which a dozenth are a reference's: with the small
+    model that is more than half of the time.
+    """
+
+    SUMMARY: ClassVar = {"loss": "loss", "token_accuracy": "mean_token_accuracy"}
+
+    def train(self, *args, **kwargs):
+        # peft would copy every input to the adapters' float32, and autocast back to 16 bit at once
+        with disable_input_dtype_casting(self.model):
+            return super().train(*args, **kwargs)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+        before = int((inputs["labels"] != -100).int().argmax(1).min()) - 1  # positions that no row needs
+        with only_completions(base.base_model, before):
+            inputs = inputs | {"labels": inputs["labels"][:, before:]}
+            result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        stop_unless_finite((result[0] if return_outputs else result).item(), self.state.global_step + 1)
+        return result
+
+    def example(self, row: dict) -> dict[str, list[int]]:
+        """A training row as the model gets it: token ids by part."""
+        start = next(i for i, label in enumerate(row["labels"]) if label != -100)
+        return {"prompt": row["input_ids"][:start], "reference": row["input_ids"][start:]}
