@@ -19,18 +19,21 @@ if TYPE_CHECKING:
 
 def main(
     *, seeds: Path, output_path: Path, tutor: "Tutor", judge: "Judge", num_candidates: int, min_chosen_score: float,
-    min_margin: float, limit: int | None = None, overwrite: bool = False,
+    min_margin: float, with_reference: bool = False, limit: int | None = None, overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the pairs of every seed to `output_path`; returns the report on the set (`utils.dpo.pairs.set_report`)."""
+    """Write the pairs of every seed to `output_path`; returns the report on the set (`utils.dpo.pairs.set_report`).
+
+    `with_reference`: what the teacher really said next is one more candidate, and may be chosen.
+    """
     from utils.artifacts import refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
-    from utils.evaluation import answer_and_grade
+    from utils.evaluation import REFERENCE, answer_and_grade
     from utils.seeds.read import read_seeds
 
     refuse_existing(output_path, overwrite)
     dialogues = read_seeds(seeds, limit)
     answers, verdicts = answer_and_grade(
-        dialogues, tutor, judge, output_path, num_samples=num_candidates, what=seeds.stem
+        dialogues, tutor, judge, output_path, num_samples=num_candidates, what=seeds.stem, with_reference=with_reference
     )
     texts = [[sample.text for sample in row] for row in answers.samples]
     pairs = [
@@ -45,8 +48,13 @@ def main(
     rows = []
     for i, (dialogue, pair) in enumerate(zip(dialogues, pairs, strict=True)):
         candidates = [
-            {"output": sample.text, "finish_reason": sample.finish_reason, "tokens": sample.tokens}
-            | verdict.model_dump()
+            {
+                "output": sample.text,
+                "source": "reference" if sample.finish_reason == REFERENCE else "tutor",
+                "finish_reason": sample.finish_reason,
+                "tokens": sample.tokens,
+                **verdict.model_dump(),
+            }
             for sample, verdict in zip(answers.samples[i], verdicts[i], strict=True)
         ]
         rows.append(
@@ -62,6 +70,11 @@ def main(
         )
     write_json(output_path, rows)
     report = set_report(texts, verdicts, pairs)
+    if with_reference:
+        report["references"] = sum(row[-1].finish_reason == REFERENCE for row in answers.samples)
+        report["references_chosen"] = sum(
+            row["eligible"] and row["chosen_eval"]["source"] == "reference" for row in rows
+        )
     print(format_report(report))
     print(f"pairs: {output_path}")
     return report | {"shortened_prompts": answers.shortened}
@@ -73,6 +86,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     cli.add_generation_flags(parser, max_new_tokens=400, temperature=1.2)
     parser.add_argument("--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
     parser.add_argument("--num-candidates", type=cli.positive_int, default=5, help="answers sampled per seed dialogue")
+    parser.add_argument(
+        "--with-reference", action="store_true",
+        help="a seed's reference turn (what the teacher really said next) is one more candidate, and may be chosen",
+    )  # fmt: skip
     cli.add_pair_flags(parser)
     cli.add_judge_flags(parser)
     return parser.parse_args(argv)

@@ -1,5 +1,6 @@
 """The scripts themselves, run at toy size with the real small model, the real rubric and real files."""
 
+import json
 import os
 import signal
 import subprocess
@@ -70,6 +71,28 @@ def test_gen_train_dataset_keeps_every_candidate_and_pairs_best_with_worst(tmp_p
             assert row["chosen_eval"]["score"] > max(0.3, row["rejected_eval"]["score"])
             assert row["chosen"] == row["chosen_eval"]["output"] and not row["chosen_eval"]["guards"]
     assert "prompts give a preference pair" in done.stdout
+
+
+def test_the_reference_is_one_more_candidate_that_may_be_chosen(tmp_path):
+    """What a teacher really said stood in the seeds and was never looked at."""
+    rows = [json.loads(line) for line in SEEDS.read_text().splitlines()[:3]]
+    rows[2]["reference"] = None
+    seeds, output = tmp_path / "seeds.jsonl", tmp_path / "train_dataset.json"
+    seeds.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = ["--seeds", seeds, "--output-path", output, *QUICK, "--num-candidates", 2, "--with-reference"]
+    done = run("gen_train_dataset", *flags)
+    assert done.returncode == 0, done.stderr
+    found = read_json(output)
+    sources = [[one["source"] for one in row["all_evaluations"]] for row in found]
+    assert sources == [["tutor", "tutor", "reference"]] * 2 + [["tutor", "tutor"]]
+    judge = OfflineJudge()
+    for row, seed in zip(found[:2], read_seeds(seeds), strict=False):
+        said = row["all_evaluations"][2]
+        assert said["output"] == seed.reference
+        assert said["score"] == judge.grade(TutorAnswer(seed.text, seed.reference, seed.answer)).score
+        assert row["eligible"] and row["chosen"] == seed.reference, "12 tokens of the base are no better than a teacher"
+    assert "8 candidates" in done.stdout
+    assert "2 of them are reference turns (of 3 prompts); 2 are the chosen side of a pair" in done.stdout
 
 
 def test_generation_goes_on_after_a_kill(tmp_path):

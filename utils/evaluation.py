@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,7 +14,9 @@ from utils.judges.judge import Judge
 from utils.records import CRITERIA, Evaluation, Sample, SeedDialogue, TutorAnswer, Verdict
 from utils.tutors.tutor import Answers, Tutor
 
-CAME = ("stop", "length", "speaker")  # how an answer ends that is one; else it was refused, filtered or never given
+REFERENCE = "reference"  # the finish reason of what no tutor said, but the seed's teacher
+# How an answer ends that is one; else it was refused, filtered or never given.
+CAME = ("stop", "length", "speaker", REFERENCE)
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +41,13 @@ def evaluate(
 
 
 def answer_and_grade(
-    seeds: Sequence[SeedDialogue], tutor: Tutor, judge: Judge, output_path: Path | str, *, num_samples: int, what: str
-) -> tuple[Answers, list[list[Verdict]]]:
-    """(`num_samples` answers to every seed, a verdict on each). An answer that never came is not graded."""
+    seeds: Sequence[SeedDialogue], tutor: Tutor, judge: Judge, output_path: Path | str, *, num_samples: int, what: str,
+    with_reference: bool = False,
+) -> tuple[Answers, list[list[Verdict]]]:  # fmt: skip
+    """(`num_samples` answers to every seed, a verdict on each). An answer that never came is not graded.
+
+    `with_reference`: behind a seed's answers stands its reference turn, where it has one, and is graded as they are.
+    """
     tutor.check()
     judge.check()
     answers = tutor.answer(
@@ -51,6 +58,9 @@ def answer_and_grade(
             "%d of %d prompts were too long for the model's context: their oldest turns were left out (%d in all)",
             answers.shortened, len(seeds), sum(answers.dropped_turns),
         )  # fmt: skip
+    if with_reference:
+        both = zip(seeds, answers.samples, strict=True)
+        answers = replace(answers, samples=[row + _reference(seed) for seed, row in both])
     items = [
         TutorAnswer(seed.text, sample.text, seed.answer, k)
         for seed, row in zip(seeds, answers.samples, strict=True)
@@ -62,6 +72,10 @@ def answer_and_grade(
         [next(graded) if came(sample) else _never_came(sample, judge) for sample in row] for row in answers.samples
     ]
     return answers, verdicts
+
+
+def _reference(seed: SeedDialogue) -> list[Sample]:
+    return [Sample(seed.reference, REFERENCE, None)] if (seed.reference or "").strip() else []
 
 
 def came(sample: Sample) -> bool:

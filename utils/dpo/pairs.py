@@ -136,6 +136,11 @@ def format_report(report: dict[str, Any]) -> str:
             f"; chosen scores {report['mean_margin']:.2f} more than rejected on average"
         )
     lines.append(f"{report['candidates']} candidates, {report['invalid']} of them without a valid verdict")
+    if "references" in report:
+        lines.append(
+            f"  {report['references']} of them are reference turns (of {report['prompts']} prompts); "
+            f"{report['references_chosen']} are the chosen side of a pair"
+        )
     if report["deciles"]:
         deciles = " ".join(f"{score:.2f}" for score in report["deciles"])
         lines.append(f"  score: mean {report['mean_score']:.2f}, lowest to highest by deciles: {deciles}")
