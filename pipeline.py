@@ -22,6 +22,7 @@ import gen_train_dataset
 import human_vs_gpt
 import self_eval
 import train
+import warm_start
 from utils import cli
 from utils.seeds.read import DATASETS, DATASETS_DIR
 
@@ -40,12 +41,14 @@ log = logging.getLogger(__name__)
 def main(
     *, output_dir: Path, datasets_dir: Path, datasets: list[str], tutor: "LocalTutor | ServedTutor", judge: "Judge",
     training: "Training", num_candidates: int, min_chosen_score: float, min_margin: float, eval_max_new_tokens: int,
-    trained_on: str, limit: int | None = None, overwrite: bool = False, dry_run: bool = False,
+    trained_on: str, warm_start: bool = False, with_reference: bool = False, rounds: int = 1,
+    eval_temperature: float = 0.0, eval_limit: int | None = None, limit: int | None = None, overwrite: bool = False,
+    dry_run: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fill the training root `output_dir`; returns what `figures.main` returns.
 
-    `tutor` is the base model as it samples candidates. It is evaluated, as every fine-tuned tutor is, greedily and
-    with `eval_max_new_tokens`.
+    `tutor` is the base model as it samples candidates. It is evaluated, as every fine-tuned tutor is, at
+    `eval_temperature` and with `eval_max_new_tokens`, on the first `eval_limit` test seeds.
     """
     from utils.dpo.preferences import NoEligiblePair
     from utils.manifest import Manifest, only_run
@@ -55,13 +58,15 @@ def main(
 
     root, humans = output_dir, datasets_dir / HUMAN_RATINGS
     seeds = {(name, split): find_seeds(datasets_dir, name, split) for name in datasets for split in ("train", "test")}
-    dialogues = {key: read_seeds(path, limit) for key, path in seeds.items()}
+    limits = {"train": limit, "test": min(filter(None, (limit, eval_limit)), default=None)}
+    dialogues = {(name, split): read_seeds(path, limits[split]) for (name, split), path in seeds.items()}
     audited = audit(datasets_dir)
     if warning := one_line(audited):
         log.warning(warning)
-    base = resampled(tutor, temperature=0.0, max_new_tokens=eval_max_new_tokens)
+    base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
     if dry_run:
-        print(plan(root, judge, dialogues, humans, tutor, base, training, num_candidates))
+        candidates = num_candidates * rounds + with_reference
+        print(plan(root, judge, dialogues, humans, tutor, base, training, candidates, warm_start))
         return {}
     for actor in (tutor, base, judge, training):
         actor.check()
@@ -72,25 +77,25 @@ def main(
         if not manifest.data["names"]:  # a root that has them keeps them until all is made again under the new ones
             manifest.set(names=names, seeds_audit=audited)
         run = Run(root, manifest)
+        tutors, start = {"base": base}, tutor
+        if warm_start:
+            train_seeds = [seeds[name, "train"] for name in datasets]
+            start, training = warmed(run, train_seeds, tutor, training, limit)
+            tutors["baseline_warm_start"] = finetuned(base, Path(start.model))
+        how = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
+        how |= {"limit": limit} | ({"with_reference": True} if with_reference else {})
         trained = []
         for name in datasets:
-            pairs = run.make(
-                gen_train_dataset, f"dpo/{name}/train_dataset.json", seeds=seeds[name, "train"], tutor=tutor,
-                judge=judge, num_candidates=num_candidates, min_chosen_score=min_chosen_score, min_margin=min_margin,
-                limit=limit,
-            )  # fmt: skip
             try:
-                run.make(train, f"dpo/{name}/weights", train_dataset=pairs, training=training)
+                weights = teach(run, name, start, training, rounds, seeds=seeds[name, "train"], judge=judge, **how)
+                tutors[f"from_finetuned_with_{name}"] = finetuned(base, weights)
                 trained.append(name)
             except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen
                 log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, name)
                 stale = [f"evaluation/{other}/from_finetuned_with_{name}.json" for other in DATASETS]
                 manifest.outdate([f"dpo/{name}/weights", *stale], "no eligible pair")
-        tutors = {"base": base} | {
-            f"from_finetuned_with_{name}": finetuned(base, root / "dpo" / name / "weights") for name in trained
-        }
         for name in datasets:
-            test = {"seeds": seeds[name, "test"], "judge": judge, "limit": limit}
+            test = {"seeds": seeds[name, "test"], "judge": judge, "limit": limits["test"]}
             for file, one in tutors.items():
                 run.make(eval_model, f"evaluation/{name}/{file}.json", tutor=one, **test)
             playing = resampled(base, temperature=self_eval.TEMPERATURE)
@@ -115,6 +120,31 @@ def main(
     return drawn
 
 
+def warmed(
+    run: "Run", seeds: list[Path], tutor: "LocalTutor | ServedTutor", training: "Training", limit: int | None
+) -> tuple["LocalTutor", "Training"]:
+    """Fine-tune on the reference turns of all datasets; returns the tutor and the training that go on from there."""
+    supervised = training.supervised(**warm_start.RECIPE)
+    weights = run.make(warm_start, "warm_start/weights", seeds=seeds, training=supervised, limit=limit)
+    return finetuned(tutor, weights), replace(training, model=str(weights))
+
+
+def teach(
+    run: "Run", name: str, tutor: "LocalTutor | ServedTutor", training: "Training", rounds: int, **pairs: Any
+) -> Path:
+    """Train a tutor on one dataset, each round from the tutor of the round before; returns the last one's weights.
+
+    The last round's artifacts are in `dpo/{name}`, those of the others in `dpo/{name}/round_{number}`. `pairs` are
+    further inputs of `gen_train_dataset`. Raises NoEligiblePair where a round has nothing to train on.
+    """
+    for number in range(1, rounds + 1):
+        folder = f"dpo/{name}" if number == rounds else f"dpo/{name}/round_{number}"
+        dataset = run.make(gen_train_dataset, f"{folder}/train_dataset.json", tutor=tutor, **pairs)
+        weights = run.make(train, f"{folder}/weights", train_dataset=dataset, training=training)
+        tutor, training = finetuned(tutor, weights), replace(training, model=str(weights))
+    return weights
+
+
 def resampled(tutor: "LocalTutor | ServedTutor", **sampling: Any) -> "LocalTutor | ServedTutor":
     """The same tutor with another temperature, or another limit on tokens."""
     if hasattr(tutor, "local"):
@@ -137,7 +167,7 @@ class Run:
     def make(self, stage: ModuleType, artifact: str, **inputs: Any) -> Path:
         """Let `stage.main` make the artifact of these inputs: actors, paths and values. Returns its path."""
         path = self.root / artifact
-        where = {"output_dir": path.parent} if stage is train else {"output_path": path}
+        where = {"output_dir": path.parent} if stage in (train, warm_start) else {"output_path": path}
         log.info("\n== %s", artifact)
         if not self.manifest.make(
             artifact, stage.__name__, inputs, lambda: stage.main(**inputs, **where, overwrite=True)
@@ -165,7 +195,24 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--eval-max-new-tokens", type=cli.positive_int, default=EVAL_MAX_NEW_TOKENS, help="on test sets"
     )
+    parser.add_argument(
+        "--eval-temperature", type=cli.not_negative, default=0.0,
+        help="of base and tutors on test sets; a small model that takes the likeliest token (0) repeats itself",
+    )  # fmt: skip
+    parser.add_argument("--eval-limit", type=cli.positive_int, help="use the first N test seeds of each file only")
     parser.add_argument("--num-candidates", type=cli.positive_int, default=5, help="answers sampled per seed dialogue")
+    parser.add_argument(
+        "--warm-start", action="store_true",
+        help="first fine-tune the base on the reference turns of all datasets' train seeds; DPO goes on from there",
+    )  # fmt: skip
+    parser.add_argument(
+        "--with-reference", action="store_true",
+        help="a seed's reference turn (what the teacher really said next) is one more candidate, and may be chosen",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rounds", type=cli.positive_int, default=1,
+        help="generate, grade and train that often, each time from the last tutor",
+    )  # fmt: skip
     cli.add_pair_flags(parser)
     train.add_training_flags(parser)
     parser.add_argument("--trained-on", choices=DATASETS, default="tutorchat", help="whose tutor Figures 5 and 6 show")

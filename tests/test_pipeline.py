@@ -137,6 +137,40 @@ def test_fine_tuned_weights_are_not_asked_of_a_server(tmp_path, monkeypatch):
     assert asked["evaluation/mathdial/from_finetuned_with_mathdial.json"] == LocalTutor
 
 
+def test_each_round_goes_on_from_the_tutor_of_the_one_before(tmp_path, monkeypatch):
+    """Guards: a DPO that begins at the base again, a warm start that is made again with another beta, and a tutor
+    that is sampled or decoded otherwise than the base beside it."""
+    made = {}
+
+    def note(run, stage, artifact, **given):
+        made[artifact] = given
+        return run.root / artifact
+
+    monkeypatch.setattr(pipeline.Run, "make", note)
+    monkeypatch.setattr(pipeline.figures, "main", lambda **_: {})
+    flags = ["--output-dir", str(tmp_path), "--datasets", "mathdial,debugging", "--warm-start", "--rounds", "2"]
+    flags += ["--with-reference", "--eval-temperature", "0.7", "--eval-limit", "5", "--beta", "0.3"]
+    cli.call(pipeline.main, pipeline.parse_args(flags))
+
+    warm = made["warm_start/weights"]
+    assert [path.name for path in warm["seeds"]] == ["mathdial_train.jsonl", "debugging_train.jsonl"]
+    recipe = warm["training"]
+    assert (recipe.model, recipe.learning_rate, recipe.epochs, recipe.beta) == ("smollm2", 2e-4, 1, 0.1)
+    weights = [str(tmp_path / one / "weights") for one in ("warm_start", "dpo/mathdial/round_1", "dpo/mathdial")]
+    for folder, model in (("dpo/mathdial/round_1", weights[0]), ("dpo/mathdial", weights[1])):
+        pairs, training = made[f"{folder}/train_dataset.json"], made[f"{folder}/weights"]
+        assert pairs["tutor"].model == training["training"].model == model
+        assert pairs["with_reference"] and pairs["tutor"].sampling.temperature == 1.2
+        assert training["train_dataset"] == tmp_path / folder / "train_dataset.json"
+        assert (training["training"].beta, training["training"].learning_rate) == (0.3, 5e-5)
+    assert made["dpo/debugging/round_1/train_dataset.json"]["tutor"].model == weights[0]
+    shown = [made[f"evaluation/mathdial/{file}.json"] for file in
+             ("base", "baseline_warm_start", "from_finetuned_with_mathdial")]  # fmt: skip
+    assert [one["tutor"].model for one in shown] == ["smollm2", weights[0], weights[2]]
+    assert {one["tutor"].sampling.temperature for one in shown} == {0.7}
+    assert {one["limit"] for one in shown} == {5}
+
+
 def test_a_dataset_without_an_eligible_pair_does_not_end_the_run(tmp_path):
     flags = ["--output-dir", tmp_path, "--datasets", "mathdial", *QUICK, "--limit", "1", "--min-chosen-score", "1"]
     done = run(*flags)

@@ -26,13 +26,14 @@ FULL_CHECKPOINTS = 2 * 4 + 2 * 8
 def plan(
     root: Path, judge: Judge, seeds: Mapping[tuple[str, str], Sequence[SeedDialogue]], humans: Path,
     tutor: LocalTutor | ServedTutor, base: LocalTutor | ServedTutor, training: Training, num_candidates: int,
+    warm_start: bool = False,
 ) -> str:  # fmt: skip
     """The lines that `pipeline --dry-run` prints; no server is asked anything.
 
     `seeds` are by (dataset, split); `tutor` samples the candidates, `base` is the same one as it is evaluated.
     """
     datasets = sorted({name for name, _ in seeds})
-    tutors = len(datasets) + 2  # every fine-tuned one, the base model, the judge's
+    tutors = len(datasets) + 2 + warm_start  # every fine-tuned one, the base model, the judge's
     estimates: list[list[Estimate]] = []
     lines = ["what would be graded:"]
     for (name, split), dialogues in seeds.items():

@@ -88,6 +88,14 @@ class Training:
             raise BadInput(f"--max-length {self.max_length} is more than the model's context of {context} tokens")
         return self.max_length or context
 
+    def supervised(self, **recipe: Any) -> "Training":
+        """The supervised fine-tuning that goes before this DPO, with what `recipe` changes.
+
+        Fields that only a DPO has are at their defaults: they change nothing, so that no change of them makes it again.
+        """
+        only_dpo = {name: getattr(Training, name) for name in ("min_chosen_score", "beta", "set", "keep_adapter")}
+        return replace(self, **only_dpo, **recipe)
+
     def check(self) -> None:
         """Make sure, before anything is sampled or paid, that this training can begin. Raises BadInput if not."""
         models.load_tokenizer(self.model)

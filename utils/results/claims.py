@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from utils.answers import variety
-from utils.results.training_root import TRAINED, Evaluated, Mean, TrainingRoot, score_mean, title_of
+from utils.results.training_root import TRAINED, WARM_START, Evaluated, Mean, TrainingRoot, score_mean, title_of
 from utils.stats.comparisons import compare, join, keys, sentence
 from utils.stats.groups import group_of
 from utils.stats.means import DIFFERENCES, FEW_GROUPS, mean_of
@@ -17,10 +17,11 @@ def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
     """Every comparison that is shown, each with its `sentence`: trained tutors against the base on every test set.
 
     The primary one of each tutor, named before anything was seen, is on its own kind of dialogue; there it is also
-    compared with the baseline that puts one question to everyone. All comparisons by one judge are corrected together.
-    A dict has the keys of `stats.comparisons.compare` and "dataset", "tutor", "against" (file stems), "judge", "by",
-    "primary", "trainings", "over_trainings" (one difference per training), "unpaired" (dialogues that only one of the
-    two answered), "sentence". A tutor's several trainings count as one tutor: its score on a dialogue is their mean.
+    compared with the baseline that puts one question to everyone, and with the warm start that its DPO began at. All
+    comparisons by one judge are corrected together. A dict has the keys of `stats.comparisons.compare` and "dataset",
+    "tutor", "against" (file stems), "judge", "by", "primary", "trainings", "over_trainings" (one difference per
+    training), "unpaired" (dialogues that only one of the two answered), "sentence". A tutor's several trainings count
+    as one tutor: its score on a dialogue is their mean.
     """
     found = []
     for by in [None, *root.second_judges]:
@@ -28,7 +29,7 @@ def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
             (tutor, dataset, against)
             for tutor in root.trained
             for dataset in _own_first(root.datasets, tutor)
-            for against in ("base", *([CONSTANT] if tutor == TRAINED + dataset else []))
+            for against in ("base", *((WARM_START, CONSTANT) if tutor == TRAINED + dataset else ()))
             if root.of(dataset, tutor, by) and root.of(dataset, against, by)
         ]
         wanted = [one for one in wanted if not _other_judges(root, *one, by)]
@@ -54,8 +55,8 @@ def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
 
 
 def claims(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str]:
-    """The sentences that stand first: the primary comparisons, and where one question to everyone does as well."""
-    return [one["sentence"] for one in compared if one["primary"] or one["against"] == CONSTANT]
+    """The sentences that stand first: the primary comparisons, what DPO adds, where one question does as well."""
+    return [one["sentence"] for one in compared if one["primary"] or one["against"] in (WARM_START, CONSTANT)]
 
 
 def warnings(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str]:

@@ -14,7 +14,9 @@ from utils.stats.means import POINTS, Mean, mean_of, share_of
 
 TRAINED = "from_finetuned_with_"
 BASELINE = "baseline_"
+WARM_START = "baseline_warm_start"
 BASELINES = {  # their titles, in the order in which they are shown
+    WARM_START: "base after the warm start",
     "baseline_constant_question": "one question to everyone",
     "baseline_shuffled": "base's answers to other dialogues",
     "baseline_base_greedy": "base, greedy",
