@@ -82,6 +82,9 @@ def main(
             train_seeds = [seeds[name, "train"] for name in datasets]
             start, training = warmed(run, train_seeds, tutor, training, limit)
             tutors["baseline_warm_start"] = finetuned(base, Path(start.model))
+        else:
+            before = ["warm_start/weights", *(f"evaluation/{name}/baseline_warm_start.json" for name in DATASETS)]
+            manifest.outdate(before, "no warm start")
         how = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
         how |= {"limit": limit} | ({"with_reference": True} if with_reference else {})
         trained = []

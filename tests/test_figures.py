@@ -480,6 +480,25 @@ def test_baselines_stand_beside_the_tutors(tmp_path, draw):
     assert any("On MathDial, one question to everyone scores 1.00 [" in w and "1.0:" in w for w in result["warnings"])
 
 
+def test_what_dpo_adds_to_the_warm_start_is_a_difference_of_its_own(tmp_path, draw):
+    """Guards: a tutor's gain over the base shown as DPO's, where imitation made it."""
+    root = make_tree(tmp_path)
+    for dataset in DATASETS:
+        for model, bad in (("base", 20), ("baseline_warm_start", 2), ("from_finetuned_with_mathdial", 1)):
+            answers = [row | {"group": row["id"]} for row in rows(24 - bad, bad)]
+            write(root / "evaluation" / dataset / f"{model}.json", answers)
+    write_manifest(root)
+    result = draw(root)
+    against = [one for one in result["comparisons"] if one["against"] == "baseline_warm_start"]
+    assert [(one["tutor"], one["dataset"]) for one in against] == list(zip(TRAINED, DATASETS, strict=True))
+    one = against[0]
+    assert not one["primary"]
+    assert one["difference"] == pytest.approx((GOOD_SCORE - BAD_SCORE) / 24)
+    assert one["finding"] == "cannot be told apart"
+    assert any("cannot be told apart: " in line and "base after the warm start" in line for line in result["claims"])
+    assert "base after the warm start" in (root / "figures" / "table_1.md").read_text(encoding="utf-8")
+
+
 def test_the_tutors_are_compared_with_the_base_on_the_same_dialogues(tmp_path, draw):
     root = make_tree(tmp_path)
     for dataset in DATASETS:
