@@ -16,6 +16,7 @@ from trl import SFTConfig, SFTTrainer
 
 import warm_start
 from utils import cli, models
+from utils.dpo import training
 from utils.dpo.preferences import tokenize
 from utils.dpo.recipe import Training
 from utils.dpo.references import fit_references
@@ -85,11 +86,13 @@ def likelihood(model, tokenizer, dialogue: SeedDialogue) -> float:
     return scores.gather(1, torch.tensor(whole[len(prompt) :])[:, None]).mean().item()
 
 
-def test_references_of_all_files_are_learnt(files, tiny, tmp_path, tokenizer, caplog, capsys):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_references_of_all_files_are_learnt(dtype, files, tiny, tmp_path, tokenizer, caplog, capsys):
     """Guards: training on another prompt than the tutor's, weights that do not load, rows that vanish in silence."""
     caplog.set_level("INFO")
     output = tmp_path / "out"
-    summary = run(files, output, tiny, "--learning-rate", "0.02", "--epochs", "4", "--max-grad-norm", "10")
+    words = ("--learning-rate", "0.02", "--epochs", "4", "--max-grad-norm", "10", "--dtype", dtype)
+    summary = run(files, output, tiny, *words)
     assert (summary["references"], summary["updates"], summary["left_out"]) == (8, 4 * 8, {"no reference turn": 2})
     assert "2 rows left out: no reference turn" in caplog.text
     assert "8 references (2 rows left out), 32 updates" in capsys.readouterr().out
@@ -171,6 +174,14 @@ def test_seeds_without_any_reference_are_refused_before_anything_is_written(tmp_
     with pytest.raises(BadInput, match=r"none of the 2 seeds has a reference turn.*2: no reference turn"):
         run([path], tmp_path / "out", tiny)
     assert not (tmp_path / "out").exists()
+
+
+def test_auto_is_measured_once(files, tiny, tmp_path, monkeypatch):
+    """Guards: weights in bfloat16 under a configuration in float32, as a busy machine measures twice."""
+    measured = iter([torch.bfloat16, torch.float32] * 2)
+    monkeypatch.setattr(training, "pick_dtype", lambda device: next(measured))
+    run(files, tmp_path / "out", tiny, "--dtype", "auto", "--limit", "1")
+    assert (tmp_path / "out" / "weights").is_dir()
 
 
 def test_a_loss_that_is_no_number_stops_the_training(files, tiny, tmp_path):

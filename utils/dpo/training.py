@@ -174,7 +174,8 @@ def _train(rows, training, config, trainer, longest, resume_from) -> None:
 def _load(training: Training, config: TrainingArguments):
     """The model to be trained, on the device. Only frozen weights may be held in 16 or 4 bits."""
     base = resolve(training.model)
-    dtype = training_dtype(training.device, training.dtype)
+    # As the configuration has it: `auto` is measured, and a second measurement may come out otherwise.
+    dtype = torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
     if not training.load_in_4bit:
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if training.full_finetune else dtype)
         return model.to(config.device)
