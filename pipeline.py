@@ -65,7 +65,7 @@ def main(
         log.warning(warning)
     base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
     if dry_run:
-        candidates = num_candidates * rounds + with_reference
+        candidates = (num_candidates + with_reference) * rounds
         print(plan(root, judge, dialogues, humans, tutor, base, training, candidates, warm_start))
         return {}
     for actor in (tutor, base, judge, training):

@@ -46,12 +46,10 @@ def main(
     training.check()
     dialogues = [seed for path in seeds for seed in read_seeds(path, limit)]
 
-    from transformers import AutoTokenizer
-
     base, max_length = models.resolve(training.model), training.longest_sequence()
-    fitted = fit_references(dialogues, AutoTokenizer.from_pretrained(base), training.template, max_length)
+    fitted = fit_references(dialogues, models.load_tokenizer(base), training.template, max_length)
 
-    from utils.dpo.checkpoints import export_weights, open_checkpoints
+    from utils.dpo.checkpoints import drop_optimizer_states, export_weights, open_checkpoints
     from utils.dpo.sft import ReferenceSFTTrainer, sft_config
     from utils.dpo.training import train
 
@@ -79,6 +77,7 @@ def main(
     }
     if main_process:
         export_weights(trained.checkpoint, base, weights)
+        drop_optimizer_states(checkpoints)
         write_json(checkpoints / "training_log.json", {"summary": summary, "log": trained.log})
         print(
             f"{summary['references']} references ({sum(fitted.left_out.values())} rows left out), "
