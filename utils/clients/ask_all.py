@@ -1,17 +1,20 @@
 """Asking many things at once: in parallel, with progress, each reply in a journal as soon as it arrives."""
 
+import logging
+import threading
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from utils.clients.chat import Chat, Reply, ask
-from utils.clients.retry import cancel_all
+from utils.clients.loop import cancel_all, closing
 from utils.journal import Journal
 
-GRACE = 10.0  # seconds for calls in flight to end by themselves when a run stops: they are paid for
+GRACE = 20.0  # seconds for calls in flight to end by themselves when a run stops: they are paid for
 T = TypeVar("T")
 
 
@@ -42,22 +45,62 @@ def run_all(
     watch: Callable[[T], dict[str, Any]],
 ) -> list[T]:
     """The results of all `work`, in order. Whatever ends it early, calls in flight are first given time to end."""
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix=unit)
-    futures = [pool.submit(job) for job in work]
+    jobs, taking = iter(enumerate(work)), threading.Lock()
+    results: list[Any] = [None] * len(work)
+    ended: SimpleQueue = SimpleQueue()
+    stopping, crew = threading.Event(), set()
+
+    def serve() -> None:
+        crew.add(threading.current_thread())
+        while not stopping.is_set():
+            with taking:
+                number, job = next(jobs, (0, None))
+            if job is None:
+                return
+            try:
+                results[number] = job()
+                ended.put((number, None))
+            except BaseException as error:  # whoever waits for it raises it again
+                ended.put((number, error))
+
     try:
+        for started in range(min(concurrency, len(work))):
+            try:
+                threading.Thread(target=serve, name=f"{unit} {started}", daemon=True).start()
+            except RuntimeError as error:  # the system gives no more threads
+                if not started:
+                    raise
+                logging.warning("%d calls at once instead of %d (%s)", started, concurrency, error)
+                break
         with tqdm(total=len(work), desc=description, unit=unit) as bar:
-            for future in as_completed(futures):
-                bar.set_postfix(watch(future.result()), refresh=False)
+            for _ in work:
+                number, error = ended.get()
+                if error is not None:
+                    raise error
+                bar.set_postfix(watch(results[number]), refresh=False)
                 bar.update()
-        return [future.result() for future in futures]
+        return results
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        _let_end([future for future in futures if future.running()])
+        stopping.set()
+        _let_end(crew)
 
 
-def _let_end(running: list[Future]) -> None:
+def _let_end(crew: set[threading.Thread]) -> None:
+    """Wait for the calls in flight, at most GRACE seconds; a second Ctrl-C cancels them at once."""
+    closing.set()
     try:
-        wait(running, timeout=GRACE)
-    finally:  # a second Ctrl-C comes here at once
-        while wait(running, timeout=0.1).not_done:
+        end, said = time.monotonic() + GRACE, False
+        while (left := _alive(crew)) and time.monotonic() < end:
+            left[0].join(0.5)
+            if not said and (left := _alive(crew)):
+                said = True
+                logging.info("waiting up to %.0f s for %d calls in flight: they are paid for", GRACE, len(left))
+    finally:
+        while left := _alive(crew):
             cancel_all()
+            left[0].join(0.1)
+        closing.clear()
+
+
+def _alive(crew: set[threading.Thread]) -> list[threading.Thread]:
+    return [thread for thread in crew.copy() if thread.is_alive()]

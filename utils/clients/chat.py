@@ -19,7 +19,14 @@ class JudgeError(RuntimeError):
 
 
 class JudgeUnavailable(RuntimeError):
-    """The judge cannot be used now: it was asked again until the time budget was spent. The run can be resumed."""
+    """The judge cannot be used now: it was asked again until the time budget was spent. The run can be resumed.
+
+    `busy`: it answers, but only that it has no time (429, 503).
+    """
+
+    def __init__(self, message: str, busy: bool = False):
+        super().__init__(message)
+        self.busy = busy
 
 
 @dataclass(frozen=True)

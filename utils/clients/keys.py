@@ -3,10 +3,15 @@
 import ctypes
 import logging
 import os
+import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
+
+from utils.errors import BadInput
 
 SECRETS: set[str] = set()  # keys in use: `redact` takes them out of any text
 SHORTEST = 8  # a shorter word is no secret but a placeholder ("none", "x") for a server that wants no key
@@ -48,7 +53,7 @@ def redact(text: object) -> str:
 
 def command_line() -> str:
     """The command that started this process, ready to be pasted, with `<key>` in place of a literal key."""
-    words = [Path(sys.executable).name, *sys.orig_argv[1:]]
+    words = [sys.executable or sys.orig_argv[0], *sys.orig_argv[1:]]
     return " ".join("'<key>'" if word in SECRETS else shlex.quote(word) for word in words)
 
 
@@ -74,7 +79,10 @@ def wipe_arguments(word: str) -> bool:
 
 def checked_address(address: str, flag: str) -> str:
     """The address, if it is http(s) and holds no credentials; ValueError otherwise. The scheme may be left out."""
-    scheme, separator, _ = address.partition("://")
+    address = address.strip()
+    if re.search(r"[\s'\"`<>\\]", address) or not address.isprintable():
+        raise ValueError(f"{flag}: the address holds quotes, spaces or line breaks: {address!r}")
+    scheme, separator, rest = address.partition("://")
     try:
         parts = urlsplit(address if separator else f"http://{address}")
         parts.port  # noqa: B018 (it raises for a port that is none)
@@ -82,8 +90,27 @@ def checked_address(address: str, flag: str) -> str:
         raise ValueError(f"{flag}: not an address ({error})") from None
     if separator and scheme.lower() not in ("http", "https"):
         raise ValueError(f"{flag}: the address must be http:// or https://, not {scheme}://")
+    if separator and not rest.strip("/"):
+        raise ValueError(f"{flag}: {address} names no host")
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"{flag}: an address with a user name or password in it would end up in logs; give a key")
-    if parts.query or parts.fragment:
-        raise ValueError(f"{flag}: an address with `?` or `#` in it is not a server's address")
+    if parts.query or parts.fragment or address.endswith(("?", "#")):
+        raise ValueError(
+            f"{flag}: an address with `?` or `#` in it is not a server's address "
+            "(Azure OpenAI has one without: https://NAME.openai.azure.com/openai/v1)"
+        )
     return address
+
+
+def made(make: Callable[[], Any]) -> Any:
+    """The client that `make` makes; BadInput where a proxy, a certificate file or the address keeps it from that."""
+    try:
+        return make()
+    except ImportError as error:  # a socks proxy needs a package of its own
+        raise BadInput(f"the proxy that ALL_PROXY or HTTPS_PROXY names cannot be used: {redact(error)}") from None
+    except Exception as error:  # each HTTP library has an InvalidURL of its own, which is no ValueError
+        said = redact(f"{type(error).__name__}: {error}")
+        raise BadInput(
+            f"no connection can be made with this address, proxy (HTTPS_PROXY, ALL_PROXY) or certificate "
+            f"(SSL_CERT_FILE): {said}"
+        ) from None

@@ -1,6 +1,5 @@
 """A chat model behind an Ollama server, by its native API (the OpenAI-compatible one cannot set the context)."""
 
-import json
 import logging
 import os
 from collections.abc import Sequence
@@ -9,8 +8,11 @@ from typing import Any
 from tqdm import tqdm
 
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply
-from utils.clients.keys import SECRETS, SHORTEST, checked_address, redact
-from utils.clients.retry import BUDGET, Line, Transient
+from utils.clients.keys import SECRETS, SHORTEST, checked_address, made, redact
+from utils.clients.refusals import BadPrompt
+from utils.clients.reply import body_of, complaint_of, number, reply_of
+from utils.clients.retry import BUDGET, Transient
+from utils.clients.service import Service
 
 DEADLINE = 600.0  # seconds for one call: a model on a CPU reads a long prompt slowly
 CHECK_BUDGET = 30.0  # seconds that a health check waits for a server
@@ -19,8 +21,10 @@ SMALLEST_CONTEXT, CONTEXT_STEP = 4096, 2048  # tokens; the same size for all cal
 REPAIR = 256  # tokens that asking again adds to a prompt, beside the bad reply
 
 
-class OllamaChat:
+class OllamaChat(Service):
     """A `Chat` (see utils/clients/chat.py). The client has neither time-outs nor retries of its own: they are ours."""
+
+    moderated = False
 
     def __init__(
         self, address: str, model: str, *, pull: bool = True, deadline: float = DEADLINE, budget: float = BUDGET
@@ -31,39 +35,40 @@ class OllamaChat:
 
         if len(os.environ.get("OLLAMA_API_KEY", "")) >= SHORTEST:  # the client sends it by itself
             SECRETS.add(os.environ["OLLAMA_API_KEY"])
-        self.name, self.pull = model, pull
-        self.client = ollama.AsyncClient(host=address, follow_redirects=False, timeout=deadline)
-        self.server = str(self.client._client.base_url)
-        self.puller = ollama.Client(host=address, follow_redirects=False, timeout=STALL)
-        self.line = Line(f"{model} at {self.server}", deadline=deadline, budget=budget)
-        self.settings = {"judge": "ollama", "model": model, "server": self.server}
+        self.client = made(lambda: ollama.AsyncClient(host=address, follow_redirects=False, timeout=None))
+        self.puller = made(lambda: ollama.Client(host=address, follow_redirects=False, timeout=STALL))
+        super().__init__("ollama", model, str(self.client._client.base_url), deadline=deadline, budget=budget)
+        self.pull = pull
         self.context, self.model_context = SMALLEST_CONTEXT, None
+        self.think: bool | str | None = None  # what is said of thinking to a model that can: no, or little
 
     def check(self) -> None:
-        """The server answers and has the model, which is pulled if not; learns the model's longest context."""
+        """The server answers and has the model, which is pulled if not; learns its context, and whether it thinks."""
         try:
-            answer = self.line.run(lambda: self._try(self.client.list), CHECK_BUDGET)
+            tags = self.line.run(lambda: self.explained(self._get("GET", "/api/tags"), {}), CHECK_BUDGET)
         except JudgeUnavailable as error:
+            if error.busy:
+                raise
             raise JudgeError(f"no Ollama server answers: {error}") from error
-        if full_name(self.name) not in {full_name(model.model or "") for model in answer.models}:
+        models = tags.get("models") if isinstance(tags, dict) else None
+        if full_name(self.name) not in {full_name(str(one.get("model") or one.get("name"))) for one in models or []}:
             if not self.pull:
                 raise JudgeError(
                     f"the Ollama server has no model {self.name!r}: run `ollama pull {self.name}`, or drop --no-pull"
                 )
             self._pull()
-        shown = self.line.run(lambda: self._try(self.client.show, self.name), CHECK_BUDGET)
-        sizes = [size for name, size in (shown.modelinfo or {}).items() if name.endswith(".context_length")]
+        shown = self.line.run(lambda: self.explained(self._get("POST", "/api/show", model=self.name), {}), CHECK_BUDGET)
+        sizes = [size for name, size in (shown.get("model_info") or {}).items() if name.endswith(".context_length")]
         self.model_context = int(sizes[0]) if sizes else None
+        self.think = how_to_think(shown)
 
     def prepare(self, prompts: Sequence[list[dict]], max_tokens: int) -> None:
         """Size the context to the longest prompt. JudgeError if the model's own context is too short for it."""
         if not prompts:
             return
         longest = max(map(upper_bound, prompts))
-        needed = longest + 2 * max_tokens + REPAIR
-        self.context = max(SMALLEST_CONTEXT, -(-needed // CONTEXT_STEP) * CONTEXT_STEP)
+        self.context = self.fitting(longest + 2 * max_tokens + REPAIR)
         if self.model_context:
-            self.context = min(self.context, self.model_context)
             shortest_possible = max(map(lower_bound, prompts)) + max_tokens
             if shortest_possible > self.model_context:
                 raise JudgeError(
@@ -71,71 +76,73 @@ class OllamaChat:
                     f"{self.name} reads {self.model_context}, the reply included: use a judge with a longer context"
                 )
 
+    def fitting(self, tokens: int) -> int:
+        """The size of a context for so many tokens, as far as the model goes."""
+        size = max(SMALLEST_CONTEXT, -(-tokens // CONTEXT_STEP) * CONTEXT_STEP)
+        return min(size, self.model_context or size)
+
     def complete(self, messages, *, temperature, seed, max_tokens, schema=None, logprobs=False) -> Reply:
-        options = {"temperature": temperature, "seed": seed, "num_predict": max_tokens}
-        request = {"model": self.name, "messages": messages, "format": schema, "options": options}
+        request = {
+            "model": self.name, "messages": messages, "temperature": temperature, "seed": seed,
+            "max_tokens": max_tokens, "format": schema, "truncate": False, "shift": False,
+        }  # fmt: skip
+        if self.think is not None:
+            request["think"] = self.think
         if logprobs:
             request |= {"logprobs": True, "top_logprobs": 20}
-        return self.line.run(lambda: self._send(request))
+        return self.line.run(lambda: self.ask(request))[0]
 
-    async def _send(self, request: dict[str, Any]) -> Reply:
+    async def post(self, sent: dict[str, Any]) -> list[Reply]:
+        messages, room = sent["messages"], self.abilities.room
+        reply_tokens = sent["max_tokens"]
+        if room:
+            self.context = max(self.context, self.fitting(upper_bound(messages) + reply_tokens + REPAIR))
+        options = {"temperature": sent["temperature"], "seed": sent["seed"], "num_predict": reply_tokens}
+        body = {k: v for k, v in sent.items() if k not in ("temperature", "seed", "max_tokens") and v is not None}
         while True:
             context = self.context
-            answer = await self._try(
-                self.client.chat, **{**request, "options": {**request["options"], "num_ctx": context}}
-            )
-            read, least = answer.prompt_eval_count or 0, lower_bound(request["messages"])
-            if read < least:
+            answer = await self._get("POST", "/api/chat", **body, stream=False, options={**options, "num_ctx": context})
+            if not isinstance(answer, dict) or not isinstance(answer.get("message"), dict):
+                raise (
+                    complaint_of(answer)
+                    if isinstance(answer, dict) and answer.get("error")
+                    else Transient("the body is no reply of Ollama")
+                )
+            read, most = number(answer.get("prompt_eval_count")), upper_bound(messages)
+            if read < (least := lower_bound(messages)):
                 raise JudgeError(
                     f"{self.name}: the server read {read} tokens of a prompt of {least} words: it cut the prompt, "
                     "or is too old to say; set OLLAMA_CONTEXT_LENGTH higher or update the server"
                 )
-            if read + request["options"]["num_predict"] <= context:
+            # Read whole, for sure: it fits with the reply, and is not the half that a server before 0.12.6 leaves
+            # (which takes no `truncate`) of a prompt that may have been longer.
+            halved = most > context and abs(read - context // 2) <= 16
+            if read + reply_tokens - room <= context and not halved:
                 break
-            # Filled to the brim: cut, or about to be. Ask again with more room, if the model has it.
             if self.model_context is None or context >= self.model_context:
-                if read < context:
-                    break  # it was read whole; a reply cut for want of room says so by itself
-                raise JudgeError(f"{self.name}: a prompt does not fit into the model's context of {context} tokens")
+                if read < context - 1 and not halved:
+                    break  # a reply cut for want of room says so by itself
+                raise BadPrompt("context_length", f"the server read {read} tokens, cut to its context of {context}")
             self.context = max(self.context, min(2 * context, self.model_context))
-        details = {
-            "model": answer.model,
-            "num_ctx": context,
-            "usage": {
-                "prompt_tokens": read, "completion_tokens": answer.eval_count or 0,
-                "cached_tokens": 0, "reasoning_tokens": 0,
-            },
+        usage = {
+            "prompt_tokens": read, "completion_tokens": number(answer.get("eval_count")), "cached_tokens": 0,
+            "reasoning_tokens": 0,
         }  # fmt: skip
-        alternatives = [
-            (t.token, {other.token: other.logprob for other in [t, *(t.top_logprobs or [])]})
-            for t in answer.logprobs or []
-        ]
-        return Reply(redact(answer.message.content or ""), answer.done_reason, details, alternatives)
+        details = {"model": answer.get("model"), "num_ctx": context, "usage": usage}
+        return [reply_of(answer["message"], answer.get("done_reason"), details, answer.get("logprobs"))]
 
-    async def _try(self, call, *words: Any, **arguments: Any) -> Any:
-        """The call's result; what the client may raise (httpx, json, pydantic, builtin errors) made ours."""
+    async def _get(self, method: str, page: str, **body: Any) -> Any:
+        """The JSON of a page. What the client may raise (httpx's, ollama's and builtin errors) is made ours."""
         import httpx
         import ollama
-        import pydantic
 
         try:
-            return await call(*words, **arguments)
+            answer = await self.client._request_raw(method, page, **({"json": body} if body else {}))
         except ollama.ResponseError as error:
-            raise self._explain(error) from None
+            raise complaint_of(error.error, error.status_code) from None
         except (httpx.HTTPError, ConnectionError) as error:
             raise Transient(redact(f"{type(error).__name__}: {error}")) from None
-        except (json.JSONDecodeError, pydantic.ValidationError, UnicodeDecodeError) as error:
-            raise Transient(f"the body is no reply of Ollama ({type(error).__name__})") from None
-
-    def _explain(self, error: Any) -> Exception:
-        status, text = error.status_code, redact(error.error)[:300].replace("\n", " ")
-        if status in (408, 429) or status >= 500:
-            return Transient(f"HTTP {status}: {text}", busy=status in (429, 503))
-        if status == 404:
-            return JudgeError(f"the Ollama server has no model {self.name!r} ({text})", status)
-        if 300 <= status < 400:
-            return JudgeError(f"{self.server} redirects elsewhere (HTTP {status}): give its own address", status)
-        return JudgeError(f"{self.name}: HTTP {status}: {text}", status)
+        return body_of(answer.content)
 
     def _pull(self) -> None:
         import httpx
@@ -154,6 +161,21 @@ class OllamaChat:
             raise JudgeError(f"the Ollama server could not pull {self.name!r}: {redact(error)}") from None
         if status != "success":
             raise JudgeError(f"the Ollama server could not pull {self.name!r}: it ended at {status!r}")
+
+
+def how_to_think(shown: dict[str, Any]) -> bool | str | None:
+    """What to tell a model about thinking, by what the server shows of it: not to, or where it cannot help it, little.
+
+    None for a model that does not think, or a server that is too old to say.
+    """
+    control = shown.get("thinking")
+    values = control.get("values") or [] if isinstance(control, dict) else []
+    if values:
+        return False if False in values and True in values else "low" if "low" in values else None
+    if "thinking" not in (shown.get("capabilities") or []):
+        return None
+    family = str((shown.get("details") or {}).get("family"))
+    return "low" if "gptoss" in family.replace("-", "") else False  # gpt-oss takes levels alone
 
 
 def full_name(model: str) -> str:

@@ -1,24 +1,28 @@
-"""Calls to a server that fails now and then: deadlines, back-off, and no more calls at once than it bears.
+"""Calls to a server that fails now and then: a line of our own, deadlines, back-off.
 
-All calls run on one event loop in a thread of its own, so that a deadline bounds a call whatever it is stuck in
-(connecting, headers or body that drip in byte by byte), and so that a run that ends can cancel what is in flight.
+Waiting in our own line counts against nothing: it is no fault of the server's. A call's deadline counts from when the
+call ahead of it was answered, because until then it waits in the server's line. No reply that came is thrown away.
 """
 
 import asyncio
-import functools
+import bisect
+import itertools
 import logging
 import math
 import random
-import threading
+import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from utils.clients.chat import JudgeUnavailable
+from utils.clients.loop import closing, event_loop, on_loop
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts, doubled each time, jittered
 BUDGET = 600.0  # seconds that one question may take, all attempts and pauses together
+STEP = 0.02  # seconds between two looks at the line
+OVERSLEPT = 1.0  # seconds: a timer that is later than this says that the process was stopped (Ctrl-Z), or the machine
 
 
 class Transient(Exception):
@@ -29,50 +33,111 @@ class Transient(Exception):
         self.pause, self.busy = pause, busy
 
 
+class Overdue(Transient):
+    """No complete reply came within the deadline."""
+
+
 class Line:
-    """The calls to one server. After a 429 fewer go at once (halved), and one more after each full round that works."""
+    """The calls to one server, first come, first served; a call that is asked again keeps its place.
+
+    After a 429 or a missed deadline fewer go at once (halved), and one more after each full round that works.
+    """
 
     def __init__(self, name: str, *, deadline: float, budget: float = BUDGET):
         self.name, self.deadline, self.budget = name, deadline, budget
         self.limit: float = math.inf
         self.in_flight = self.successes = 0
-        self.not_before = self.cut_at = 0.0
-        _loop()
+        self.not_before = self.cut_at = self.answered = 0.0
+        self._places, self._numbers = itertools.count(), itertools.count()
+        self._waiting: list[int] = []  # places, in order
+        self._clocks: dict[int, float] = {}  # call in flight -> since when its deadline counts; in the order of sending
+        event_loop()
 
     def run(self, attempt: Callable[[], Awaitable[Any]], budget: float | None = None) -> Any:
         """The result of `attempt`, which raises Transient for what may pass; JudgeUnavailable once time is up."""
         return on_loop(self._run(attempt, self.budget if budget is None else budget))
 
     async def _run(self, attempt: Callable[[], Awaitable[Any]], budget: float) -> Any:
-        give_up, pause = time.monotonic() + budget, FIRST_PAUSE
+        place, pause, spent, asked = next(self._places), FIRST_PAUSE, 0.0, time.monotonic()
         while True:
-            while self.in_flight >= self.limit or time.monotonic() < self.not_before:
-                await asyncio.sleep(max(0.02, min(0.5, self.not_before - time.monotonic())))
+            await self._turn(place)
+            started, number = time.monotonic(), next(self._numbers)
             self.in_flight += 1
-            started = time.monotonic()
+            self._clocks[number] = started
+            allowed = max(0.1, min(self.deadline, budget - spent))
             try:
-                time_left = max(0.1, min(self.deadline, give_up - started))
-                result = await asyncio.wait_for(attempt(), time_left)
-            except TimeoutError:
-                trouble = Transient(f"no complete reply within {time_left:.3g} s")
+                result = await self._call(attempt, number, allowed)
             except Transient as error:
                 trouble = error
             else:
-                self._more()
+                self._answer(number)
                 return result
             finally:
                 self.in_flight -= 1
-            if trouble.busy:
+                took = time.monotonic() - self._clocks.pop(number)
+            if trouble.busy or isinstance(trouble, Overdue):
                 self._fewer(started)
+            if trouble.busy and self.answered > asked:
+                spent = 0.0  # others were served meanwhile: this one waits its turn
+            asked = time.monotonic()
             wait = max(trouble.pause or 0, random.uniform(pause / 2, pause))
+            spent += min(took, allowed) + wait
+            if wait > budget:
+                said = f"{self.name} asks to be left alone for {duration(wait)}: {trouble}"
+                raise JudgeUnavailable(said, trouble.busy)
+            if spent > budget:
+                said = f"{self.name} was asked again for {budget:g} s without success: {trouble}"
+                raise JudgeUnavailable(said, trouble.busy)
             if trouble.busy and trouble.pause:
-                self.not_before = max(self.not_before, time.monotonic() + trouble.pause)
-            if time.monotonic() + wait > give_up:
-                raise JudgeUnavailable(f"{self.name} was asked again for {budget:g} s without success: {trouble}")
+                self.not_before = max(self.not_before, asked + trouble.pause)
             if pause >= 4 * FIRST_PAUSE:
                 logging.info("%s: %s; asking again in %.0f s", self.name, trouble, wait)
-            await asyncio.sleep(wait)
+            await self._until(lambda until=asked + wait: time.monotonic() >= until)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _turn(self, place: int) -> None:
+        """Wait until nobody who came earlier waits, and the server takes one more."""
+        bisect.insort(self._waiting, place)
+        try:
+            await self._until(
+                lambda: (
+                    self._waiting[0] == place and self.in_flight < self.limit and time.monotonic() >= self.not_before
+                )
+            )
+        finally:
+            self._waiting.remove(place)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not closing.is_set():
+            if condition():
+                return
+            await asyncio.sleep(STEP)
+        raise JudgeUnavailable(f"{self.name}: not asked, because the run ends")
+
+    async def _call(self, attempt: Callable[[], Awaitable[Any]], number: int, allowed: float) -> Any:
+        """The result of one attempt; Overdue if `allowed` seconds have passed on its clock."""
+        task = asyncio.ensure_future(attempt())
+        try:
+            while True:
+                due = self._clocks[number] + allowed
+                await asyncio.wait({task}, timeout=max(0.0, due - time.monotonic()))
+                if task.done():
+                    return task.result()
+                now = time.monotonic()
+                if now - due > OVERSLEPT:  # we were stopped, not the server: what it sent meanwhile is yet to be read
+                    self._clocks[number] = now
+                elif now >= self._clocks[number] + allowed:
+                    raise Overdue(f"no complete reply within {allowed:.3g} s")
+        finally:
+            task.cancel()
+
+    def _answer(self, number: int) -> None:
+        """Note an answer: whoever was sent later may have waited for it."""
+        self.answered = time.monotonic()
+        for later in self._clocks:
+            if later > number:
+                self._clocks[later] = self.answered
+        self._more()
 
     def _fewer(self, started: float) -> None:
         if started >= self.cut_at:  # the other calls of the same burst say the same: they count once
@@ -88,30 +153,28 @@ class Line:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait by the headers `retry-after-ms` or `Retry-After` (seconds or a date); None if they say nothing.
 
-    RFC 9110, section 10.2.3.
+    A date is taken by the server's own clock (its `Date` header): ours may be off. Without one, a date that is past
+    or far away says nothing. RFC 9110, section 10.2.3.
     """
     try:
         if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "")
-        if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+            return _seconds(float(headers["retry-after-ms"]) / 1000)
+        value = headers.get("retry-after", "").strip()
+        if re.fullmatch(r"[\d.]+", value):
+            return _seconds(float(value))
+        until = parsedate_to_datetime(value).timestamp()
+        if "date" in headers:
+            return max(0.0, until - parsedate_to_datetime(headers["date"]).timestamp())
+        return until - time.time() if 0 < until - time.time() < BUDGET else None
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
-@functools.cache
-def _loop() -> asyncio.AbstractEventLoop:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="calls", daemon=True).start()
-    return loop
+def _seconds(number: float) -> float | None:
+    return max(0.0, number) if math.isfinite(number) else None
 
 
-def on_loop(coroutine: Coroutine) -> Any:
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
-
-
-def cancel_all() -> None:
-    """Cancel every call in flight; whoever waits for one gets CancelledError."""
-    _loop().call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(_loop())])
+def duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

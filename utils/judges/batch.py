@@ -14,9 +14,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from utils.clients.chat import entry_of, question_key
+from utils.clients.chat import Reply, entry_of, question_key
 from utils.clients.keys import redact
-from utils.clients.openai_chat import replies_of
+from utils.clients.reply import Complaint, body_of, complaint_of, replies_of
 from utils.clients.retry import Transient
 from utils.journal import Journal, key_of
 from utils.records import TutorAnswer
@@ -96,20 +96,16 @@ def _collect(judge: Any, batch_id: str, journal: Journal, name: str) -> None:
                 break
             time.sleep(POLL)
     troubles = [error.message or "" for error in (batch.errors.data if batch.errors else None) or []]
+    asked = set(journal[f"batch:{batch_id}"]["keys"])
     for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-        for line in _call(chat, chat.client.files.content, file_id).content.decode().splitlines():
-            answer = json.loads(line)
-            response = answer.get("response") or {}
+        for line in filter(None, _call(chat, chat.client.files.content, file_id).content.split(b"\n")):
             try:
-                if answer.get("error") or response.get("status_code") != 200:
-                    raise Transient(json.dumps(answer.get("error") or response.get("body")))
-                reply = replies_of(response["body"], chat.changed)[0]
-            except Transient as trouble:
+                key, reply = _answer(chat, line, asked)
+            except (Transient, Complaint) as trouble:  # it costs this line only
                 troubles.append(str(trouble))
                 continue
-            reply = judge.distil(replace(reply, details={**reply.details, "batch": True}))
-            if answer["custom_id"] not in journal:
-                journal.add(answer["custom_id"], entry_of(reply))
+            if key not in journal:
+                journal.add(key, entry_of(judge.distil(reply)))
     if batch.status != "completed" or troubles:
         logging.warning(
             "%s: %s, %d failed%s; what it did not answer is asked in the ordinary way",
@@ -117,5 +113,19 @@ def _collect(judge: Any, batch_id: str, journal: Journal, name: str) -> None:
         )  # fmt: skip
 
 
+def _answer(chat: Any, line: bytes, asked: set[str]) -> tuple[str, Reply]:
+    """(key, reply) of a line of a batch's file. Transient or Complaint for one that holds none."""
+    answer = body_of(line)
+    answer = answer if isinstance(answer, dict) else {}
+    key, response = answer.get("custom_id"), answer.get("response")
+    response = response if isinstance(response, dict) else {}
+    if answer.get("error") or response.get("status_code", 200) != 200:
+        raise complaint_of(answer if answer.get("error") else response.get("body"), response.get("status_code"))
+    if not isinstance(key, str) or key not in asked:
+        raise Transient(f"a line that answers no question of ours ({str(key)[:40]})")
+    reply = chat.recorded(replies_of(response.get("body"))[0])
+    return key, replace(reply, details={**reply.details, "batch": True})
+
+
 def _call(chat: Any, call: Any, *words: Any, **arguments: Any) -> Any:
-    return chat.line.run(lambda: chat.guarded(call, *words, **arguments))
+    return chat.line.run(lambda: chat.explained(chat.guarded(call, *words, **arguments), {}))

@@ -1,0 +1,77 @@
+"""The one place that knows what a service cannot do, and remembers it once it has said so."""
+
+import logging
+from typing import Any
+
+from utils.clients.chat import JudgeError
+from utils.clients.refusals import RejectedParameter
+
+# What a service may not take -> what it may take instead, in this order; None leaves it out.
+# A text is the parameter's other name, anything else another value of it.
+FORMS: dict[str, tuple[Any, ...]] = {
+    "max_tokens": ("max_completion_tokens", None), "max_completion_tokens": (None,),
+    "response_format": ({"type": "json_object"}, None), "format": (["json"], None),
+    "top_logprobs": (5, None), "think": (None,),
+}  # fmt: skip
+for _name in (
+    "temperature", "seed", "logprobs", "n", "top_k", "top_p", "min_p", "repetition_penalty", "truncate", "shift",
+):  # fmt: skip
+    FORMS[_name] = (None,)
+CAPS = ("max_tokens", "max_completion_tokens")
+# Tokens beside those of the reply, for a model that thinks before it answers: what it is given, and if that was used
+# up. It is learnt from a reply whose thoughts left no room for the answer.
+ROOMS = (0, 4096, 16384)
+
+
+class Abilities:
+    """What one model at one service takes. `changed` is what was sent otherwise, as it is recorded with each reply."""
+
+    def __init__(self, name: str):
+        self.name, self.room, self.most = name, ROOMS[0], ROOMS[-1]
+        self.changed: dict[str, Any] = {}
+
+    def adjusted(self, request: dict[str, Any], room: int) -> dict[str, Any]:
+        """The request as the service takes it, with `room` tokens for thoughts."""
+        request = {name: value + room if name in CAPS else value for name, value in request.items()}
+        for name, form in self.changed.items():
+            if name in request:
+                value = request.pop(name)
+                if isinstance(form, str):
+                    request[form] = value
+                elif form is not None:
+                    request[name] = form[0] if isinstance(form, list) else form
+        return request
+
+    def learn(self, rejected: RejectedParameter, sent: dict[str, Any], room: int) -> None:
+        """Remember another form of what was rejected; JudgeError if there is none.
+
+        `sent` is the request that was refused, `room` its room for thoughts: if its form is no longer the present one,
+        another call has learnt the same meanwhile.
+        """
+        name = rejected.name
+        if room and name in CAPS and not rejected.unknown:  # more tokens than the service gives
+            self.most = min(self.most, room // 2)
+            self.room = min(self.room, self.most)
+            return
+        forms = FORMS[name]
+        if name in self.changed:
+            before = self.changed[name]
+            current = before[0] if isinstance(before, list) else before
+            if sent.get(name) != current:
+                return
+            rest = forms[forms.index(before) + 1 :] if before in forms else ()
+        else:
+            rest = forms
+        if not rest:
+            raise JudgeError(f"{self.name}: {rejected}") from None
+        form = None if rejected.unknown and not isinstance(rest[0], str) else rest[0]
+        logging.info("%s rejects %s: %s", self.name, name, "left out" if form is None else f"{form} instead")
+        self.changed[name] = form
+
+    def more_room(self, given: int) -> int:
+        """The room to try after thoughts filled the one that was given; the same if there is no more."""
+        more = max(self.room, next((room for room in ROOMS if given < room <= self.most), given))
+        if more > self.room:
+            self.room = more
+            logging.info("%s thinks before it answers: it is given %d tokens for that", self.name, more)
+        return more

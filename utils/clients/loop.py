@@ -1,0 +1,25 @@
+"""The event loop on which all calls run, in a thread of its own: whatever a call is stuck in, it can be cancelled."""
+
+import asyncio
+import functools
+import threading
+from collections.abc import Coroutine
+from typing import Any
+
+closing = threading.Event()  # set while a run ends: what is in flight may end, nothing more is asked
+
+
+@functools.cache
+def event_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="calls", daemon=True).start()
+    return loop
+
+
+def on_loop(coroutine: Coroutine) -> Any:
+    return asyncio.run_coroutine_threadsafe(coroutine, event_loop()).result()
+
+
+def cancel_all() -> None:
+    """Cancel every call in flight; whoever waits for one gets CancelledError."""
+    event_loop().call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(event_loop())])

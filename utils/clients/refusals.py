@@ -1,0 +1,104 @@
+"""The one place that decides what a refusal means: ask again, or it is the prompt's fault, a parameter's, or the end."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from utils.clients.chat import JudgeError
+from utils.clients.reply import Complaint
+from utils.clients.retry import Transient
+
+NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance")
+PASSING = (408, 409, 425, 429)
+# What services say of a prompt that is too long. vLLM and SGLang say it in words alone, with 'max_tokens' in quotes.
+TOO_LONG = re.compile(
+    r"context.?(length|size|window)|maximum (allowed|prompt) length|(prompt|input|request) is too (long|large)|"
+    r"too large for model|input token count|input length|reduce the length|must have less than \d+ tokens|"
+    r"inputs?.{0,9} tokens.{0,60}must be <=",
+    re.IGNORECASE,
+)
+FILTER = re.compile(r"content.?filter|content.?policy|data_inspection|responsibleai|moderation", re.IGNORECASE)
+# Other words for a parameter of ours.
+ALSO_CALLED = {
+    "response_format": r"response.?format|json.?schema|json.?object|json.?mode|structured.?output|guided|'json'",
+    "logprobs": r"log.?prob", "max_tokens": r"max.?tokens", "format": r"\.format\b|\bformat\b|grammar|schema",
+    "think": r"\bthink",
+}  # fmt: skip
+UNKNOWN = re.compile(  # the parameter itself, not its value
+    r"unsupported_parameter|extra_forbidden|unknown_parameter|unknown (name|field|parameter)|extra inputs|unrecognized|"
+    r"property .* is unsupported",
+    re.IGNORECASE,
+)
+REJECTING = (400, 404, 415, 422, 500, 501)
+
+
+class RejectedParameter(Exception):
+    """The service does not take a parameter, or (unless `unknown`) not this value of it."""
+
+    def __init__(self, name: str, message: str, unknown: bool = False):
+        super().__init__(message)
+        self.name, self.unknown = name, unknown
+
+
+class BadPrompt(Exception):
+    """The refusal is about this prompt alone (too long, filtered): its reply is invalid, the run goes on."""
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+class Doubtful(Exception):
+    """A refusal of this prompt, or of any: whether the service answers another prompt tells. `fatal` if it does not."""
+
+    def __init__(self, fatal: JudgeError):
+        super().__init__(str(fatal))
+        self.fatal = fatal
+
+
+def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any], changeable: Mapping) -> Exception:
+    """The exception that a complaint amounts to: Transient, BadPrompt, RejectedParameter, Doubtful or JudgeError.
+
+    `sent` is the request that was refused, `changeable` has the parameters that may be sent otherwise or not at all.
+    """
+    status, text, words = complaint.status, complaint.message, complaint.words.lower()
+    if status == 402 or any(word in words for word in NO_CREDIT):
+        return JudgeError(f"{name}: the account has no credit left ({text})", status)
+    if status not in PASSING and status != 401 and ("context" in words or TOO_LONG.search(text)):
+        return BadPrompt("context_length", text)
+    if status is None or status in PASSING or (status >= 500 and status != 501):
+        # A server that cannot read a value may call it its own failure.
+        if status == 500 and "unmarshal" in text and (rejected := rejection(complaint, sent, changeable)):
+            return rejected
+        return Transient(str(complaint), pause=complaint.pause, busy=status in (429, 503, 529))
+    if status == 401:
+        return JudgeError(f"{server} refuses the key ({complaint})", status)
+    if 300 <= status < 400:
+        return JudgeError(f"{server} redirects elsewhere (HTTP {status}): give its own address", status)
+    if FILTER.search(f"{words} {text}") and status in (400, 403, 422):
+        return BadPrompt("content_filter", text)
+    if status in REJECTING and (rejected := rejection(complaint, sent, changeable)):
+        return rejected
+    if status == 404:
+        return JudgeError(f"{server} has no model {name!r}, or this is not the address of an API ({complaint})", status)
+    if status == 405:
+        return JudgeError(f"{server} is not the address of an API; does it end in /v1? ({complaint})", status)
+    if status == 403:
+        return Doubtful(JudgeError(f"{server} refuses the key ({complaint})", status))
+    fatal = JudgeError(f"{name}: {complaint}", status)
+    return Doubtful(fatal) if status in (400, 413, 422, 451) else fatal
+
+
+def rejection(complaint: Complaint, sent: Mapping[str, Any], changeable: Mapping) -> RejectedParameter | None:
+    """The parameter that a complaint is about, if it is one that was sent and may be changed."""
+    mine = [name for name in changeable if name in sent]
+    text = complaint.message
+    pointed = [name.split(".")[0].split("[")[0] for name in complaint.names]
+    quoted = re.findall(r"['\"`](\w+)", text)
+    spoken = [name for name in mine if re.search(ALSO_CALLED.get(name, rf"\b{name}\b"), text, re.IGNORECASE)]
+    unknown = bool(UNKNOWN.search(f"{complaint.words} {text}"))
+    named = [name for name in (*pointed, *quoted, *spoken) if name in mine]
+    # A parameter that is pointed at, and is none of ours to change, is not mended by changing another.
+    if not named or (pointed and pointed[0] in sent and pointed[0] not in mine):
+        return None
+    return RejectedParameter(named[0], text, unknown)

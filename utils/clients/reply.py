@@ -1,0 +1,236 @@
+"""The one place that reads what a service sends back: a body, the complaint in it, or its replies.
+
+Services that call themselves compatible differ in all of it: content as a string or as a list of parts, thoughts in a
+field of their own or in the text, other words for how a reply ended, errors under HTTP 200, usage in odd shapes,
+JSON under another content type, an event stream where none was asked for. Whatever comes, nothing is guessed: what
+cannot be read raises, what is no answer is an empty text.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from utils.clients.chat import Reply
+from utils.clients.keys import redact
+from utils.clients.retry import Transient
+from utils.clients.stream import assembled, is_stream
+
+# How models mark their thoughts in the text: Qwen, DeepSeek, Seed, Magistral, Kimi, Command, gpt-oss
+WORDS = r"(?:seed:)?(?:think|thinking|thought|thoughts|reasoning|analysis)"
+OPENING = re.compile(
+    rf"<{WORDS}>|\[THINK\]|◁think▷|<\|START_THINKING\|>|(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>",
+    re.IGNORECASE,
+)
+CLOSING = re.compile(
+    rf"</{WORDS}>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>",
+    re.IGNORECASE,
+)
+MARKS = re.compile(r"<\|(?:return|end|START_RESPONSE|END_RESPONSE)\|>")
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts")
+THOUGHT_PARTS = ("thinking", "reasoning", "redacted_thinking", "reasoning_content", "thought")
+
+FINISHED = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed", "finished", "stop_token"}
+CUT = {"length", "max_tokens", "max_length", "model_length", "max_output_tokens", "max_completion_tokens"}
+FILTERED = ("content_filter", "safety", "sensitive", "recitation", "prohibited_content", "blocklist", "moderation")
+BROKEN = {"error", "insufficient_system_resource", "network_error", "abort", "aborted", "cancelled", "timeout"}
+
+
+@dataclass
+class Complaint(Exception):
+    """What a service says instead of a reply; `utils/clients/refusals.py` says what it means."""
+
+    message: str
+    status: int | None = None  # the HTTP status, or what the body gives for one
+    words: str = ""  # its codes and types
+    names: list[str] = field(default_factory=list)  # the parameters that it points at
+    pause: float | None = None
+
+    def __str__(self) -> str:
+        return f"HTTP {self.status}: {self.message}" if self.status else self.message
+
+
+class WebPage(Transient):
+    """The body is a page for people: a proxy's, or the address is not that of an API."""
+
+
+def body_of(data: bytes) -> Any:
+    """The JSON in a body, whatever its content type. Transient for one that has none."""
+    text = data.decode("utf-8", "replace").lstrip("\ufeff").strip()
+    if text.startswith("<"):
+        title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
+        raise WebPage(f"the body is a web page{f' ({title[1].strip()[:60]})' if title else ''}")
+    try:
+        return assembled(text) if is_stream(text) else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Transient(f"the body is not JSON ({redact(error)[:100]})" if text else "the body is empty") from None
+
+
+def complaint_of(body: Any, status: int | None = None) -> Complaint:
+    """What the body of an error says, in whichever of the known shapes."""
+    body = _parsed(body[0] if isinstance(body, list) and body else body)
+    if not isinstance(body, dict):
+        return Complaint(_line(body), status)
+    errors = body.get("errors")
+    inner = _parsed(body.get("error") or (errors[0] if isinstance(errors, list) and errors else errors) or body)
+    if not isinstance(inner, dict):
+        inner = {**body, "message": inner}
+    elif isinstance(inner.get("error"), dict | str) and inner is not body:  # an error in an error
+        return complaint_of(inner, status)
+    said = _parsed(next((inner[name] for name in ("message", "detail", "msg", "description") if inner.get(name)), ""))
+    details = said.get("detail", said) if isinstance(said, dict) else said
+    names = [str(inner["param"])] if inner.get("param") else []
+    words = [str(inner.get(name) or "") for name in ("code", "type", "status", "error_type")]
+    if isinstance(details, list):  # FastAPI: one entry for each field that it does not take
+        entries = [entry for entry in details if isinstance(entry, dict)]
+        places = [[str(part) for part in entry.get("loc") or []] for entry in entries]
+        names += [next((part for part in place if part != "body"), "") for place in places]
+        words += [str(entry.get("type") or "") for entry in entries]
+        said = "; ".join(f"{'.'.join(place)}: {entry.get('msg')}" for place, entry in zip(places, entries, strict=True))
+    given = inner.get("code")
+    if status is None and isinstance(given, int | str) and str(given).isdigit() and 400 <= int(given) < 600:
+        status = int(given)
+    text = _line(said or inner or body)
+    again = re.search(r"(?:try again in|retry in|retryDelay\W+)\s*([\d.]+) ?(ms|s|m)\b", json.dumps(inner))
+    pause = float(again[1]) * {"ms": 0.001, "s": 1, "m": 60}[again[2]] if again and again[1].count(".") < 2 else None
+    return Complaint(text, status, " ".join(filter(None, words)), [name for name in names if name], pause)
+
+
+def replies_of(body: Any) -> list[Reply]:
+    """The replies in the body of a chat completion, one per choice; each has the usage of the whole request.
+
+    Raises Complaint for an error under HTTP 200, Transient for a body that is no chat completion.
+    """
+    choices = body.get("choices") if isinstance(body, dict) else None
+    if not choices and (isinstance(body, list) or (isinstance(body, dict) and {"error", "detail"} & body.keys())):
+        raise complaint_of(body)
+    if not isinstance(choices, list) or not choices or not all(isinstance(c, dict) for c in choices):
+        raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
+    for choice in choices:
+        if choice.get("error"):
+            raise complaint_of(choice)
+        if not choice.get("message"):
+            raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
+    details = {
+        "model": body.get("model"), "system_fingerprint": body.get("system_fingerprint"), "usage": usage_of(body)
+    }  # fmt: skip
+    return [reply_of(one["message"], one.get("finish_reason"), details, one.get("logprobs")) for one in choices]
+
+
+def reply_of(message: Any, finish_reason: Any, details: Mapping[str, Any], logprobs: Any = None) -> Reply:
+    """One reply: its text without the thoughts, how it ended in our words, and what is known of it.
+
+    Raises Transient where the service says that it broke off.
+    """
+    message = message if isinstance(message, dict) else {"content": message}
+    text, thoughts = _split(message.get("content"))
+    answer, in_text = without_thoughts(text)
+    thoughts += in_text + "".join(_split(message[name])[0] for name in THOUGHT_FIELDS if message.get(name))
+    refused = message.get("refusal")
+    ended = "refusal" if refused else _ending(finish_reason)
+    found = dict(details)
+    if thoughts:
+        found["thought_characters"] = len(thoughts)
+    answer = whole(answer) or (whole(refused) if isinstance(refused, str) else "")
+    return Reply(redact(answer), ended, found, _alternatives(logprobs))
+
+
+def without_thoughts(text: str) -> tuple[str, str]:
+    """(the answer, the thoughts before it). Thoughts without an end have no answer after them."""
+    closed = list(CLOSING.finditer(text))
+    at = closed[-1].end() if closed else 0
+    thoughts, rest = text[:at], text[at:]
+    if opened := OPENING.search(rest):
+        thoughts, rest = thoughts + rest[opened.start() :], rest[: opened.start()]
+    return (MARKS.sub("", rest).strip() if thoughts else MARKS.sub("", rest)), thoughts
+
+
+def usage_of(body: Mapping[str, Any]) -> dict[str, int]:
+    """Tokens by our four names; 0 where the service does not say, or not in numbers."""
+    usage = _parsed(body.get("usage"))
+    usage = usage if isinstance(usage, dict) else {}
+    details = [usage[name] for name in usage if name.endswith("_details") and isinstance(usage[name], dict)]
+
+    def first(*names: str) -> int:
+        found = (number(part.get(name)) for part in (usage, *details) for name in names)
+        return next(filter(None, found), 0)
+
+    prompt = first("prompt_tokens", "input_tokens")
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": first("completion_tokens", "output_tokens"),
+        "cached_tokens": min(prompt, first("cached_tokens", "prompt_cache_hit_tokens")),
+        "reasoning_tokens": first("reasoning_tokens"),
+    }
+
+
+def number(value: Any) -> int:
+    """A count, also where it comes as text; 0 for what is none."""
+    try:
+        found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
+    except (ValueError, OverflowError):
+        return 0
+    return int(found) if math.isfinite(found) and found > 0 else 0
+
+
+def whole(text: str) -> str:
+    """The text without halves of characters (a lone surrogate: half an emoji), which no file could hold."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _split(content: Any) -> tuple[str, str]:
+    """(what is said, what is thought) in a content that is a text, a part or a list of parts."""
+    if isinstance(content, str):
+        return content, ""
+    if isinstance(content, list):
+        parts = [_split(part) for part in content]
+        return "".join(said for said, _ in parts), "".join(thought for _, thought in parts)
+    if not isinstance(content, dict):
+        return "", ""
+    if content.get("type") in THOUGHT_PARTS or content.get("thought") is True:
+        inner = next((content[name] for name in (*THOUGHT_FIELDS, "text", "content") if content.get(name)), "")
+        return "", "".join(_split(inner))
+    return _split(content.get("text") or content.get("content"))
+
+
+def _ending(reason: Any) -> str | None:
+    word = str(reason).strip().lower() if reason else ""
+    if word in BROKEN:
+        raise Transient(f"the service broke off (finish_reason={reason})")
+    if word in FINISHED:
+        return "stop"
+    if word in CUT:
+        return "length"
+    return "content_filter" if word.startswith(FILTERED) else word or None
+
+
+def _alternatives(logprobs: Any) -> Sequence[tuple[str, dict[str, float]]]:
+    """(token, {alternative: log-probability}) for each token of a reply; what is in another form is left out."""
+    content = logprobs.get("content") if isinstance(logprobs, dict) else logprobs
+
+    def known(tokens: Any) -> list[dict]:
+        return [t for t in tokens or [] if isinstance(t, dict) and isinstance(t.get("token"), str)]
+
+    def value(token: dict) -> float:
+        return token["logprob"] if isinstance(token.get("logprob"), int | float) else -math.inf
+
+    if not isinstance(content, list):
+        return ()
+    return [(t["token"], {o["token"]: value(o) for o in [t, *known(t.get("top_logprobs"))]}) for t in known(content)]
+
+
+def _parsed(value: Any) -> Any:
+    """The JSON that a text holds, if it is an object or a list: Mistral's and Ollama's errors come so."""
+    if isinstance(value, str) and value.strip()[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _line(said: Any) -> str:
+    text = said if isinstance(said, str) else json.dumps(said)
+    return redact(whole(text))[:300].replace("\n", " ")

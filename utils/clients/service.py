@@ -1,0 +1,93 @@
+"""What the clients of both APIs do alike: ask until the service takes the question, and learn what it does not take."""
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from typing import Any
+
+from utils.clients.abilities import FORMS, Abilities
+from utils.clients.chat import JudgeError, Reply
+from utils.clients.refusals import BadPrompt, Doubtful, RejectedParameter, explain
+from utils.clients.reply import Complaint, whole
+from utils.clients.retry import Line
+
+TRIAL = [{"role": "user", "content": "Hello"}]  # a prompt that no service refuses
+TRUST = 60.0  # seconds for which an answer to it tells that the service answers
+
+
+class Service(ABC):
+    """A model at an address: `line` is the way to it, `abilities` what it takes, `settings` what can change a reply."""
+
+    moderated = True  # a refusal may be of this prompt alone
+
+    def __init__(self, kind: str, model: str, server: str, *, deadline: float, budget: float):
+        self.name, self.server = model, server
+        self.settings: dict[str, Any] = {"judge": kind, "model": model, "server": server}
+        self.line = Line(f"{model} at {server}", deadline=deadline, budget=budget)
+        self.abilities = Abilities(model)
+        self._tried = -TRUST  # when the service last answered TRIAL
+
+    @abstractmethod
+    async def post(self, sent: dict[str, Any]) -> list[Reply]:
+        """Send the request, read the replies. Raises Complaint or Transient."""
+
+    async def ask(self, request: dict[str, Any]) -> list[Reply]:
+        """The replies to a request. What the service does not take is sent otherwise.
+
+        A prompt that it refuses has one reply, an empty one, whose finish_reason says why: "context_length",
+        "content_filter" or "refused"; `details["error"]` has its words.
+        """
+        request = {**request, "messages": [{**one, "content": whole(one["content"])} for one in request["messages"]]}
+        room = self.abilities.room
+        while True:
+            sent = self.abilities.adjusted(request, room)
+            try:
+                replies = await self.explained(self.post(sent), sent)
+            except RejectedParameter as rejected:
+                self.abilities.learn(rejected, sent, room)
+                room = min(room, self.abilities.most)
+            except BadPrompt as bad:
+                if bad.reason != "context_length" or not room:
+                    return [Reply("", bad.reason, {"error": str(bad)})]
+                room //= 4  # it may be the room for thoughts that is too much
+            except Doubtful as doubtful:
+                if not self.moderated or request["messages"] == TRIAL or not await self._answers(request):
+                    raise doubtful.fatal from None
+                return [Reply("", "refused", {"error": str(doubtful)})]
+            else:
+                more = self.abilities.more_room(room) if any(map(crowded_out, replies)) else room
+                if more == room:
+                    return [self.recorded(reply, room) for reply in replies]
+                room = more
+
+    async def explained(self, call: Any, sent: dict[str, Any]) -> Any:
+        """The call's result; a complaint as what it means."""
+        try:
+            return await call
+        except Complaint as complaint:
+            raise explain(complaint, self.name, self.server, sent, FORMS) from None
+
+    async def _answers(self, request: dict[str, Any]) -> bool:
+        """Whether the service answers a prompt that nobody could refuse, asked in the same way."""
+        if time.monotonic() - self._tried > TRUST:
+            try:
+                await self.ask({**request, "messages": TRIAL})
+            except JudgeError:
+                return False
+            self._tried = time.monotonic()
+        return True
+
+    def recorded(self, reply: Reply, room: int = 0) -> Reply:
+        """The reply with what was sent otherwise than asked."""
+        details = dict(reply.details)
+        if self.abilities.changed:
+            details["changed_parameters"] = dict(self.abilities.changed)
+        if room:
+            details["room_for_thoughts"] = room
+        return replace(reply, details=details)
+
+
+def crowded_out(reply: Reply) -> bool:
+    """Whether thoughts left no room for the answer, or not enough."""
+    thought = reply.details.get("thought_characters") or reply.details.get("usage", {}).get("reasoning_tokens")
+    return reply.finish_reason == "length" and bool(thought or not reply.text)
