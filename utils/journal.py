@@ -1,11 +1,13 @@
 """An append-only journal of replies: what has been paid for, or computed, is there after a crash."""
 
+import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 def key_of(*parts: Any) -> str:
     """A stable hash of JSON values: the same question, asked in the same way, has the same key."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]
+    return hashlib.sha256(
+        json.dumps(parts, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")
+    ).hexdigest()[:32]
 
 
 class Journal:
@@ -24,13 +28,15 @@ class Journal:
 
     A torn last line, which a crash leaves, is cut off.
     BadInput if another run has it open, or if it is damaged elsewhere than at its end. The first entry of a key
-    stays: what was read once never changes.
+    stays: what was read once never changes, unless it was asked for again on demand (`forget`).
     """
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.entries: dict[str, Any] = {}
+        self.invalid: set[str] = set()  # keys of earlier replies that were of no use; whoever reads notes them here
+        self._asked_again: set[str] = set()
         self._lock, self._syncing = threading.Lock(), threading.Lock()
         self._asking: dict[str, threading.Lock] = {}
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -49,9 +55,13 @@ class Journal:
         for number, line in enumerate(lines[:-1], 1):
             try:
                 entry = json.loads(line)
-                self.entries.setdefault(entry["key"], entry["value"])
-            except (ValueError, KeyError, TypeError) as error:
+                if entry.get("again"):
+                    self.entries[entry["key"]] = entry["value"]
+                else:
+                    self.entries.setdefault(entry["key"], entry["value"])
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise BadInput(f"{self.path}, line {number}: damaged ({error}); delete that line") from error
+        self.kept = set(self.entries)  # what was here before this run
         self._size = self._synced = sum(len(line) + 1 for line in lines[:-1])
         if lines[-1]:  # a write that a crash cut short: the reply is asked for again
             os.ftruncate(self._file, self._size)
@@ -69,28 +79,52 @@ class Journal:
         self.close()
 
     def add(self, key: str, value: Any) -> None:
-        line = (json.dumps({"key": key, "value": value}, ensure_ascii=False) + "\n").encode(errors="replace")
-        with self._lock:
-            if os.write(self._file, line) < len(line):  # the disk is full
-                os.ftruncate(self._file, self._size)  # leave no half line that a later entry would be glued to
-                raise OSError(f"{self.path}: no space left to keep a reply")
-            self._size += len(line)
-            end = self._size
-        with self._syncing:
-            if self._synced < end:  # else the sync of another thread came after our write
-                written = self._size
-                sync(self._file)
-                self._synced = written
+        entry = {"key": key, "value": value} | ({"again": True} if key in self._asked_again else {})
+        line = (json.dumps(entry, ensure_ascii=False) + "\n").encode(errors="replace")
+        try:
+            with self._lock:
+                self._write(line)
+                end = self._size
+            with self._syncing:
+                if self._synced < end:  # else the sync of another thread came after our write
+                    written = self._size
+                    sync(self._file)
+                    self._synced = written
+        except OSError as error:
+            raise OSError(error.errno, f"a reply cannot be kept: {error.strerror}", str(self.path)) from None
         self.entries.setdefault(key, value)
+
+    def _write(self, line: bytes) -> None:
+        try:
+            if os.write(self._file, line) < len(line):
+                raise OSError(errno.ENOSPC, "no space left")
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self._size)  # leave no half line that a later entry would be glued to
+            raise
+        self._size += len(line)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Drop entries of an earlier run: the next one under such a key counts instead, in later runs too."""
+        with self._lock:
+            fresh = set(keys) & self.kept
+            self.kept -= fresh
+            self._asked_again |= fresh
+            for key in fresh:
+                del self.entries[key]
 
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
         """The value of `key`, computed and added if it is not there; two threads never compute the same one."""
         with self._lock:
             asking = self._asking.setdefault(key, threading.Lock())
         with asking:
-            if key not in self.entries:
-                self.add(key, compute())
-        return self.entries[key]
+            if key in self.entries:
+                return self.entries[key]
+            value = compute()
+            self.add(key, value)
+            return value
 
     def close(self) -> None:
-        os.close(self._file)
+        with self._lock:
+            file, self._file = self._file, -1  # a thread that is late finds no file, not another one of this number
+        os.close(file)

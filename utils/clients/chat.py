@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from utils.errors import BadInput
 from utils.journal import Journal, key_of
 
 
@@ -80,22 +81,47 @@ def ask(
     *,
     sample: int = 0,
     distil: Callable[[Reply], Reply] = lambda reply: reply,
+    cap: int | None = None,
     **options: Any,
 ) -> Reply:
     """The reply from the journal, or else from the chat and into the journal; `distil` is applied before it is kept.
 
-    `sample` tells questions apart that are asked several times in the very same words.
+    `sample` tells questions apart that are asked several times in the very same words. `cap` is sent as `max_tokens`
+    in place of the one in `options`, which the question is kept under: a whole reply is the same with more room.
     """
+    sent = options if cap is None else options | {"max_tokens": cap}
     if journal is None:
-        return distil(chat.complete(messages, **options))
-    key = question_key(chat, messages, sample, options)
-    return Reply(**journal.once(key, lambda: entry_of(distil(chat.complete(messages, **options)))))
+        return distil(chat.complete(messages, **sent))
+    key = question_key(chat, messages, sample, options, journal)
+    return reply_of_entry(journal.once(key, lambda: entry_of(distil(chat.complete(messages, **sent)))), journal)
 
 
-def question_key(chat: Chat, messages: list[dict], sample: int, options: dict) -> str:
-    return key_of(chat.settings, messages, sample, options)
+def question_key(chat: Chat, messages: list[dict], sample: int, options: dict, journal: Journal) -> str:
+    """The key that the journal has, or will have, a question under.
+
+    The same server was another one, where its address was given with a slash at its end: such replies are found.
+    """
+    key = key_of(chat.settings, messages, sample, options)
+    server = chat.settings.get("server")
+    if key not in journal and server and not server.endswith("/"):
+        former = key_of(chat.settings | {"server": f"{server}/"}, messages, sample, options)
+        return former if former in journal else key
+    return key
 
 
 def entry_of(reply: Reply) -> dict[str, Any]:
     """The reply as the journal keeps it; its log-probabilities would be a thousand times the text, so they go."""
     return {name: value for name, value in asdict(reply).items() if name != "logprobs"}
+
+
+def reply_of_entry(entry: Any, journal: Journal) -> Reply:
+    """The reply that an entry keeps; of another version of this program, what it has in common with ours.
+
+    BadInput names the journal if that is too little.
+    """
+    if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
+        raise BadInput(
+            f"{journal.path}: an entry that is no reply of a chat; move this file away, or take a new folder"
+        )
+    reason, details = entry.get("finish_reason"), entry.get("details")
+    return Reply(entry["text"], reason, details if isinstance(details, dict) else {})

@@ -1,4 +1,4 @@
-"""The one place that decides what a refusal means: ask again, or it is the prompt's fault, a parameter's, or the end."""
+"""The one place that decides what a refusal means: ask again, or it is about the prompt, a parameter, or all."""
 
 import re
 from collections.abc import Mapping

@@ -129,7 +129,9 @@ def reply_of(message: Any, finish_reason: Any, details: Mapping[str, Any], logpr
     answer, in_text = without_thoughts(text)
     thoughts += in_text + "".join(_split(message[name])[0] for name in THOUGHT_FIELDS if message.get(name))
     refused = message.get("refusal")
-    ended = "refusal" if refused else _ending(finish_reason)
+    ended = "refusal" if refused else ending_of(finish_reason)
+    if ended in BROKEN:
+        raise Transient(f"the service broke off (finish_reason={finish_reason})")
     found = dict(details)
     if thoughts:
         found["thought_characters"] = len(thoughts)
@@ -195,10 +197,9 @@ def _split(content: Any) -> tuple[str, str]:
     return _split(content.get("text") or content.get("content"))
 
 
-def _ending(reason: Any) -> str | None:
+def ending_of(reason: Any) -> str | None:
+    """How a reply ended, in OpenAI's words: "stop", "length", "content_filter"; another word stays as it is."""
     word = str(reason).strip().lower() if reason else ""
-    if word in BROKEN:
-        raise Transient(f"the service broke off (finish_reason={reason})")
     if word in FINISHED:
         return "stop"
     if word in CUT:

@@ -39,9 +39,9 @@ def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal) -> None:
     wanted = {}
     for item in items:
         messages, options = judge.messages(item), judge.options(item)
-        key = question_key(judge.chat, messages, item.sample, options)
+        key = question_key(judge.chat, messages, item.sample, options, journal)
         if key not in journal:
-            wanted[key] = judge.chat.request(messages, **options)
+            wanted[key] = judge.chat.request(messages, **options | {"max_tokens": judge.grading.max_tokens})
     batches = []
     for name, sent in list(journal.entries.items()):
         if name.startswith("batch:") and wanted.keys() & set(sent["keys"]):

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from utils.clients import prices as price_list
-from utils.clients.chat import Chat, JudgeError, Reply, ask
+from utils.clients.chat import Chat, JudgeError, Reply, ask, question_key
+from utils.clients.reply import ending_of, without_thoughts
 from utils.errors import problems_of
 from utils.journal import Journal, key_of
 from utils.judges.expected import expected_values
@@ -18,10 +19,13 @@ from utils.prompts import judge_messages
 from utils.records import Evaluation, TutorAnswer, Verdict, summary_score
 from utils.rubric.any_language import OWN_VERDICT
 
-TEMPERATURE, SEED, MAX_TOKENS = 0.2, 0, 300  # the paper's judge settings; a reply has ~40 tokens
+TEMPERATURE, SEED = 0.2, 0  # the paper's judge settings
+MAX_TOKENS = 300  # what a question is kept under, whatever --judge-max-tokens says; a reply has ~40 tokens
 MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
 SCHEMA = Evaluation.model_json_schema()
 QUESTION_MARKS = "?？؟"
+# What may stand before the object on its line and after it: a fence, an object or list around it, an earlier copy.
+BEFORE, AFTER = re.compile(r"[\s`\[}]*(json)?[\s`\[]*(\{\s*\"\w+\"\s*:\s*)?"), re.compile(r"[\s`\]}]*")
 
 
 class ChatJudge:
@@ -39,7 +43,7 @@ class ChatJudge:
         self.chat.check()
 
     def prepare(self, items: Sequence[TutorAnswer]) -> None:
-        self.chat.prepare([self.messages(item) for item in items], MAX_TOKENS)
+        self.chat.prepare([self.messages(item) for item in items], self.grading.max_tokens)
 
     def messages(self, item: TutorAnswer) -> list[dict]:
         return judge_messages(self.template, item.conversation, item.answer)
@@ -62,11 +66,29 @@ class ChatJudge:
             return replace(reply, details={**reply.details, "no_expected": str(error)})
 
     def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
+        kept: list[str] = []  # the questions whose replies an earlier run got
+        verdict = self._grade(item, journal, kept)
+        attempts = verdict.details["attempts"]
+        if journal is None or verdict.evaluation is not None or len(kept) < attempts:
+            return verdict
+        if self.grading.ask_invalid_again:
+            journal.forget(kept)
+            return self._grade(item, journal, [])
+        journal.invalid.update(kept)
+        return verdict
+
+    def _grade(self, item: TutorAnswer, journal: Journal | None, kept: list[str]) -> Verdict:
         first, usage, cost = self.messages(item), dict.fromkeys(price_list.USAGE, 0), 0.0
         messages = first
         for attempt in range(MAX_ATTEMPTS):
             options = self.options(item, attempt)
-            reply = ask(self.chat, messages, journal, sample=item.sample, distil=self.distil, **options)
+            if journal is not None:
+                key = question_key(self.chat, messages, item.sample, options, journal)
+                kept += [key] if key in journal.kept else []
+            reply = ask(
+                self.chat, messages, journal, sample=item.sample, distil=self.distil, cap=self.grading.max_tokens,
+                **options,
+            )  # fmt: skip
             usage = {name: usage[name] + reply.details.get("usage", {}).get(name, 0) for name in usage}
             cost += price_list.cost(reply.details, self.price) if self.price else 0.0
             details = {**reply.details, "usage": usage, "attempts": attempt + 1}
@@ -76,6 +98,8 @@ class ChatJudge:
                 evaluation, score = self.read(reply)
             except ValueError as error:
                 problem = str(error)
+                if "error" in reply.details:  # the service refuses this prompt: it would refuse it again
+                    break
                 again = f"That reply is not valid: {problem}. Send the JSON object alone, as described."
                 said = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
                 messages = [*first, *said, {"role": "user", "content": again}]
@@ -104,16 +128,25 @@ class ChatJudge:
 
 
 def parse_evaluation(reply: Reply) -> Evaluation:
-    """The evaluation in a judge's reply; fences and a prefix are tolerated. ValueError says what is wrong."""
-    if reply.finish_reason not in (None, "stop"):
-        raise ValueError(f"the reply was cut off or refused (finish_reason={reply.finish_reason})")
-    blocks = set(re.findall(r"\{[^{}]*\}", reply.text))
+    """The evaluation that a judge's reply ends with. ValueError says what is wrong.
+
+    Fences and words before it are tolerated, but it stands on lines of its own, and nothing follows: an object in the
+    middle of prose is a draft or a quotation.
+    """
+    text = without_thoughts(reply.text)[0]
+    if ending_of(reply.finish_reason) not in (None, "stop"):
+        said = f": {reply.details['error']}" if "error" in reply.details else ""
+        raise ValueError(f"the reply was cut off or refused (finish_reason={reply.finish_reason}){said}")
+    blocks = list(re.finditer(r"\{[^{}]*\}", text))
     if not blocks:
-        raise ValueError("the reply holds no JSON object" if reply.text.strip() else "the reply is empty")
-    if len(blocks) > 1:
-        raise ValueError(f"the reply holds {len(blocks)} different JSON objects, not one")
+        raise ValueError("the reply holds no JSON object" if text.strip() else "the reply is empty")
+    if len(different := {block[0] for block in blocks}) > 1:
+        raise ValueError(f"the reply holds {len(different)} different JSON objects, not one")
+    before, after = text[: blocks[-1].start()].rpartition("\n")[2], text[blocks[-1].end() :]
+    if not (BEFORE.fullmatch(before) and AFTER.fullmatch(after)):
+        raise ValueError("the reply does not end with the JSON object, on lines of its own")
     try:
-        return Evaluation.model_validate(json.loads(blocks.pop(), object_pairs_hook=_no_key_twice))
+        return Evaluation.model_validate(json.loads(blocks[-1][0], object_pairs_hook=_no_key_twice))
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg}") from error
     except ValidationError as error:

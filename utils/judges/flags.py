@@ -42,6 +42,8 @@ def from_flags(
     judge_scores: str = "hard",
     judge_panel: str = "mean",
     judge_batch: bool = False,
+    judge_max_tokens: int = 300,
+    ask_invalid_again: bool = False,
     max_invalid: float = 0.1,
     no_pull: bool = False,
     prices: str | None = None,
@@ -54,5 +56,5 @@ def from_flags(
         judge_llm or ["offline"], template, panel=judge_panel, scores=judge_scores, pull=not no_pull, prices=prices
     )
     for one in (judge, *getattr(judge, "members", ())):
-        one.grading = GradingOptions(judge_concurrency, max_invalid, judge_batch)
+        one.grading = GradingOptions(judge_concurrency, max_invalid, judge_batch, judge_max_tokens, ask_invalid_again)
     return judge

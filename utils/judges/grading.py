@@ -1,5 +1,6 @@
 """Grade many answers: in parallel, with progress, each reply in a journal as soon as it arrives."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -41,12 +42,25 @@ def grade(
                         raise JudgeError(
                             f"{description}: {invalid[member]} of {len(items)} verdicts of {one.judge} are invalid; "
                             f"--max-invalid allows {judge.grading.max_invalid:.0%}. The last: {one.evaluation_error}. "
-                            f"All replies are in {journal.path}"
+                            f"All replies are in {journal.path}{again(journal)}"
                         )
             return {"invalid": sum(invalid.values()), "tokens": total["tokens"], "cost": dollars(total)}
 
         work = [lambda item=item: judge.grade(item, journal) for item in items]
-        return run_all(work, concurrency or judge.grading.concurrency, description, "verdict", watch)
+        verdicts = run_all(work, concurrency or judge.grading.concurrency, description, "verdict", watch)
+        if journal.invalid:
+            logging.warning("%s%s", description, again(journal))
+        return verdicts
+
+
+def again(journal: Journal) -> str:
+    """What to do about replies of an earlier run that are no verdict; nothing, if there are none."""
+    if not journal.invalid:
+        return ""
+    return (
+        f": {len(journal.invalid)} replies without a verdict are of an earlier run ({journal.path}) and were not asked "
+        "for again; --ask-invalid-again asks for them"
+    )
 
 
 def single_verdicts(verdict: Verdict) -> list[Verdict]:

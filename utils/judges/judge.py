@@ -10,11 +10,17 @@ from utils.records import TutorAnswer, Verdict
 
 @dataclass(frozen=True)
 class GradingOptions:
-    """How a judge's calls are made: calls in flight, share of invalid verdicts that is allowed, by Batch API or not."""
+    """How a judge's calls are made; no verdict depends on it.
+
+    Calls in flight, share of invalid verdicts that is allowed, by Batch API or not, the longest reply in tokens (a
+    model's thoughts have room of their own), and whether what an earlier run got no verdict for is asked anew.
+    """
 
     concurrency: int = 8
     max_invalid: float = 0.1
     batch: bool = False
+    max_tokens: int = 300
+    ask_invalid_again: bool = False
 
 
 class Judge(Protocol):
