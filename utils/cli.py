@@ -67,6 +67,14 @@ def add_judge_flags(parser: argparse.ArgumentParser) -> None:
         "--judge-panel", choices=("mean", "median"), default="mean", help="how a panel's scores are joined"
     )
     group.add_argument("--judge-batch", action="store_true", help="OpenAI's Batch API: half the price, up to 24 hours")
+    group.add_argument(
+        "--judge-max-tokens", type=positive_int, default=300,
+        help="longest reply in tokens; a model that thinks before it answers is given room for that besides",
+    )  # fmt: skip
+    group.add_argument(
+        "--ask-invalid-again", action="store_true",
+        help="ask anew for what an earlier run of this command got no valid verdict for, and for nothing else",
+    )  # fmt: skip
     group.add_argument("--max-invalid", type=share, default=0.1, help="fail above this share of invalid verdicts")
     group.add_argument("--no-pull", action="store_true", help="do not download a model that the Ollama server lacks")
     group.add_argument("--prices", metavar="FILE", help="JSON with your own prices: see utils/clients/prices.py")
