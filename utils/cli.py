@@ -1,11 +1,13 @@
 """The command line that every script shares: flags that several have, the actors they make, and how errors end."""
 
 import argparse
+import errno
 import importlib
 import inspect
 import logging
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from utils.prompts import INFERENCE_PROMPT, JUDGE_PROMPT
 
 BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 2, 3, 4, 130
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DEFAULT_MODEL = "smollm2"
 ACTORS = {
     "tutor": "utils.tutors.flags", "judge": "utils.judges.flags", "training": "utils.dpo.recipe",
@@ -232,15 +235,39 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     from utils.clients.keys import command_line, redact
 
     try:
+        end_on_signals()
         call(main, parse_args())
     except JudgeUnavailable as error:
         sys.exit(_say(f"{redact(error)}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
     except JudgeError as error:
         sys.exit(_say(redact(error), STOPPED))
     except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            said = f"{redact(error)}\nmake room; what was answered is kept; go on later with: {command_line()}"
+            sys.exit(_say(said, RESUMABLE))
         sys.exit(_say(redact(error), BAD_INPUT))
-    except KeyboardInterrupt:
-        sys.exit(_say(f"stopped by Ctrl-C; what was answered is kept; go on with: {command_line()}", INTERRUPTED))
+    except KeyboardInterrupt as stop:
+        by = str(stop) or "Ctrl-C"
+        sys.exit(_say(f"stopped by {by}; what was answered is kept; go on with: {command_line()}", INTERRUPTED))
+
+
+def end_on_signals() -> None:
+    """Let SIGTERM and SIGHUP (Slurm, Kubernetes, a closed terminal) end the program as Ctrl-C does.
+
+    A signal that is ignored stays ignored: `nohup` asks for that.
+    """
+    terminals = [file for file in (1, 2) if os.isatty(file)]
+
+    def stop(number: int, _: Any) -> None:
+        if number != signal.SIGTERM:  # what is written to a terminal that is gone would be an error
+            for file in terminals:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), file)
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
 
 
 def _say(error: object, code: int) -> int:
