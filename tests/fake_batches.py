@@ -49,8 +49,11 @@ class BatchHandler(Handler):
 class FakeBatches(FaultServer):
     handler = BatchHandler
 
-    def __init__(self, *, looks=2, fails=(), ending="completed", **keywords):
+    dumps = staticmethod(json.dumps)
+
+    def __init__(self, *, looks=2, fails=(), ending="completed", odd=b"", **keywords):
         super().__init__(**keywords)
+        self.odd = odd  # a line more in the output file
         self.looks, self.fails, self.ending = looks, set(fails), ending
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict] = {}
@@ -78,7 +81,8 @@ class FakeBatches(FaultServer):
         for kind, answers in (("output_file_id", good[::-1]), ("error_file_id", bad)):
             if answers:
                 batch[kind] = f"{name}{kind[:3]}"
-                self.files[batch[kind]] = "".join(json.dumps(answer) + "\n" for answer in answers).encode()
+                lines = [self.dumps(answer).encode() for answer in answers]
+                self.files[batch[kind]] = b"\n".join([*lines[:2], self.odd, *lines[2:]])
         batch["status"] = self.ending
         batch["request_counts"]["completed"] = len(good)
         if self.ending == "failed":

@@ -1,8 +1,12 @@
 """A double of an Ollama server that follows the real one's contract, its silent cut of long prompts included.
 
-A word is a token here. `num_ctx` defaults to `default_context`; a longer prompt is cut, with HTTP 200, to its first
-4 tokens and its tail, and `prompt_eval_count` says what was read. Errors are {"error": "…"}; a failing pull says so
-in a line under HTTP 200. `pages` and `bodies` keep what was asked.
+A word is a token here, or `letters` letters are. `num_ctx` defaults to `default_context`; a longer prompt is cut, with
+HTTP 200, to its first 4 tokens and its tail, and `prompt_eval_count` says what was read. Errors are {"error": "…"}; a
+failing pull says so in a line under HTTP 200. `pages` and `bodies` keep what was asked.
+
+`knows_truncate`: "plain" (0.12.6 and later) and "nested" (0.34 and later) refuse a longer prompt where `truncate` is
+false, each in its words; without it (before) `half` leaves half a context of it, as the older runner did.
+`thinks` is the number of tokens that the model thinks for unless it is told not to; `obeys` if it can be told.
 """
 
 import contextlib
@@ -25,7 +29,15 @@ class FakeOllama:
         model_context=131_072,
         ignores_num_ctx=False,
         faults=(),
+        letters=0,
+        knows_truncate="",
+        half=False,
+        thinks=0,
+        obeys=True,
+        shows=None,
     ):
+        self.letters, self.knows_truncate, self.half = letters, knows_truncate, half
+        self.thinks, self.obeys, self.shows = thinks, obeys, shows or {}
         self.models, self.pullable, self.faults = list(models), set(pullable), list(faults)
         self.default_context, self.model_context, self.ignores_num_ctx = default_context, model_context, ignores_num_ctx
         self.pages: list[str] = []
@@ -83,9 +95,8 @@ class Handler(BaseHTTPRequestHandler):
         if name not in owner.models:
             return self.answer({"error": f"model '{body['model']}' not found"}, 404)
         if self.path == "/api/show":
-            return self.answer(
-                {"model_info": {"general.architecture": "llama", "llama.context_length": owner.model_context}}
-            )
+            info = {"general.architecture": "llama", "llama.context_length": owner.model_context}
+            return self.answer({"model_info": info, **owner.shows})
         owner.bodies.append(body)
         return self.chat(body)
 
@@ -128,19 +139,43 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer(b"")
             case "error under 200":
                 return self.answer({"error": "something went wrong"})
+            case "no schema":
+                said = "json: cannot unmarshal object into Go struct field ChatRequest.format of type string"
+                return self.answer({"error": said}, 400)
             case "hang":
                 time.sleep(3)
-        tokens = " ".join(message["content"] for message in body["messages"]).split()
+        text = " ".join(message["content"] for message in body["messages"])
+        tokens = (
+            [text[i : i + owner.letters] for i in range(0, len(text), owner.letters)] if owner.letters else text.split()
+        )
         context = owner.default_context if owner.ignores_num_ctx else options.get("num_ctx", owner.default_context)
         context = min(context, owner.model_context)
         if len(tokens) > context:
-            tokens = tokens[:KEEP] + tokens[-(context - KEEP) :]
+            if body.get("truncate") is False and owner.knows_truncate:
+                return self.answer({"error": too_long(len(tokens), context, owner.knows_truncate)}, 400)
+            kept = context // 2 + 2 if owner.half else context
+            tokens = tokens[:KEEP] + tokens[-(kept - KEEP) :]
         owner.read.append(tokens)
         content = '{"questions": "yes", "on_topic": 4, "helpful": 3, "reveal_answer": "no"}'
         answer = {
             "model": body["model"], "created_at": "2025-01-01T00:00:00Z", "done": True, "done_reason": "stop",
             "message": {"role": "assistant", "content": content}, "prompt_eval_count": len(tokens), "eval_count": 30,
         }  # fmt: skip
+        if owner.thinks and not (owner.obeys and body.get("think") is False):
+            thoughts = {"thinking": "Hm. " * 9} if "think" in body else {}
+            text = content if thoughts else f"<think>Hm. {{}}</think>{content}"
+            if options["num_predict"] < owner.thinks + 30:
+                answer |= {"done_reason": "length", "eval_count": options["num_predict"]}
+                text = "" if thoughts else "<think>Hm. Hm."
+            answer["message"] = {"role": "assistant", "content": text, **thoughts}
         if "num_predict" not in options:  # a JSON grammar lets a model write white space for ever
             answer |= {"message": {"role": "assistant", "content": content + " " * 10_000}, "done_reason": "length"}
         return self.answer(answer)
+
+
+def too_long(tokens, context, words):
+    """What Ollama says of a prompt that is too long: its own words, later those of llama.cpp's server in a string."""
+    if words == "plain":
+        return "the input length exceeds the context length"
+    message = f"request ({tokens} tokens) exceeds the available context size ({context} tokens), try increasing it"
+    return json.dumps({"error": {"code": 400, "message": message, "type": "exceed_context_size_error"}})

@@ -137,3 +137,28 @@ def test_the_ordinary_way_has_no_batches(tmp_path, judge_of):
     with FaultServer() as server:
         grading.grade(judge_of(server, False), ITEMS, tmp_path / "j", description="x")
         assert not any("batches" in path or "files" in path for path in server.paths)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b"not json", b"[]", b"null", b'{"custom_id": 7}', b'{"custom_id": "other", "response": {"status_code": 200}}',
+     b'{"custom_id": null, "response": null, "error": null}', b'{"response": {"status_code": 200, "body": "x"}}',
+     b'{"error": "x"}', b"\xff\xfe", b'{"custom_id": "a", "response": {"status_code": 200, "body": {"choices": [7]}}}'],
+)  # fmt: skip
+def test_an_odd_line_costs_that_line_only(tmp_path, judge_of, odd):
+    """A traceback, and a batch that was paid for could never be read."""
+    with FakeBatches(odd=odd) as server:
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert evaluations(verdicts) == evaluations(judge_of(server, False).grade(item) for item in ITEMS)
+        assert len(server.bodies) == 1 + 9 and len(server.batches) == 1  # nine are those of the line above
+        assert len((tmp_path / "j").read_text().splitlines()) == 9 + 1
+
+
+def test_a_line_separator_in_a_reply_ends_no_line(tmp_path, judge_of, monkeypatch):
+    """U+2028 is a line's end for str.splitlines, and none in JSON."""
+    with FakeBatches() as server:
+        plain = server.reply_of
+        server.reply_of = lambda prompt: (f"Well,\u2028see:\n{plain(prompt)[0]}", "stop")
+        server.dumps = lambda answer: json.dumps(answer, ensure_ascii=False)
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert len(server.bodies) == 1 and all(one.evaluation for one in verdicts)

@@ -14,11 +14,13 @@ from fault_server import BAD_REPLIES, FaultServer
 from utils import cli
 from utils.clients import retry
 from utils.clients.ask_all import ask_all
-from utils.clients.chat import JudgeError, JudgeUnavailable
+from utils.clients.chat import JudgeError, JudgeUnavailable, question_key
+from utils.errors import BadInput
+from utils.journal import key_of
 from utils.judges import flags as judges
 from utils.judges import grading
 from utils.judges.judge import GradingOptions
-from utils.records import TutorAnswer
+from utils.records import Evaluation, TutorAnswer
 
 KEY = "sk-secret-0123456789"
 STAGE = Path(__file__).with_name("small_stage.py")
@@ -161,7 +163,7 @@ def test_exit_4_prints_the_command_that_resumes(tmp_path):
         assert "small_stage.py --answers 20" in command
         server.faults, before = [], len(server.bodies)
         env = {**os.environ, "OPENAI_BASE_URL": server.url, "JUDGE_KEY": KEY}
-        command = command.replace("python", sys.executable, 1) if command.startswith("python") else command
+        assert command.startswith(sys.executable)  # `python` may be another one
         assert subprocess.run(command, shell=True, env=env, capture_output=True).returncode == 0
         assert len(server.bodies) - before == 20 - 5
     assert len(json.loads((tmp_path / "out.json").read_text())) == 20
@@ -296,3 +298,99 @@ def test_ask_all_has_the_same_protections(tmp_path, judge_of):
         server.faults, chat.line.budget = (lambda *_: "500"), 0.3
         with pytest.raises(JudgeUnavailable):
             ask_all(chat, [[{"role": "user", "content": "new"}]], tmp_path / "j", **options)
+
+
+CUT = "length"  # a good object with the finish_reason of a cap that is too low
+
+
+def test_invalid_replies_of_an_earlier_run_are_asked_for_again_on_demand_and_no_others(tmp_path, judge_of, caplog):
+    """Replies that a server's setting had cut were read from the journal for ever after it was mended."""
+    ill = lambda _, body: CUT if "What is 3?" in str(body["messages"]) else None  # noqa: E731
+    journal = tmp_path / "j"
+    with FaultServer(ill) as server:
+        judge = judge_of(server)
+        verdicts = grading.grade(judge, items_of(12), journal, description="x")
+        assert verdicts[3].evaluation is None and len(server.bodies) == 11 + 3 and not caplog.text
+        server.faults = []
+        assert grading.grade(judge, items_of(12), journal, description="x")[3].evaluation is None
+        assert len(server.bodies) == 14 and "--ask-invalid-again" in caplog.text
+        judge.grading = GradingOptions(ask_invalid_again=True)
+        mended = grading.grade(judge, items_of(12) + items_of(4), journal, description="x")
+        assert all(one.evaluation for one in mended) and len(server.bodies) == 15
+        judge.grading, again = GradingOptions(), grading.grade(judge, items_of(12), journal, description="x")
+        assert [one.model_dump() for one in again] == [one.model_dump() for one in mended[:12]]
+        assert len(server.bodies) == 15
+
+
+def test_asking_again_can_be_cut_off_and_resumed(tmp_path, judge_of):
+    """What the second run got is kept, whether or not it is invalid again."""
+    with FaultServer(lambda *_: CUT) as server:
+        judge = judge_of(server)
+        judge.grading = GradingOptions(max_invalid=1)
+        grading.grade(judge, items_of(4), tmp_path / "j", description="x")
+        server.faults = lambda *_: None if len(server.bodies) <= 14 else "bad key"
+        judge.grading = GradingOptions(max_invalid=1, ask_invalid_again=True)
+        with pytest.raises(JudgeError):
+            grading.grade(judge, items_of(4), tmp_path / "j", description="x", concurrency=1)
+        before, server.faults = len(server.bodies), []
+        verdicts = grading.grade(judge, items_of(4), tmp_path / "j", description="x")
+        assert all(one.evaluation for one in verdicts) and len(server.bodies) - before == 4 - 2
+
+
+def test_too_many_invalid_ones_of_an_earlier_run_say_how_to_go_on(tmp_path, judge_of):
+    with FaultServer(lambda *_: CUT) as server:
+        judge = judge_of(server)
+        for _ in range(2):
+            with pytest.raises(JudgeError, match="--max-invalid allows") as caught:
+                grading.grade(judge, items_of(1), tmp_path / "j", description="x")
+        assert len(server.bodies) == 3 and "--ask-invalid-again" in str(caught.value)
+
+
+def test_the_same_server_with_a_slash_is_the_same_server(tmp_path, judge_of, monkeypatch):
+    """All was paid for again; and what is in a journal under the other address is found."""
+    with FaultServer() as server:
+        for number, slash in enumerate(["", "/", "//"]):
+            judge = judge_of(server)
+            monkeypatch.setenv("OPENAI_BASE_URL", server.url + slash)
+            judge = judges.make_judge(["openai", KEY, "judge-1"], TEMPLATE)
+            assert judge.settings["server"] == server.url
+            grading.grade(judge, items_of(3), tmp_path / "j", description="x")
+            assert len(server.bodies) == 3, number
+        judge.chat.settings["server"] = server.url + "/"  # as a run before this rule kept them
+        grading.grade(judge, items_of(3), tmp_path / "old", description="x")
+        judge.chat.settings["server"] = server.url
+        grading.grade(judge, items_of(3), tmp_path / "old", description="x")
+        assert len(server.bodies) == 6
+
+
+def test_a_question_has_the_key_that_it_always_had(judge_of):
+    """A journal of the version before would have been paid for again."""
+    with FaultServer() as server:
+        judge = judge_of(server)
+    item = items_of(1)[0]
+    settings = {"judge": "openai", "model": "judge-1", "server": server.url}
+    options = {"temperature": 0.2, "seed": 0, "max_tokens": 300, "schema": Evaluation.model_json_schema()}
+    assert question_key(judge.chat, judge.messages(item), 0, judge.options(item), {}) == key_of(
+        settings, judge.messages(item), 0, options
+    )
+
+
+@pytest.mark.parametrize("value", ['"text"', "null", '{"raw": "x"}', '{"text": null}', "[1]"])
+def test_a_journal_of_another_version_is_named(tmp_path, judge_of, value):
+    """A TypeError in the middle of a run."""
+    with FaultServer() as server:
+        grading.grade(judge_of(server), items_of(1), tmp_path / "j", description="x")
+        key = json.loads((tmp_path / "j").read_text())["key"]
+        (tmp_path / "j").write_text(f'{{"key": "{key}", "value": {value}}}\n')
+        with pytest.raises(BadInput, match=f"{tmp_path / 'j'}"):
+            grading.grade(judge_of(server), items_of(1), tmp_path / "j", description="x")
+
+
+def test_more_and_fewer_fields_than_ours_are_no_matter(tmp_path, judge_of):
+    with FaultServer() as server:
+        [first] = grading.grade(judge_of(server), items_of(1), tmp_path / "j", description="x")
+        entry = json.loads((tmp_path / "j").read_text())
+        entry["value"] = {"text": entry["value"]["text"], "cost": 3}
+        (tmp_path / "j").write_text(json.dumps(entry) + "\n")
+        [later] = grading.grade(judge_of(server), items_of(1), tmp_path / "j", description="x")
+    assert later.evaluation == first.evaluation and len(server.bodies) == 1

@@ -111,3 +111,37 @@ def test_once_tries_again_after_a_failure(tmp_path):
 def test_keys_depend_on_everything_and_not_on_order():
     assert key_of({"a": 1, "b": 2}, "x") == key_of({"b": 2, "a": 1}, "x")
     assert len({key_of("a", "b"), key_of("ab", ""), key_of("b", "a"), key_of(["a", "b"]), key_of("a", "b", 0)}) == 5
+
+
+def test_what_is_asked_for_again_counts_from_then_on(tmp_path):
+    with Journal(tmp_path / "j") as journal:
+        journal.add("a", "cut")
+        journal.add("b", 1)
+    with Journal(tmp_path / "j") as journal:
+        journal.forget(["a"])
+        assert "a" not in journal and journal.once("a", lambda: "whole") == "whole"
+        journal.forget(["a"])  # once a run: another thread may have found the same
+        assert journal["a"] == "whole"
+    with Journal(tmp_path / "j") as journal:
+        assert journal.entries == {"a": "whole", "b": 1}
+
+
+def test_a_thread_that_is_late_writes_into_no_other_file(tmp_path):
+    """The number of a closed file is given to the next one that is opened."""
+    journal = Journal(tmp_path / "j")
+    journal.close()
+    with (tmp_path / "other").open("w") as other, pytest.raises(OSError, match="cannot be kept"):
+        journal.add("a", 1)
+        other.flush()
+    assert (tmp_path / "other").read_text() == ""
+
+
+def test_half_a_character_has_a_key():
+    assert key_of("\ud83d") != key_of("?")
+
+
+@pytest.mark.parametrize("line", ["[1, 2]", "7", '"key"', '{"key": {}, "value": 1}', "null"])
+def test_a_line_that_is_no_entry_is_named(tmp_path, line):
+    (tmp_path / "j").write_text(f"{line}\n")
+    with pytest.raises(ValueError, match="line 1: damaged"):
+        Journal(tmp_path / "j")

@@ -9,6 +9,7 @@ import pytest
 
 from utils import cli
 from utils.clients.chat import Reply
+from utils.journal import Journal
 from utils.judges import flags as judges
 from utils.judges.chat_judge import ChatJudge, parse_evaluation
 from utils.judges.judge import GradingOptions, OfflineJudge
@@ -18,12 +19,16 @@ from utils.records import Evaluation, TutorAnswer, Verdict
 
 GOOD = {"questions": "yes", "on_topic": 4, "helpful": 3, "reveal_answer": "no"}
 TEXT = json.dumps(GOOD)
+BAD = json.dumps({"questions": "no", "on_topic": 1, "helpful": 1, "reveal_answer": "yes"})
 
 
 @pytest.mark.parametrize(
     "text",
     [TEXT, f"```json\n{TEXT}\n```", f"Sure! Here you go:\n\n{TEXT}\n", f"{TEXT}\n{TEXT}", json.dumps(GOOD, indent=2),
-     json.dumps({"evaluation": GOOD}), TEXT.replace("4", "4.0")],
+     json.dumps({"evaluation": GOOD}), TEXT.replace("4", "4.0"), f"[{TEXT}]", f"  {TEXT}",
+     f"<think>\nPerhaps {BAD}?\n</think>\n{TEXT}", f"Perhaps {BAD}\n</think>\n\n{TEXT}",
+     f"[THINK]{BAD}[/THINK]{TEXT}", f"<|channel|>analysis<|message|>{BAD}<|end|><|start|>assistant<|channel|>final"
+     f"<|message|>{TEXT}<|return|>", f"<thinking>{BAD}</thinking>\n```json\n{TEXT}\n```"],
 )  # fmt: skip
 def test_good_replies(text):
     assert parse_evaluation(Reply(text, "stop")) == Evaluation(**GOOD)
@@ -51,6 +56,14 @@ def test_good_replies(text):
         ("", "empty"),
         (" \n\t", "empty"),
         ("I'd give it a 4.", "no JSON object"),
+        (f"<think>\nPerhaps {TEXT}", "empty"),  # cut within its thoughts
+        (f"<think>{TEXT}</think>", "empty"),
+        (f"<think>{TEXT}</think> A good answer.", "no JSON object"),
+        (f"I would not say {TEXT} here: it tells the result.", "does not end with"),
+        (f"The student's text says: {TEXT}", "does not end with"),
+        (f"First draft:\n{TEXT}\nBut it gives the answer away, so I take that back.", "does not end with"),
+        (f'He wrote "{TEXT}"', "does not end with"),
+        (f"{TEXT}\n{BAD}", "2 different"),
     ],
 )
 def test_bad_replies(text, reason):
@@ -59,7 +72,16 @@ def test_bad_replies(text, reason):
         parse_evaluation(Reply(text, "stop"))
 
 
-@pytest.mark.parametrize("finish_reason", ["length", "content_filter", "refusal", "load"])
+@pytest.mark.parametrize("finish_reason", [None, "", "stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence"])
+def test_other_servers_words_for_the_end(finish_reason):
+    """Together's `eos`, TGI's `eos_token`: every verdict was invalid."""
+    assert parse_evaluation(Reply(TEXT, finish_reason)) == Evaluation(**GOOD)
+
+
+@pytest.mark.parametrize(
+    "finish_reason", ["length", "content_filter", "refusal", "load", "max_tokens", "MAX_TOKENS", "model_length",
+                      "tool_calls", "SAFETY", "content_filter: RECITATION", "sensitive", "error", "repetition"],
+)  # fmt: skip
 def test_a_good_reply_that_was_cut_or_refused_is_bad(finish_reason):
     with pytest.raises(ValueError, match=finish_reason):
         parse_evaluation(Reply(TEXT, finish_reason))
@@ -170,6 +192,7 @@ def test_from_flags_makes_one_judge_or_a_panel(monkeypatch):
     many = flags("--judge-llm", "openai", "none", "gpt-4o", "--judge-llm", "ollama", ":1234", "llama3",
                  "--judge-panel", "median", "--judge-concurrency", "3", "--max-invalid", "0.2")  # fmt: skip
     panel = judges.from_flags(**many)
+    assert flags("--judge-max-tokens", "900")["judge_max_tokens"] == 900
     assert panel.settings["join"] == "median" and panel.grading == GradingOptions(3, 0.2, False)
     assert [member.settings["server"] for member in panel.members] == [
         "https://api.openai.com/v1", "http://127.0.0.1:1234"
@@ -221,3 +244,19 @@ def test_what_changes_no_verdict_of_one_judge_is_no_setting():
     """A run stopped by --max-invalid could not be resumed with another one; --judge-panel likewise."""
     one, other = judges.from_flags(), judges.from_flags(max_invalid=0.3, judge_panel="median")
     assert one.settings == other.settings
+
+
+def test_neither_cap_nor_asking_again_makes_another_question(tmp_path):
+    """Raising the cap for thirty replies that were cut would have paid for two thousand whole ones again."""
+    with Journal(tmp_path / "j") as journal:
+        for options in (GradingOptions(), GradingOptions(max_tokens=900)):
+            chat = FixedChat(TEXT)
+            judge = ChatJudge(chat, TEMPLATE)
+            judge.grading = options
+            judge.grade(TutorAnswer("Student: hi", "What?"), journal)
+            assert len(chat.asked) == (options.max_tokens == 300)
+    chat = FixedChat(TEXT)
+    judge = ChatJudge(chat, TEMPLATE)
+    judge.grading = GradingOptions(max_tokens=900)
+    judge.grade(TutorAnswer("Student: hi", "What?"))
+    assert chat.asked[0][1]["max_tokens"] == 900

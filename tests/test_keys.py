@@ -9,7 +9,9 @@ import pytest
 import eval_model
 from utils import cli
 from utils.clients import keys
+from utils.clients.ollama_chat import OllamaChat
 from utils.clients.openai_chat import OpenAIChat
+from utils.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,3 +92,37 @@ def test_a_device_that_is_none_is_a_usage_error(capsys):
         eval_model.parse_args(["--seeds", "s", "--output-path", "o", "--device", "gpu"])
     assert "gpu is not auto, cpu, mps, cuda or cuda:N" in capsys.readouterr().err
     assert cli.device("cuda:1") == "cuda:1"
+
+
+@pytest.mark.parametrize(
+    "address", ["'http://h/v1'", '"http://h/v1"', "http://h/v1\nhttp://g", "http://a b/v1", "http://", "http:///",
+                "http://h/v1?", "http://h/#", "http://h:99999/v1", "h\u200bost", "<http://h>"],
+)  # fmt: skip
+def test_addresses_with_what_a_shell_or_a_file_left_in_them(address):
+    """Tracebacks of the HTTP library, or `nobody answers` after half a minute."""
+    with pytest.raises(ValueError, match="flag"):
+        keys.checked_address(address, "flag")
+
+
+def test_outer_blanks_are_no_matter(monkeypatch):
+    """`export OPENAI_BASE_URL=$(cat file)`, with a file that was written elsewhere."""
+    monkeypatch.setenv("OPENAI_BASE_URL", " http://127.0.0.1:9/v1/\r\n")
+    assert OpenAIChat("none", "m").settings["server"] == "http://127.0.0.1:9/v1"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "foo://h", "http://[h", "http://u:secret-word@h:port"])
+@pytest.mark.parametrize("make", [lambda: OpenAIChat("none", "m"), lambda: OllamaChat("", "m")])
+def test_a_proxy_that_cannot_be_used_is_said(monkeypatch, proxy, make):
+    """A traceback: `Using SOCKS proxy, but the 'socksio' package is not installed`."""
+    for name in ("ALL_PROXY", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, proxy)
+    try:
+        make()
+    except BadInput as error:
+        assert "proxy" in str(error) and "secret-word" not in str(error) and "\n" not in str(error)
+
+
+def test_a_certificate_file_that_is_not_there_is_said(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/cert.pem")
+    with pytest.raises(BadInput, match="SSL_CERT_FILE"):
+        OllamaChat("", "m")

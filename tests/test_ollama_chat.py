@@ -143,3 +143,81 @@ def test_a_prompt_that_the_model_cannot_hold_is_refused_before_the_first_call():
         with pytest.raises(JudgeError, match="longer context"):
             judge.prepare([LONG])
         assert server.bodies == []
+
+
+DENSE = TutorAnswer("Student: " + "=" * 36_000, "What?")  # few words, 12,000 tokens of three letters
+
+
+@pytest.mark.parametrize(
+    "server_options", [{"knows_truncate": "plain"}, {"knows_truncate": "nested"}, {"half": True}, {}]
+)
+def test_a_prompt_of_few_words_and_many_tokens_is_never_cut_and_scored(server_options):
+    """4,098 of 12,000 tokens were read, and scored: no count of words could tell."""
+    with FakeOllama(letters=3, model_context=8192, **server_options) as server:
+        judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)
+        judge.check()
+        judge.prepare([DENSE])
+        verdict = judge.grade(DENSE)
+        assert verdict.evaluation is None and "context_length" in verdict.evaluation_error
+        assert len(server.bodies) == 1 and server.bodies[0]["truncate"] is server.bodies[0]["shift"] is False
+
+
+def test_a_dense_prompt_that_fits_is_scored():
+    with FakeOllama(letters=3, model_context=16_384, knows_truncate="plain") as server:
+        judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)
+        judge.check()
+        judge.prepare([DENSE])
+        assert judge.grade(DENSE).evaluation and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "shows, told",
+    [
+        ({"capabilities": ["completion", "thinking"]}, False),
+        ({"capabilities": ["completion", "thinking"], "details": {"family": "gptoss"}}, "low"),
+        ({"thinking": {"values": [True, False], "default": True}}, False),
+        ({"thinking": {"values": ["low", "medium", "high"], "default": "medium"}}, "low"),
+        ({"thinking": {"values": [False]}}, None),
+        ({"capabilities": ["completion"]}, None),
+        ({}, None),
+    ],
+)
+def test_a_model_that_can_think_is_told_not_to(shows, told):
+    """The README's own qwen3:14b thought its 300 tokens away: exit code 3."""
+    with FakeOllama(shows=shows) as server:
+        chat = OllamaChat(server.host, "llama3")
+        chat.check()
+        chat.complete(HELLO, **ASK)
+        assert server.bodies[0].get("think") == told and ("think" in server.bodies[0]) == (told is not None)
+
+
+@pytest.mark.parametrize("shows", [{"capabilities": ["thinking"]}, {}])
+def test_one_that_cannot_be_told_is_given_room(shows):
+    """gpt-oss, DeepSeek-R1, or a server that is too old to say: the verdict after the thoughts counts."""
+    with FakeOllama(thinks=900, obeys=False, shows=shows) as server:
+        judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)
+        judge.check()
+        items = [TutorAnswer(f"Student: {n}", "What?") for n in range(3)]
+        judge.prepare(items)
+        verdicts = [judge.grade(item) for item in items]
+        assert all(one.evaluation and one.details["attempts"] == 1 for one in verdicts)
+        assert [body["options"]["num_predict"] for body in server.bodies] == [300, 4396, 4396, 4396]
+        assert all(body["options"]["num_ctx"] > 4396 for body in server.bodies[1:])
+
+
+def test_an_error_that_names_a_parameter_leaves_it_out():
+    """A server older than structured outputs takes no schema."""
+    with FakeOllama() as server:
+        chat = OllamaChat(server.host, "llama3")
+        server.faults = ["no schema"]
+        reply = chat.complete(HELLO, **ASK, schema={"type": "object"})
+        assert [body.get("format") for body in server.bodies] == [{"type": "object"}, "json"]
+        assert reply.details["changed_parameters"] == {"format": ["json"]}
+
+
+def test_a_server_that_shows_nothing_of_a_model_is_taken_as_it_is():
+    with FakeOllama() as server:
+        server.shows = {"model_info": None, "capabilities": None, "details": None}
+        chat = OllamaChat(server.host, "llama3")
+        chat.check()
+        assert chat.model_context is None and chat.think is None

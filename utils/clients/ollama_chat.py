@@ -1,5 +1,6 @@
 """A chat model behind an Ollama server, by its native API (the OpenAI-compatible one cannot set the context)."""
 
+import importlib
 import logging
 import os
 from collections.abc import Sequence
@@ -31,8 +32,7 @@ class OllamaChat(Service):
     ):
         """`address` as Ollama's own client takes it: host, :port, host:port, a URL, or "" for OLLAMA_HOST or local."""
         address = checked_address(address or os.environ.get("OLLAMA_HOST", ""), "the Ollama address")
-        import ollama
-
+        ollama = made(lambda: importlib.import_module("ollama"))  # it makes a client of its own at once
         if len(os.environ.get("OLLAMA_API_KEY", "")) >= SHORTEST:  # the client sends it by itself
             SECRETS.add(os.environ["OLLAMA_API_KEY"])
         self.client = made(lambda: ollama.AsyncClient(host=address, follow_redirects=False, timeout=None))

@@ -1,7 +1,8 @@
 """Calls to a server that fails now and then: a line of our own, deadlines, back-off.
 
-Waiting in our own line counts against nothing: it is no fault of the server's. A call's deadline counts from when the
-call ahead of it was answered, because until then it waits in the server's line. No reply that came is thrown away.
+Waiting in our own line counts against nothing: it is no fault of the server's. A call's deadline counts from the last
+answer to a call that may have been ahead of it: until then it waits in the server's line. No reply that came is thrown
+away.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -37,6 +39,14 @@ class Overdue(Transient):
     """No complete reply came within the deadline."""
 
 
+@dataclass(eq=False)
+class Call:
+    """A call in flight: when it was sent, and since when its deadline counts (`time.monotonic`)."""
+
+    sent: float
+    clock: float
+
+
 class Line:
     """The calls to one server, first come, first served; a call that is asked again keeps its place.
 
@@ -48,9 +58,9 @@ class Line:
         self.limit: float = math.inf
         self.in_flight = self.successes = 0
         self.not_before = self.cut_at = self.answered = 0.0
-        self._places, self._numbers = itertools.count(), itertools.count()
+        self._places = itertools.count()
         self._waiting: list[int] = []  # places, in order
-        self._clocks: dict[int, float] = {}  # call in flight -> since when its deadline counts; in the order of sending
+        self._calls: set[Call] = set()  # in flight
         event_loop()
 
     def run(self, attempt: Callable[[], Awaitable[Any]], budget: float | None = None) -> Any:
@@ -61,39 +71,42 @@ class Line:
         place, pause, spent, asked = next(self._places), FIRST_PAUSE, 0.0, time.monotonic()
         while True:
             await self._turn(place)
-            started, number = time.monotonic(), next(self._numbers)
+            call, allowed = Call(time.monotonic(), time.monotonic()), min(self.deadline, budget)
+            self._calls.add(call)
             self.in_flight += 1
-            self._clocks[number] = started
-            allowed = max(0.1, min(self.deadline, budget - spent))
             try:
-                result = await self._call(attempt, number, allowed)
+                result = await self._result(call, attempt, allowed)
             except Transient as error:
                 trouble = error
             else:
-                self._answer(number)
+                self._answer(call)
                 return result
             finally:
                 self.in_flight -= 1
-                took = time.monotonic() - self._clocks.pop(number)
-            if trouble.busy or isinstance(trouble, Overdue):
-                self._fewer(started)
-            if trouble.busy and self.answered > asked:
-                spent = 0.0  # others were served meanwhile: this one waits its turn
+                self._calls.remove(call)
+            late = isinstance(trouble, Overdue)
+            if late:  # the server may be slower than we thought: the next one is given twice as long
+                self.deadline = max(self.deadline, min(2 * allowed, budget))
+            if trouble.busy or late:
+                self._fewer(call.sent)
+                if self.answered > asked:
+                    spent = 0.0  # others were served meanwhile: this one waits its turn
             asked = time.monotonic()
             wait = max(trouble.pause or 0, random.uniform(pause / 2, pause))
-            spent += min(took, allowed) + wait
-            if wait > budget:
+            spent += min(asked - call.clock, allowed) + wait
+            if (trouble.pause or 0) > budget:
                 said = f"{self.name} asks to be left alone for {duration(wait)}: {trouble}"
                 raise JudgeUnavailable(said, trouble.busy)
             if spent > budget:
                 said = f"{self.name} was asked again for {budget:g} s without success: {trouble}"
                 raise JudgeUnavailable(said, trouble.busy)
-            if trouble.busy and trouble.pause:
-                self.not_before = max(self.not_before, asked + trouble.pause)
             if pause >= 4 * FIRST_PAUSE:
                 logging.info("%s: %s; asking again in %.0f s", self.name, trouble, wait)
-            await self._until(lambda until=asked + wait: time.monotonic() >= until)
             pause = min(2 * pause, LONGEST_PAUSE)
+            if trouble.busy and trouble.pause:  # the whole line waits, each at its place
+                self.not_before = max(self.not_before, asked + trouble.pause)
+            else:
+                await self._until(lambda until=asked + wait: time.monotonic() >= until)
 
     async def _turn(self, place: int) -> None:
         """Wait until nobody who came earlier waits, and the server takes one more."""
@@ -114,29 +127,29 @@ class Line:
             await asyncio.sleep(STEP)
         raise JudgeUnavailable(f"{self.name}: not asked, because the run ends")
 
-    async def _call(self, attempt: Callable[[], Awaitable[Any]], number: int, allowed: float) -> Any:
+    async def _result(self, call: Call, attempt: Callable[[], Awaitable[Any]], allowed: float) -> Any:
         """The result of one attempt; Overdue if `allowed` seconds have passed on its clock."""
         task = asyncio.ensure_future(attempt())
         try:
             while True:
-                due = self._clocks[number] + allowed
+                due = call.clock + allowed
                 await asyncio.wait({task}, timeout=max(0.0, due - time.monotonic()))
                 if task.done():
                     return task.result()
                 now = time.monotonic()
                 if now - due > OVERSLEPT:  # we were stopped, not the server: what it sent meanwhile is yet to be read
-                    self._clocks[number] = now
-                elif now >= self._clocks[number] + allowed:
+                    call.clock = now
+                elif now >= call.clock + allowed:
                     raise Overdue(f"no complete reply within {allowed:.3g} s")
         finally:
             task.cancel()
 
-    def _answer(self, number: int) -> None:
-        """Note an answer: whoever was sent later may have waited for it."""
+    def _answer(self, answered: Call) -> None:
+        """Note an answer: whoever was sent before it, or not long after, may have waited for it."""
         self.answered = time.monotonic()
-        for later in self._clocks:
-            if later > number:
-                self._clocks[later] = self.answered
+        for call in self._calls:
+            if answered.sent <= call.sent + self.deadline:
+                call.clock = self.answered
         self._more()
 
     def _fewer(self, started: float) -> None:

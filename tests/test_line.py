@@ -1,0 +1,273 @@
+"""The line to a server (utils/clients/retry.py): whose time counts, who comes first, and that no reply is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from fake_services import Refusal, Service, chat, error, one_at_a_time, verdict
+from fault_server import FaultServer
+
+from utils.clients import ask_all, retry
+from utils.clients.ask_all import run_all
+from utils.clients.chat import JudgeUnavailable
+from utils.clients.openai_chat import OpenAIChat
+
+ASK = {"temperature": 0.2, "seed": 0, "max_tokens": 300}
+TESTS = Path(__file__).parent
+
+
+def prompt(n):
+    return [{"role": "user", "content": f"question {n}"}]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(retry, "LONGEST_PAUSE", 0.4)
+
+
+def ask_many(server, questions, *, concurrency=8, deadline=1.0, budget=2.0):
+    chat = OpenAIChat("none", "judge-1", address=server.url, deadline=deadline, budget=budget)
+    work = [lambda n=n: chat.complete(prompt(n), **ASK) for n in range(questions)]
+    return run_all(work, concurrency, "x", "reply", lambda _: {})
+
+
+def test_a_server_that_answers_one_at_a_time_is_waited_for():
+    """Eight calls at once, each as long as a third of the deadline: those at the end of the server's queue timed out,
+    were asked again, and what the server computed for them was thrown away."""
+    with Service(one_at_a_time(0.3)) as server:
+        assert len(ask_many(server, 16)) == 16
+        assert len(server.bodies) == 16 and max(server.hits.values()) == 1
+
+
+def test_a_call_that_hangs_is_given_up_though_others_are_answered():
+    """A clock that every answer sets back would never end."""
+    with FaultServer(lambda n, _: "hang=20" if n == 0 else None, latency=0.05) as server:
+        started = time.monotonic()
+        assert len(ask_many(server, 60, concurrency=4, deadline=0.6)) == 60
+        assert time.monotonic() - started < 5
+        assert sorted(server.hits.values()) == [1] * 59 + [2]
+
+
+def test_a_server_slower_than_the_deadline_is_given_longer():
+    """A reply that takes longer than the deadline was never waited for, and computed again and again."""
+    with FaultServer(latency=0.8) as server:
+        assert len(ask_many(server, 4, concurrency=2, deadline=0.5, budget=5)) == 4
+        assert len(server.bodies) <= 4 + 2
+
+
+class Rate:
+    """A service that takes `many` requests in each `period` seconds, and says 429 to the others."""
+
+    def __init__(self, many, period, header=True):
+        self.many, self.period, self.header, self.times, self.lock = many, period, header, [], threading.Lock()
+
+    def __call__(self, body):
+        with self.lock:
+            now = time.monotonic()
+            self.times = [t for t in self.times if now - t < self.period]
+            if len(self.times) < self.many:
+                self.times.append(now)
+                return chat(verdict(body))
+            wait = self.period - (now - self.times[0])
+        refused = error(429, "slow down", code="rate_limit_exceeded")
+        return Refusal(429, refused.body, {"Retry-After": f"{wait:.2f}"} if self.header else {})
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_a_rate_limit_below_the_budget_ends_no_run(header):
+    """3 requests a minute, 8 in flight, 40 questions: `asked again for 600 s without success` after 35 of them, of a
+    server that had answered all the time. Here the same, 60 times as fast."""
+    with Service(Rate(3, 0.5, header)) as server:
+        assert len(ask_many(server, 24, budget=1.0)) == 24
+        assert len(server.bodies) < 24 * (3 if header else 8)
+
+
+def test_waiting_for_a_turn_counts_against_nothing(monkeypatch):
+    """One at once is what the server takes, each reply as long as the budget."""
+    with FaultServer(latency=0.3, limit=1) as server:
+        assert len(ask_many(server, 12, deadline=0.5, budget=0.4)) == 12
+
+
+def test_first_come_first_served():
+    """A question that was refused once was overtaken by all that came later."""
+    line, order = retry.Line("x", deadline=5), []
+    line.limit = 1
+
+    async def attempt(n):
+        if n == 0 and not order:
+            order.append("refused")
+            raise retry.Transient("429", busy=True, pause=0.1)
+        order.append(n)
+
+    threads = []
+    for n in range(6):
+        threads.append(threading.Thread(target=lambda n=n: line.run(lambda: attempt(n))))
+        threads[-1].start()
+        time.sleep(0.03 if n else 0.06)
+    for thread in threads:
+        thread.join()
+    assert order == ["refused", 0, 1, 2, 3, 4, 5]
+
+
+def test_retry_after_by_the_servers_clock():
+    """A machine whose clock is a day behind waited for a day."""
+    there = time.time() + 86_400
+    date = {"date": formatdate(there, usegmt=True), "retry-after": formatdate(there + 7, usegmt=True)}
+    assert retry.retry_after(date) == 7
+    for word in (formatdate(there, usegmt=True), formatdate(there - 2 * 86_400), "inf", "nan", "-5", "1e400", "1.2.3"):
+        assert retry.retry_after({"retry-after": word}) is None
+    assert retry.retry_after({"retry-after-ms": "nan"}) is None
+
+
+def test_to_be_left_alone_for_long_is_said_as_that():
+    with FaultServer(["429=7300"]) as server, pytest.raises(JudgeUnavailable, match=r"left alone for 2\.0 h"):
+        ask_many(server, 1)
+
+
+def test_where_the_body_says_how_long_it_is_obeyed():
+    """Gemini and OpenAI say it in words."""
+    for said in ("Please try again in 300ms.", '{"retryDelay": "0.3s"}'):
+        left = [error(429, said)]
+        with Service(lambda body, left=left: left.pop() if left else chat(verdict(body))) as server:
+            ask_many(server, 1)
+            assert server.times[1] - server.times[0] >= 0.3
+
+
+CHILD = """
+import sys
+sys.path[:0] = [{root!r}]
+from utils import cli
+from utils.clients.ask_all import ask_all
+from utils.clients.openai_chat import OpenAIChat
+
+def main(address, journal, questions, concurrency, deadline):
+    chat = OpenAIChat("none", "judge-1", address=address, deadline=deadline, budget=2 * deadline)
+    prompts = [[{{"role": "user", "content": f"question {{n}}"}}] for n in range(questions)]
+    ask_all(chat, prompts, journal, description="x", concurrency=concurrency, temperature=0, seed=0, max_tokens=9)
+
+def parse_args():
+    parser = cli.make_parser("x")
+    parser.add_argument("--address"), parser.add_argument("--journal")
+    parser.add_argument("--questions", type=int), parser.add_argument("--concurrency", type=int, default=8)
+    parser.add_argument("--deadline", type=float, default=60)
+    return parser.parse_args()
+
+cli.run(main, parse_args)
+"""
+
+
+def child(server, journal, questions, *flags, **popen):
+    code = CHILD.format(root=str(TESTS.parent))
+    words = [sys.executable, "-c", code, "--address", server.url, "--journal", journal, "--questions", questions]
+    hears = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    return subprocess.Popen(
+        [str(word) for word in (*words, *flags)], stderr=subprocess.PIPE, text=True, **hears, **popen
+    )  # fmt: skip
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("after", [1, 30])
+def test_what_ends_a_run_keeps_what_was_asked_and_asks_nothing_more(tmp_path, name, after):
+    """At the start of a large run: 700 questions more were asked, with the journal closed. SIGTERM, SIGHUP: lost."""
+    with FaultServer(latency=0.3) as server:
+        process = child(server, tmp_path / "j", 20_000)
+        wait_until(lambda: server.hits.total() >= after)
+        process.send_signal(getattr(signal, name))
+        _, errors = process.communicate(timeout=30)
+        asked = server.hits.total()
+    assert process.returncode == 130 and "Traceback" not in errors, errors
+    assert len((tmp_path / "j").read_text().splitlines()) == asked <= after + 2 * 8
+    assert ("Ctrl-C" if name == "SIGINT" else name) in errors and f"go on with: {sys.executable}" in errors
+
+
+def test_an_ignored_signal_stays_ignored(tmp_path):
+    """nohup."""
+    with FaultServer(latency=0.2) as server:
+        code = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n{CHILD.format(root=str(TESTS.parent))}"
+        words = ["--address", server.url, "--journal", str(tmp_path / "j"), "--questions", "16"]
+        process = subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: server.hits)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=20) == 0
+        process.stderr.close()
+
+
+def test_a_stopped_process_reads_what_came_meanwhile(tmp_path):
+    """Ctrl-Z for longer than deadline and budget: the replies that had come were thrown away and asked for again."""
+    with FaultServer(latency=0.5) as server:
+        process = child(server, tmp_path / "j", 4, "--concurrency", "4", "--deadline", "1")
+        wait_until(lambda: server.hits.total() == 4)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(3.5)
+        process.send_signal(signal.SIGCONT)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert server.hits.total() == 4
+
+
+def test_a_thread_that_cannot_start_leaves_fewer_at_once(monkeypatch, caplog):
+    """RuntimeError, and the calls that had begun went on with the journal closed."""
+    start, started = threading.Thread.start, []
+
+    def limited(thread):
+        if thread.name.startswith("job"):
+            if len(started) == 2:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    assert run_all([lambda n=n: n for n in range(9)], 5, "x", "job", lambda _: {}) == list(range(9))
+    assert "2 calls at once instead of 5" in caplog.text
+
+
+def test_a_run_that_ends_pauses_no_longer():
+    """Calls that were waiting to be asked again held up the end, and were asked again."""
+    with FaultServer(lambda n, _: "quota" if n == 3 else "503") as server:
+        started = time.monotonic()
+        with pytest.raises(Exception, match="no credit"):
+            ask_many(server, 100, concurrency=8, budget=60)
+        assert time.monotonic() - started < ask_all.GRACE / 2
+        asked = len(server.bodies)
+        time.sleep(0.5)
+        assert len(server.bodies) == asked
+
+
+def test_a_full_disk_ends_with_4_the_path_and_the_command(tmp_path):
+    """Exit code 2, as for bad input."""
+    journal = tmp_path / "j"
+
+    def small_files():
+        import resource
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+
+    with FaultServer() as server:
+        code = CHILD.format(root=str(TESTS.parent))
+        words = ["--address", server.url, "--journal", str(journal), "--questions", "40"]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], capture_output=True, text=True, preexec_fn=small_files,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        assert done.returncode == 4 and str(journal) in done.stderr and "go on later with: " in done.stderr
+        assert "Traceback" not in done.stderr
+        kept = len(journal.read_text().splitlines())
+        assert 0 < kept < 40
+        before = len(server.bodies)
+        again = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+        assert again.returncode == 0 and len(server.bodies) - before == 40 - kept

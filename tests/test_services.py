@@ -1,0 +1,247 @@
+"""Services as they are: each is played in the shape that it documents (tests/fake_services.py), and grades."""
+
+import json
+
+import pytest
+from fake_services import SERVICES, Refusal, Service, chat, error, verdict
+from fault_server import FaultServer, evaluation_of
+
+from utils.clients import retry
+from utils.clients.chat import JudgeError
+from utils.judges import flags as judges
+from utils.judges import grading
+from utils.judges.judge import GradingOptions
+from utils.records import Evaluation, TutorAnswer
+
+TEMPLATE = "Grade by the rubric, in JSON.\n---\n{conversation}\n{answer}"
+ITEMS = [TutorAnswer(f"Student: {n}?", f"What is {n}?") for n in range(12)]
+
+
+@pytest.fixture
+def judge_of(monkeypatch):
+    monkeypatch.setattr(retry, "FIRST_PAUSE", 0.02)
+
+    def make(server, template=TEMPLATE, **keywords):
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        judge = judges.make_judge(["openai", "none", "judge-1"], template, **keywords)
+        judge.chat.line.budget = 5
+        return judge
+
+    return make
+
+
+def expected(judge, item):
+    return Evaluation(**evaluation_of(judge.messages(item)[-1]["content"]))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_grades_and_is_asked_about_each_answer_once(tmp_path, judge_of, name):
+    """The run stopped at its first reply, or paid a refusal for each call."""
+    with Service(name) as server:
+        judge = judge_of(server)
+        judge.check()
+        verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x", concurrency=2)
+        assert [one.evaluation for one in verdicts] == [expected(judge, item) for item in ITEMS]
+        assert all(one.details["attempts"] == 1 for one in verdicts)
+        asked = len(server.bodies)
+        assert asked <= len(ITEMS) + 2 * 4  # two calls at once learn what the service does not take, each for itself
+        grading.grade(judge, ITEMS, tmp_path / "j", description="x")
+        assert len(server.bodies) == asked
+
+
+@pytest.mark.parametrize("template", ["Grade by the rubric.\n---\n{conversation}\n{answer}"])
+def test_json_mode_is_left_out_where_the_prompt_does_not_say_json(judge_of, template):
+    """DeepSeek refuses it then: every call was a 400."""
+    with Service("DeepSeek chat") as server:
+        judge = judge_of(server, template)
+        item = TutorAnswer("Student: why?", "What do you think?")
+        assert judge.grade(item).evaluation == expected(judge, item)
+        assert "response_format" not in server.bodies[-1]
+
+
+def test_thoughts_are_given_room_and_what_was_learnt_is_recorded(judge_of):
+    """300 tokens went to the thoughts, and every verdict was invalid."""
+    with Service("OpenAI o4-mini, gpt-5") as server:
+        judge = judge_of(server)
+        verdict = judge.grade(ITEMS[0])
+        judge.grade(ITEMS[1])
+    assert server.bodies[-1]["max_completion_tokens"] == 300 + 4096 and "temperature" not in server.bodies[-1]
+    assert verdict.details["changed_parameters"] == {"max_tokens": "max_completion_tokens", "temperature": None}
+    assert verdict.details["room_for_thoughts"] == 4096
+
+
+def test_more_tokens_than_the_service_gives_are_not_asked_for_again(judge_of):
+    def small(body):
+        if body["max_tokens"] > 2048:
+            return error(
+                400, f"max_tokens is too large: {body['max_tokens']}", param="max_tokens", code="invalid_value"
+            )
+        thoughts = {"role": "assistant", "content": "", "reasoning_content": "hm"}
+        return chat(thoughts, "length") if body["max_tokens"] < 1000 else chat(verdict(body))
+
+    with Service(small) as server:
+        judge = judge_of(server)
+        assert judge.grade(ITEMS[0]).evaluation
+        assert [body["max_tokens"] for body in server.bodies] == [300, 4396, 2348, 1324]
+        assert judge.grade(ITEMS[1]).evaluation and server.bodies[-1]["max_tokens"] == 1324
+
+
+def test_a_context_that_cannot_hold_the_room_gives_what_it_has(judge_of):
+    """vLLM counts max_tokens into the context: a prompt that fits was called too long."""
+
+    def vllm(body):
+        if body["max_tokens"] > 1500:
+            return error(
+                400, "This model's maximum context length is 2048 tokens. However, you requested 4896 tokens (500 in "
+                "the messages, 4396 in the completion).", code=400,
+            )  # fmt: skip
+        return chat("<think>hm", "length") if body["max_tokens"] < 1000 else chat(f"<think>hm</think>{verdict(body)}")
+
+    with Service(vllm) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation
+        assert [body["max_tokens"] for body in server.bodies] == [300, 4396, 1324]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "Content Exists Risk", type="invalid_request_error", code="invalid_request_error"),
+        error(400, "Input data may contain inappropriate content.", code="data_inspection_failed"),
+        error(
+            400, "The response was filtered due to the prompt triggering Azure OpenAI's content management policy.",
+            code="content_filter", param="prompt", innererror={"code": "ResponsibleAIPolicyViolation"},
+        ),
+        error(
+            403, "Your chosen model requires moderation and your input was flagged", code=403,
+            metadata={"reasons": ["violence"], "flagged_input": "..."},
+        ),
+        Refusal(403, "blocked by policy", kind="text/plain"),
+        Refusal(422, {"detail": "this text is not accepted"}),
+        Refusal(451, {"message": "unavailable"}),
+        Refusal(200, {"error": {"message": "input was flagged by moderation", "code": 403}}),
+        Refusal(413, "Request Entity Too Large", kind="text/html"),
+    ],
+)  # fmt: skip
+def test_one_prompt_that_is_refused_is_invalid_and_the_run_goes_on(tmp_path, judge_of, refusal):
+    """One dialogue about violence ended a run of ten thousand calls, blaming the key."""
+    refuse = lambda body: refusal if "What is 3?" in str(body["messages"]) else chat(verdict(body))  # noqa: E731
+    with Service(refuse) as server:
+        judge = judge_of(server)
+        verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x", concurrency=2)
+        asked = sum("What is 3?" in str(body["messages"]) for body in server.bodies)
+        assert len(server.bodies) <= len(ITEMS) + 1  # the one more finds out whether it is the prompt
+    assert [n for n, one in enumerate(verdicts) if one.evaluation is None] == [3] and asked == 1
+    assert verdicts[3].score is None and verdicts[3].evaluation_error.count("finish_reason=") == 1
+
+
+@pytest.mark.parametrize(
+    "refusal, word",
+    [
+        (error(403, "Country, region, or territory not supported"), "refuses the key"),
+        (error(400, "Your credit balance is too low to access the API"), "credit balance"),
+        (error(402, "Insufficient Balance"), "no credit"),
+        (Refusal(200, {"error": {"message": "Insufficient credits", "code": 402}}), "no credit"),
+        (Refusal(404, {"detail": "Not Found"}), "not the address of an API"),
+        (Refusal(405, "Method Not Allowed", kind="text/plain"), "does it end in /v1"),
+    ],
+)
+def test_what_is_refused_for_all_stops_at_once(judge_of, refusal, word):
+    """Each prompt would be found invalid, one by one."""
+    with Service(lambda body: refusal) as server:
+        with pytest.raises(JudgeError, match=word):
+            judge_of(server).grade(ITEMS[0])
+        assert len(server.bodies) <= 2
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        Refusal(200, {"error": {"message": "Provider returned error", "code": 502}}),
+        Refusal(200, {"error": "upstream is busy"}),
+        Refusal(200, {"choices": [{"error": {"code": 502, "message": "x"}, "message": {"content": ""}}]}),
+        Refusal(200, [{"error": {"code": 503, "message": "The model is overloaded"}}]),
+        chat("", "insufficient_system_resource"), chat("{}", "error"), chat("", "abort"),
+        Refusal(200, 'data: {"choices": [{"index": 0, "delta": {"content": "{"}}]}\n\n', kind="text/event-stream"),
+        Refusal(200, 'data: {"error": {"message": "overloaded", "code": 503}}\n\ndata: [DONE]\n\n'),
+        {"choices": "none"}, {"choices": [None]}, {"choices": [{"message": None}]}, [], "null", "7",
+        Refusal(529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+        Refusal(200, "[" * 100_000),
+    ],
+)  # fmt: skip
+def test_what_broke_off_is_asked_again(judge_of, broken):
+    """Read as a reply, or a traceback."""
+    left = [broken, broken]
+    with Service(lambda body: left.pop() if left else chat(verdict(body))) as server:
+        judge = judge_of(server)
+        assert judge.grade(ITEMS[0]).evaluation == expected(judge, ITEMS[0])
+        assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    "models", [[{"id": "judge-1", "object": "model"}], {"data": [{"id": "judge-1"}, None, {}], "object": "list"}]
+)
+def test_a_bare_list_of_models_is_one(judge_of, models):
+    with Service("Together", model_list=models) as server:
+        judge_of(server).check()
+        assert server.bodies == []
+
+
+PAGE = Refusal(200, "<!DOCTYPE html><html><title>Open WebUI</title></html>", kind="text/html; charset=utf-8")
+
+
+def test_the_address_of_a_web_page_is_said_at_once(judge_of):
+    """OPENAI_BASE_URL without /v1: asked again for a minute, then `nobody answers`."""
+    with Service(lambda body: PAGE, model_list=PAGE) as server, pytest.raises(JudgeError, match="Open WebUI"):
+        judge_of(server).check()
+
+
+def test_a_page_in_place_of_the_model_list_alone_is_no_matter(judge_of):
+    with Service("Together", model_list=PAGE) as server:
+        judge_of(server).check()
+        assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    "usage", [None, "140 tokens", [], {"prompt_tokens": "100", "completion_tokens": None}, {"prompt_tokens": -1},
+              {"prompt_tokens": float("nan")}, {"prompt_tokens_details": []}, '{"prompt_tokens": 100}'],
+)  # fmt: skip
+def test_odd_usage_is_counted_as_far_as_it_is_numbers(tmp_path, judge_of, usage):
+    """A traceback after the call was paid for."""
+    with Service(lambda body: chat(verdict(body), usage=usage)) as server:
+        [graded] = grading.grade(judge_of(server), ITEMS[:1], tmp_path / "j", description="x")
+    assert graded.evaluation and graded.details["usage"]["prompt_tokens"] in (0, 100)
+
+
+@pytest.mark.parametrize(
+    "content", [None, 7, True, {}, [None, 3], [{"type": "image_url"}], {"text": None}, [[]], [{"type": "thinking"}]]
+)
+def test_an_odd_content_is_no_verdict(judge_of, content):
+    message = {"role": "assistant", "content": content, "tool_calls": []}
+    with Service(lambda body: chat(message)) as server:
+        graded = judge_of(server).grade(ITEMS[0])
+    assert graded.evaluation is None and graded.score is None and "empty" in graded.evaluation_error
+
+
+def test_half_an_emoji_is_sent_kept_and_written(tmp_path, judge_of):
+    """A UnicodeEncodeError: when the question's hash was taken, and again when the verdict was written."""
+    half = json.dumps("half of it: \ud83d")[1:-1]
+    raw = json.dumps(chat("@")).replace("@", half).encode()
+    with Service(lambda body: Refusal(200, raw)) as server:
+        judge = judge_of(server)
+        judge.grading = GradingOptions(max_invalid=1)
+        [graded] = grading.grade(judge, [TutorAnswer("Student: \ud83d?", "What?")], tmp_path / "j", description="x")
+    assert graded.raw_evaluation == "half of it: \ufffd"
+    graded.model_dump_json().encode()
+
+
+def test_bytes_that_are_no_utf8_cost_a_character_not_the_run(judge_of):
+    raw = json.dumps(chat("@")).encode().replace(b"@", json.dumps('{"note": "x"}').encode()[1:-1] + b"\xf0\x9f")
+    with Service(lambda body: Refusal(200, raw)) as server:
+        assert "\ufffd" in judge_of(server).grade(ITEMS[0]).raw_evaluation
+
+
+def test_asking_once_more_is_not_tried_where_the_prompt_is_too_long(tmp_path, judge_of):
+    """Each time with a longer prompt, three times."""
+    with FaultServer(lambda *_: "too long") as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation is None
+        assert len(server.bodies) == 1
