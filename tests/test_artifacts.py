@@ -1,11 +1,12 @@
 """Files that are whole when they exist, and their hashes."""
 
+import errno
 import hashlib
 import io
 
 import pytest
 
-from utils.artifacts import read_json, sha256, write_json
+from utils.artifacts import read_json, refuse_existing, sha256, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
@@ -48,3 +49,21 @@ def test_a_file_is_read_once_for_its_hash_until_it_changes(tmp_path, monkeypatch
     assert sha256(path) == sha256(path) == real(io.BytesIO(b"one"), "sha256").hexdigest() and len(reads) == 1
     path.write_bytes(b"other")
     assert sha256(path) == real(io.BytesIO(b"other"), "sha256").hexdigest()
+
+
+def test_a_folder_in_place_of_the_output_is_found_before_anything_is_paid(tmp_path):
+    """With --overwrite it was found when all was graded."""
+    for overwrite in (False, True):
+        with pytest.raises(IsADirectoryError, match="is a folder"):
+            refuse_existing(tmp_path, overwrite)
+
+
+def test_a_full_disk_names_the_file(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_json(tmp_path / "a.json", 1)
+    assert caught.value.errno == errno.ENOSPC and caught.value.filename == str(tmp_path / "a.json")
+    assert not list(tmp_path.iterdir())

@@ -26,8 +26,10 @@ def write_text(path: Path | str, text: str) -> None:
             os.fsync(f.fileno())
             Path(f.name).chmod(0o644)
             Path(f.name).replace(path)
-        except BaseException:
+        except BaseException as error:
             Path(f.name).unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:  # a full disk: say where
+                raise OSError(error.errno, error.strerror, str(path)) from None
             raise
 
 
@@ -45,6 +47,8 @@ def read_json(path: Path | str) -> Any:
 
 def refuse_existing(path: Path | str, overwrite: bool) -> None:
     """FileExistsError unless `path` is free or may be replaced: asked before anything expensive starts."""
+    if Path(path).is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the path of the file to write")
     if Path(path).exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; give another path, or --overwrite to replace it")
 
