@@ -82,7 +82,7 @@ class FakeBatches(FaultServer):
             if answers:
                 batch[kind] = f"{name}{kind[:3]}"
                 lines = [self.dumps(answer).encode() for answer in answers]
-                self.files[batch[kind]] = b"\n".join([*lines[:2], self.odd, *lines[2:]])
+                self.files[batch[kind]] = b"\n".join([*lines[:2], *filter(None, [self.odd]), *lines[2:]])
         batch["status"] = self.ending
         batch["request_counts"]["completed"] = len(good)
         if self.ending == "failed":

@@ -5,6 +5,7 @@ function of the request's body: it returns a body (or bytes) to send under HTTP 
 """
 
 import json
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,8 +23,13 @@ class Refusal:
     kind: str = "application/json"
 
 
+def question(body):
+    """What is asked, without the rubric that a client may have put before it."""
+    return body["messages"][-1]["content"].rpartition("\n\n")[2]
+
+
 def verdict(body):
-    return json.dumps(evaluation_of(body["messages"][-1]["content"]))
+    return json.dumps(evaluation_of(question(body)))
 
 
 def chat(message, finish_reason="stop", usage=USAGE, **fields):
@@ -185,11 +191,31 @@ def streaming(body):
     return Refusal(200, "\r\n\r\n".join(events), kind="text/event-stream")
 
 
+def gemma(body):
+    """A template without a system role, that wants user and assistant in turn: vLLM says 400, llama.cpp 500."""
+    roles = [message["role"] for message in body["messages"]]
+    if roles[0] == "system":
+        return error(400, "System role not supported", type="BadRequestError", param=None, code=400)
+    if roles != ["user", "assistant", "user", "assistant", "user"][: len(roles)]:
+        return error(500, "Conversation roles must alternate user/assistant/user/assistant/...", type="server_error")
+    return chat(verdict(body))
+
+
+def strict_thinker(body):
+    """Reasoning in a stream, and a list of parts in it."""
+    draft = '{"questions": "no"}'
+    deltas = [{"reasoning_content": f"Perhaps {draft}? "}, {"reasoning_content": "No."}, {"content": verdict(body)}]
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+    return Refusal(200, "\n\n".join(f"data: {json.dumps(chunk)}" for chunk in chunks), kind="application/json")
+
+
 SERVICES = {
     "OpenAI o4-mini, gpt-5": o4_mini, "DeepSeek chat": deepseek_chat, "DeepSeek reasoner": deepseek_reasoner,
     "thoughts in the text": qwen_in_text, "Mistral": mistral, "Mistral of 2024": old_mistral, "Magistral": magistral,
     "FastAPI": fastapi, "Groq": groq, "Gemini": gemini, "Together": together, "TGI": text_generation_inference,
     "parts under text/plain": llama_style, "event stream": streaming,
+    "Gemma's template": gemma, "thoughts in a stream": strict_thinker,
 }  # fmt: skip
 
 
@@ -223,11 +249,9 @@ class Service(FaultServer):
             self.send_bytes(data, answer.status, answer.headers, answer.kind)
 
 
-def one_at_a_time(seconds):
-    """A server with one slot: a request waits in the server's own queue until those before it are done."""
-    import threading
-
-    slot = threading.Lock()
+def one_at_a_time(seconds, slots=1):
+    """A server with one slot, or a few: a request waits in the server's own queue until there is room."""
+    slot = threading.Semaphore(slots)
 
     def replies(body):
         with slot:

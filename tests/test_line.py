@@ -46,6 +46,13 @@ def test_a_server_that_answers_one_at_a_time_is_waited_for():
         assert len(server.bodies) == 16 and max(server.hits.values()) == 1
 
 
+def test_a_service_that_works_on_four_of_sixty_four_is_waited_for():
+    """The last of them waits sixteen times as long as a reply takes."""
+    with Service(one_at_a_time(0.2, slots=4)) as server:
+        assert len(ask_many(server, 64, concurrency=64, deadline=1.0)) == 64
+        assert len(server.bodies) == 64
+
+
 def test_a_call_that_hangs_is_given_up_though_others_are_answered():
     """A clock that every answer sets back would never end."""
     with FaultServer(lambda n, _: "hang=20" if n == 0 else None, latency=0.05) as server:

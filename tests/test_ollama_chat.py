@@ -221,3 +221,11 @@ def test_a_server_that_shows_nothing_of_a_model_is_taken_as_it_is():
         chat = OllamaChat(server.host, "llama3")
         chat.check()
         assert chat.model_context is None and chat.think is None
+
+
+def test_the_address_of_a_web_page_is_said_at_once(monkeypatch):
+    from fake_services import Refusal, Service
+
+    page = Refusal(200, "<html><title>Open WebUI</title>", kind="text/html")
+    with Service(lambda body: page, model_list=page) as server, pytest.raises(JudgeError, match="Open WebUI"):
+        OllamaChat(server.url.removesuffix("/v1"), "llama3").check()

@@ -7,7 +7,7 @@ from fake_services import SERVICES, Refusal, Service, chat, error, verdict
 from fault_server import FaultServer, evaluation_of
 
 from utils.clients import retry
-from utils.clients.chat import JudgeError
+from utils.clients.chat import JudgeError, JudgeUnavailable
 from utils.judges import flags as judges
 from utils.judges import grading
 from utils.judges.judge import GradingOptions
@@ -245,3 +245,27 @@ def test_asking_once_more_is_not_tried_where_the_prompt_is_too_long(tmp_path, ju
     with FaultServer(lambda *_: "too long") as server:
         assert judge_of(server).grade(ITEMS[0]).evaluation is None
         assert len(server.bodies) == 1
+
+
+def test_a_bad_reply_is_asked_about_in_turns_that_alternate(judge_of):
+    """An empty reply left two messages of the user in a row, which some templates refuse."""
+    from fake_services import gemma
+
+    empty = [chat("")]
+    with Service(lambda body: empty.pop() if empty and len(body["messages"]) == 1 else gemma(body)) as server:
+        verdict = judge_of(server).grade(ITEMS[0])
+        assert verdict.evaluation and verdict.details["attempts"] == 2
+        assert [m["role"] for m in server.bodies[-1]["messages"]] == ["user"]
+
+
+def test_the_address_of_the_chat_itself_is_refused(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/chat/completions")
+    with pytest.raises(ValueError, match="without /chat/completions"):
+        judges.make_judge(["openai", "none", "judge-1"], TEMPLATE)
+
+
+def test_the_list_of_models_asks_to_wait(monkeypatch, judge_of):
+    """Exit code 3, `nobody answers`, of a server that said when to come back."""
+    busy = Refusal(429, {"error": {"message": "too many requests"}}, {"Retry-After": "7200"})
+    with Service(lambda body: busy, model_list=busy) as server, pytest.raises(JudgeUnavailable, match="left alone"):
+        judge_of(server).check()

@@ -11,7 +11,7 @@ from utils.clients.refusals import RejectedParameter
 FORMS: dict[str, tuple[Any, ...]] = {
     "max_tokens": ("max_completion_tokens", None), "max_completion_tokens": (None,),
     "response_format": ({"type": "json_object"}, None), "format": (["json"], None),
-    "top_logprobs": (5, None), "think": (None,),
+    "top_logprobs": (5, None), "think": (None,), "roles": ("user and assistant in turn",),
 }  # fmt: skip
 for _name in (
     "temperature", "seed", "logprobs", "n", "top_k", "top_p", "min_p", "repetition_penalty", "truncate", "shift",
@@ -33,6 +33,8 @@ class Abilities:
     def adjusted(self, request: dict[str, Any], room: int) -> dict[str, Any]:
         """The request as the service takes it, with `room` tokens for thoughts."""
         request = {name: value + room if name in CAPS else value for name, value in request.items()}
+        if "roles" in self.changed:
+            request["messages"] = alternating(request["messages"])
         for name, form in self.changed.items():
             if name in request:
                 value = request.pop(name)
@@ -42,26 +44,21 @@ class Abilities:
                     request[name] = form[0] if isinstance(form, list) else form
         return request
 
-    def learn(self, rejected: RejectedParameter, sent: dict[str, Any], room: int) -> None:
+    def learn(self, rejected: RejectedParameter, request: dict[str, Any], sent: dict[str, Any], room: int) -> None:
         """Remember another form of what was rejected; JudgeError if there is none.
 
-        `sent` is the request that was refused, `room` its room for thoughts: if its form is no longer the present one,
-        another call has learnt the same meanwhile.
+        `sent` is the request that was refused, as it was adjusted: if it would be sent otherwise by now, another call
+        has learnt the same meanwhile.
         """
         name = rejected.name
+        if self.adjusted(request, room) != sent:
+            return
         if room and name in CAPS and not rejected.unknown:  # more tokens than the service gives
             self.most = min(self.most, room // 2)
             self.room = min(self.room, self.most)
             return
         forms = FORMS[name]
-        if name in self.changed:
-            before = self.changed[name]
-            current = before[0] if isinstance(before, list) else before
-            if sent.get(name) != current:
-                return
-            rest = forms[forms.index(before) + 1 :] if before in forms else ()
-        else:
-            rest = forms
+        rest = forms[forms.index(self.changed[name]) + 1 :] if name in self.changed else forms
         if not rest:
             raise JudgeError(f"{self.name}: {rejected}") from None
         form = None if rejected.unknown and not isinstance(rest[0], str) else rest[0]
@@ -75,3 +72,15 @@ class Abilities:
             self.room = more
             logging.info("%s thinks before it answers: it is given %d tokens for that", self.name, more)
         return more
+
+
+def alternating(messages: list[dict]) -> list[dict]:
+    """The messages as user and assistant in turn: what the system says, the user says first."""
+    turns: list[dict] = []
+    for message in messages:
+        role = "assistant" if message["role"] == "assistant" else "user"
+        if turns and turns[-1]["role"] == role:
+            turns[-1] = {"role": role, "content": f"{turns[-1]['content']}\n\n{message['content']}"}
+        else:
+            turns.append({"role": role, "content": message["content"]})
+    return turns

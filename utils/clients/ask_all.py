@@ -1,5 +1,6 @@
 """Asking many things at once: in parallel, with progress, each reply in a journal as soon as it arrives."""
 
+import errno
 import logging
 import threading
 import time
@@ -69,7 +70,7 @@ def run_all(
                 threading.Thread(target=serve, name=f"{unit} {started}", daemon=True).start()
             except RuntimeError as error:  # the system gives no more threads
                 if not started:
-                    raise
+                    raise OSError(errno.EAGAIN, f"the system gives this program no thread ({error})") from None
                 logging.warning("%d calls at once instead of %d (%s)", started, concurrency, error)
                 break
         with tqdm(total=len(work), desc=description, unit=unit) as bar:

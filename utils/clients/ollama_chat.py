@@ -45,19 +45,21 @@ class OllamaChat(Service):
     def check(self) -> None:
         """The server answers and has the model, which is pulled if not; learns its context, and whether it thinks."""
         try:
-            tags = self.line.run(lambda: self.explained(self._get("GET", "/api/tags"), {}), CHECK_BUDGET)
+            tags = self.line.run(lambda: self.checked(self._get("GET", "/api/tags")), CHECK_BUDGET)
         except JudgeUnavailable as error:
             if error.busy:
                 raise
             raise JudgeError(f"no Ollama server answers: {error}") from error
         models = tags.get("models") if isinstance(tags, dict) else None
-        if full_name(self.name) not in {full_name(str(one.get("model") or one.get("name"))) for one in models or []}:
+        names = [str(one.get("model") or one.get("name")) for one in models or [] if isinstance(one, dict)]
+        if full_name(self.name) not in map(full_name, names):
             if not self.pull:
                 raise JudgeError(
                     f"the Ollama server has no model {self.name!r}: run `ollama pull {self.name}`, or drop --no-pull"
                 )
             self._pull()
-        shown = self.line.run(lambda: self.explained(self._get("POST", "/api/show", model=self.name), {}), CHECK_BUDGET)
+        shown = self.line.run(lambda: self.checked(self._get("POST", "/api/show", model=self.name)), CHECK_BUDGET)
+        shown = shown if isinstance(shown, dict) else {}
         sizes = [size for name, size in (shown.get("model_info") or {}).items() if name.endswith(".context_length")]
         self.model_context = int(sizes[0]) if sizes else None
         self.think = how_to_think(shown)

@@ -27,6 +27,8 @@ class OpenAIChat(Service):
         address = checked_address(address or os.environ.get("OPENAI_BASE_URL") or OPENAI, origin)
         if "://" not in address:
             raise ValueError(f"{origin}: {address} lacks http:// or https://")
+        if address.rstrip("/").endswith("/chat/completions"):
+            raise ValueError(f"{origin}: give the address without /chat/completions: {address}")
         self.key = read_key(key, "--server" if origin == "--server" else "--judge-llm")
         import openai
 
@@ -118,10 +120,7 @@ class OpenAIChat(Service):
         return [str(model["id"]) for model in models or [] if isinstance(model, dict) and model.get("id")]
 
     async def _trial(self) -> None:
-        try:
-            await self.ask(chat_request(self.name, TRIAL, 0, 0, 16, None, False))
-        except WebPage as page:
-            raise JudgeError(f"{self.server} is not the address of an API; does it end in /v1? ({page})") from None
+        await self.checked(self.ask(chat_request(self.name, TRIAL, 1, 0, 16, None, False)))
 
     def _checked(self, call: Any, budget: float) -> Any:
         try:

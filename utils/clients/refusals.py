@@ -20,10 +20,16 @@ TOO_LONG = re.compile(
 FILTER = re.compile(r"content.?filter|content.?policy|data_inspection|responsibleai|moderation", re.IGNORECASE)
 # Other words for a parameter of ours.
 ALSO_CALLED = {
-    "response_format": r"response.?format|json.?schema|json.?object|json.?mode|structured.?output|guided|'json'",
+    "response_format": r"(response|json).?(format|schema|object|mode)|structured.?output|guided|'json'",
     "logprobs": r"log.?prob", "max_tokens": r"max.?tokens", "format": r"\.format\b|\bformat\b|grammar|schema",
     "think": r"\bthink",
 }  # fmt: skip
+# The templates of Gemma and of the first Mistrals know no system message, and want the roles to alternate.
+ROLES = re.compile(
+    r"system (role|message|prompt)s?\b.{0,30}(not|n't|un)|only user.{0,30}roles|roles? must alternate|"
+    r"does not support system",
+    re.IGNORECASE,
+)
 UNKNOWN = re.compile(  # the parameter itself, not its value
     r"unsupported_parameter|extra_forbidden|unknown_parameter|unknown (name|field|parameter)|extra inputs|unrecognized|"
     r"property .* is unsupported",
@@ -67,8 +73,9 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
     if status not in PASSING and status != 401 and ("context" in words or TOO_LONG.search(text)):
         return BadPrompt("context_length", text)
     if status is None or status in PASSING or (status >= 500 and status != 501):
-        # A server that cannot read a value may call it its own failure.
-        if status == 500 and "unmarshal" in text and (rejected := rejection(complaint, sent, changeable)):
+        # A server that cannot read a value, or write a prompt by its template, may call it its own failure.
+        mine = status == 500 and ("unmarshal" in text or ROLES.search(text))
+        if mine and (rejected := rejection(complaint, sent, changeable)):
             return rejected
         return Transient(str(complaint), pause=complaint.pause, busy=status in (429, 503, 529))
     if status == 401:
@@ -91,6 +98,8 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
 
 def rejection(complaint: Complaint, sent: Mapping[str, Any], changeable: Mapping) -> RejectedParameter | None:
     """The parameter that a complaint is about, if it is one that was sent and may be changed."""
+    if len(sent.get("messages", ())) > 1 and ROLES.search(complaint.message):
+        return RejectedParameter("roles", complaint.message)
     mine = [name for name in changeable if name in sent]
     text = complaint.message
     pointed = [name.split(".")[0].split("[")[0] for name in complaint.names]

@@ -8,10 +8,11 @@ from typing import Any
 from utils.clients.abilities import FORMS, Abilities
 from utils.clients.chat import JudgeError, Reply
 from utils.clients.refusals import BadPrompt, Doubtful, RejectedParameter, explain
-from utils.clients.reply import Complaint, whole
+from utils.clients.reply import Complaint, WebPage, whole
 from utils.clients.retry import Line
 
-TRIAL = [{"role": "user", "content": "Hello"}]  # a prompt that no service refuses
+# A prompt that no service refuses; some want to read the word JSON where they are to write it.
+TRIAL = [{"role": "user", "content": "Hello! Reply with a small JSON object."}]
 TRUST = 60.0  # seconds for which an answer to it tells that the service answers
 
 
@@ -44,7 +45,7 @@ class Service(ABC):
             try:
                 replies = await self.explained(self.post(sent), sent)
             except RejectedParameter as rejected:
-                self.abilities.learn(rejected, sent, room)
+                self.abilities.learn(rejected, request, sent, room)
                 room = min(room, self.abilities.most)
             except BadPrompt as bad:
                 if bad.reason != "context_length" or not room:
@@ -59,6 +60,13 @@ class Service(ABC):
                 if more == room:
                     return [self.recorded(reply, room) for reply in replies]
                 room = more
+
+    async def checked(self, call: Any) -> Any:
+        """The call's result; a web page at once as what it is: asked again, it would be the same."""
+        try:
+            return await self.explained(call, {})
+        except WebPage as page:
+            raise JudgeError(f"{self.server} is not the address of an API; does it end in /v1? ({page})") from None
 
     async def explained(self, call: Any, sent: dict[str, Any]) -> Any:
         """The call's result; a complaint as what it means."""
