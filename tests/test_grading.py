@@ -16,7 +16,7 @@ from utils.clients import retry
 from utils.clients.ask_all import ask_all
 from utils.clients.chat import JudgeError, JudgeUnavailable, question_key
 from utils.errors import BadInput
-from utils.journal import key_of
+from utils.journal import Journal, key_of
 from utils.judges import flags as judges
 from utils.judges import grading
 from utils.judges.judge import GradingOptions
@@ -363,16 +363,16 @@ def test_the_same_server_with_a_slash_is_the_same_server(tmp_path, judge_of, mon
         assert len(server.bodies) == 6
 
 
-def test_a_question_has_the_key_that_it_always_had(judge_of):
+def test_a_question_has_the_key_that_it_always_had(tmp_path, judge_of):
     """A journal of the version before would have been paid for again."""
     with FaultServer() as server:
         judge = judge_of(server)
     item = items_of(1)[0]
     settings = {"judge": "openai", "model": "judge-1", "server": server.url}
     options = {"temperature": 0.2, "seed": 0, "max_tokens": 300, "schema": Evaluation.model_json_schema()}
-    assert question_key(judge.chat, judge.messages(item), 0, judge.options(item), {}) == key_of(
-        settings, judge.messages(item), 0, options
-    )
+    with Journal(tmp_path / "j") as journal:
+        key = question_key(judge.chat, judge.messages(item), 0, judge.options(item), journal)
+    assert key == key_of(settings, judge.messages(item), 0, options)
 
 
 @pytest.mark.parametrize("value", ['"text"', "null", '{"raw": "x"}', '{"text": null}', "[1]"])

@@ -82,17 +82,19 @@ def ask(
     sample: int = 0,
     distil: Callable[[Reply], Reply] = lambda reply: reply,
     cap: int | None = None,
+    key: str = "",
     **options: Any,
 ) -> Reply:
     """The reply from the journal, or else from the chat and into the journal; `distil` is applied before it is kept.
 
     `sample` tells questions apart that are asked several times in the very same words. `cap` is sent as `max_tokens`
     in place of the one in `options`, which the question is kept under: a whole reply is the same with more room.
+    `key` saves making it, where the caller has it (`question_key`).
     """
     sent = options if cap is None else options | {"max_tokens": cap}
     if journal is None:
         return distil(chat.complete(messages, **sent))
-    key = question_key(chat, messages, sample, options, journal)
+    key = key or question_key(chat, messages, sample, options, journal)
     return reply_of_entry(journal.once(key, lambda: entry_of(distil(chat.complete(messages, **sent)))), journal)
 
 
@@ -103,7 +105,7 @@ def question_key(chat: Chat, messages: list[dict], sample: int, options: dict, j
     """
     key = key_of(chat.settings, messages, sample, options)
     server = chat.settings.get("server")
-    if key not in journal and server and not server.endswith("/"):
+    if journal.kept and key not in journal and server and not server.endswith("/"):
         former = key_of(chat.settings | {"server": f"{server}/"}, messages, sample, options)
         return former if former in journal else key
     return key

@@ -141,6 +141,8 @@ def reply_of(message: Any, finish_reason: Any, details: Mapping[str, Any], logpr
 
 def without_thoughts(text: str) -> tuple[str, str]:
     """(the answer, the thoughts before it). Thoughts without an end have no answer after them."""
+    if not {"<", "[", "◁"} & set(text):  # most replies
+        return text, ""
     closed = list(CLOSING.finditer(text))
     at = closed[-1].end() if closed else 0
     thoughts, rest = text[:at], text[at:]

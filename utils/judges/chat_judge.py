@@ -82,12 +82,12 @@ class ChatJudge:
         messages = first
         for attempt in range(MAX_ATTEMPTS):
             options = self.options(item, attempt)
-            if journal is not None:
-                key = question_key(self.chat, messages, item.sample, options, journal)
-                kept += [key] if key in journal.kept else []
+            key = "" if journal is None else question_key(self.chat, messages, item.sample, options, journal)
+            if journal is not None and key in journal.kept:
+                kept.append(key)
             reply = ask(
                 self.chat, messages, journal, sample=item.sample, distil=self.distil, cap=self.grading.max_tokens,
-                **options,
+                key=key, **options,
             )  # fmt: skip
             usage = {name: usage[name] + reply.details.get("usage", {}).get(name, 0) for name in usage}
             cost += price_list.cost(reply.details, self.price) if self.price else 0.0
