@@ -39,17 +39,17 @@ def ask_many(server, questions, *, concurrency=8, deadline=1.0, budget=2.0):
 
 
 def test_a_server_that_answers_one_at_a_time_is_waited_for():
-    """Eight calls at once, each as long as a third of the deadline: those at the end of the server's queue timed out,
+    """Eight calls at once, each as long as a fifth of the deadline: those at the end of the server's queue timed out,
     were asked again, and what the server computed for them was thrown away."""
     with Service(one_at_a_time(0.3)) as server:
-        assert len(ask_many(server, 16)) == 16
+        assert len(ask_many(server, 16, deadline=1.5)) == 16
         assert len(server.bodies) == 16 and max(server.hits.values()) == 1
 
 
 def test_a_service_that_works_on_four_of_sixty_four_is_waited_for():
     """The last of them waits sixteen times as long as a reply takes."""
-    with Service(one_at_a_time(0.2, slots=4)) as server:
-        assert len(ask_many(server, 64, concurrency=64, deadline=1.0)) == 64
+    with Service(one_at_a_time(0.3, slots=4)) as server:
+        assert len(ask_many(server, 64, concurrency=64, deadline=2.0, budget=4.0)) == 64
         assert len(server.bodies) == 64
 
 
@@ -96,10 +96,10 @@ def test_a_rate_limit_below_the_budget_ends_no_run(header):
         assert len(server.bodies) < 24 * (3 if header else 8)
 
 
-def test_waiting_for_a_turn_counts_against_nothing(monkeypatch):
-    """One at once is what the server takes, each reply as long as the budget."""
-    with FaultServer(latency=0.3, limit=1) as server:
-        assert len(ask_many(server, 12, deadline=0.5, budget=0.4)) == 12
+def test_waiting_for_a_turn_counts_against_nothing():
+    """One at once is what the server takes: the last one is asked after three times the budget."""
+    with FaultServer(latency=0.15, limit=1) as server:
+        assert len(ask_many(server, 20, deadline=1.0, budget=1.0)) == 20
 
 
 def test_first_come_first_served():
@@ -278,3 +278,15 @@ def test_a_full_disk_ends_with_4_the_path_and_the_command(tmp_path):
         before = len(server.bodies)
         again = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
         assert again.returncode == 0 and len(server.bodies) - before == 40 - kept
+
+
+def test_a_second_ctrl_c_ends_at_once(tmp_path):
+    with FaultServer(latency=60) as server:
+        process = child(server, tmp_path / "j", 40)
+        wait_until(lambda: server.hits.total() >= 8)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=5)
+    assert process.returncode == 130 and "Traceback" not in errors and "calls in flight" in errors

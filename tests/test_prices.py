@@ -28,7 +28,16 @@ def test_own_prices_go_first_and_bad_ones_are_named(tmp_path):
     path = tmp_path / "prices.json"
     path.write_text(json.dumps({"gpt-4o": {"prompt": 1, "cached": 1, "completion": 1}}))
     assert prices.price_of(settings("gpt-4o", server="http://other"), path).completion == 1
-    for bad in ("[]", "{", '{"gpt-4o": {"prompt": 1}}', '{"gpt-4o": {"prompt": "1", "cached": 1, "completion": 1}}'):
+    bad_numbers = ("NaN", "-1", "Infinity")  # a cost of NaN was found when the verdicts were written
+    numbers = [f'{{"gpt-4o": {{"prompt": {one}, "cached": 1, "completion": 1}}}}' for one in bad_numbers]
+    numbers.append('{"gpt-4o": {"prompt": 1, "cached": 1, "completion": 1, "context": "128k"}}')
+    for bad in (
+        *numbers,
+        "[]",
+        "{",
+        '{"gpt-4o": {"prompt": 1}}',
+        '{"gpt-4o": {"prompt": "1", "cached": 1, "completion": 1}}',
+    ):
         path.write_text(bad)
         with pytest.raises(ValueError, match=r"prices\.json"):
             prices.price_of(settings("gpt-4o"), path)

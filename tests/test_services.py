@@ -65,6 +65,7 @@ def test_thoughts_are_given_room_and_what_was_learnt_is_recorded(judge_of):
         judge = judge_of(server)
         verdict = judge.grade(ITEMS[0])
         judge.grade(ITEMS[1])
+    assert verdict.details["usage"]["completion_tokens"] == 300 + 40  # those of the thoughts that were cut too
     assert server.bodies[-1]["max_completion_tokens"] == 300 + 4096 and "temperature" not in server.bodies[-1]
     assert verdict.details["changed_parameters"] == {"max_tokens": "max_completion_tokens", "temperature": None}
     assert verdict.details["room_for_thoughts"] == 4096
@@ -140,6 +141,9 @@ def test_one_prompt_that_is_refused_is_invalid_and_the_run_goes_on(tmp_path, jud
         (error(403, "Country, region, or territory not supported"), "refuses the key"),
         (error(400, "Your credit balance is too low to access the API"), "credit balance"),
         (error(402, "Insufficient Balance"), "no credit"),
+        (Refusal(200, {"error": {"message": "Invalid API key", "type": "invalid_request_error"}}), "refuses the key"),
+        (Refusal(200, {"error": "model 'judge-1' not found"}), "no model"),
+        (Refusal(200, {"error": {"message": "nonsense", "type": "invalid_request_error"}}), "nonsense"),
         (Refusal(200, {"error": {"message": "Insufficient credits", "code": 402}}), "no credit"),
         (Refusal(404, {"detail": "Not Found"}), "not the address of an API"),
         (Refusal(405, "Method Not Allowed", kind="text/plain"), "does it end in /v1"),
@@ -151,6 +155,53 @@ def test_what_is_refused_for_all_stops_at_once(judge_of, refusal, word):
         with pytest.raises(JudgeError, match=word):
             judge_of(server).grade(ITEMS[0])
         assert len(server.bodies) <= 2
+
+
+@pytest.mark.parametrize(
+    "refusal, sent",
+    [
+        (error(400, "Unrecognized request argument supplied: seed", type="invalid_request_error"), "seed"),
+        (Refusal(500, {"error": "create_completion() got an unexpected keyword argument 'seed'"}), "seed"),
+        (Refusal(400, "json_schema is not supported", kind="text/plain"), "response_format"),
+        (Refusal(422, {"detail": "response_format: structured output is not available"}), "response_format"),
+        (Refusal(501, {"error": {"message": "response_format not implemented"}}), "response_format"),
+        (Refusal(500, {"error": {"message": "failed to parse grammar", "code": 500}}), "response_format"),
+        (error(400, "`temperature` must be strictly positive", type="validation"), "temperature"),
+    ],
+)
+def test_a_parameter_that_is_named_in_words_alone_is_sent_otherwise(judge_of, refusal, sent):
+    """Each server has its own words, and some call it their own failure: exit code 3, or asked again for 10 minutes."""
+    with Service(lambda body: refusal if sent in body else chat(verdict(body))) as server:
+        judge = judge_of(server)
+        assert judge.grade(ITEMS[0]).evaluation and judge.grade(ITEMS[1]).evaluation
+        assert sent not in server.bodies[-1] and len(server.bodies) <= 4
+
+
+def test_the_cap_under_its_other_name_is_understood(judge_of):
+    """`max_tokens is too large`, of a request that has max_completion_tokens."""
+
+    def small(body):
+        if "max_tokens" in body:
+            return error(400, "Unsupported parameter: 'max_tokens'", param="max_tokens", code="unsupported_parameter")
+        if body["max_completion_tokens"] > 4096:
+            return error(400, "max_tokens is too large: 4396", param="max_tokens", code="invalid_value")
+        return chat("", "length") if body["max_completion_tokens"] < 1000 else chat(verdict(body))
+
+    with Service(small) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation
+        assert server.bodies[-1]["max_completion_tokens"] == 300 + 2048
+
+
+def test_json_that_the_server_read_and_text_without_a_message_are_replies(judge_of):
+    def parsed(body):
+        return chat({"role": "assistant", "content": json.loads(verdict(body))})
+
+    def completion(body):
+        return {"choices": [{"index": 0, "text": verdict(body), "finish_reason": "stop"}]}
+
+    for replies in (parsed, completion):
+        with Service(replies) as server:
+            assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ They count for any server; the table below only for OpenAI's own.
 """
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,8 +66,11 @@ def read_prices(path: Path | str) -> dict[str, Price]:
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: not a price table ({error}); see the head of utils/clients/prices.py") from error
     for name, price in table.items():
-        if not all(isinstance(number, int | float) for number in (price.prompt, price.cached, price.completion)):
+        numbers = (price.prompt, price.cached, price.completion)
+        if not all(isinstance(one, int | float) and math.isfinite(one) and one >= 0 for one in numbers):
             raise ValueError(f"{path}: the prices of {name} must be numbers, in dollars per million tokens")
+        if price.context is not None and not (isinstance(price.context, int) and price.context > 0):
+            raise ValueError(f"{path}: the context of {name} must be a number of tokens")
     return table
 
 

@@ -20,8 +20,9 @@ TOO_LONG = re.compile(
 FILTER = re.compile(r"content.?filter|content.?policy|data_inspection|responsibleai|moderation", re.IGNORECASE)
 # Other words for a parameter of ours.
 ALSO_CALLED = {
-    "response_format": r"(response|json).?(format|schema|object|mode)|structured.?output|guided|'json'",
-    "logprobs": r"log.?prob", "max_tokens": r"max.?tokens", "format": r"\.format\b|\bformat\b|grammar|schema",
+    "response_format": r"(response|json).?(format|schema|object|mode)|structured.?output|guided|grammar|'json'",
+    "logprobs": r"log.?prob", "max_tokens": r"max.?tokens",
+    "max_completion_tokens": r"max.?(completion.?)?tokens", "format": r"\.format\b|\bformat\b|grammar|schema",
     "think": r"\bthink",
 }  # fmt: skip
 # The templates of Gemma and of the first Mistrals know no system message, and want the roles to alternate.
@@ -29,6 +30,15 @@ ROLES = re.compile(
     r"system (role|message|prompt)s?\b.{0,30}(not|n't|un)|only user.{0,30}roles|roles? must alternate|"
     r"does not support system",
     re.IGNORECASE,
+)
+CANNOT = re.compile(r"support|unknown|unexpected|unrecognized|unmarshal|grammar|not implemented|invalid", re.IGNORECASE)
+# The status that an error means which comes under HTTP 200 without one.
+IMPLIED = (
+    (401, r"invalid.?api.?key|incorrect api key|authentication|unauthorized"),
+    (404, r"model.{0,20}(not.?found|does not exist)|no such model|unknown model"),
+    (429, r"rate.?limit|too many requests|throttl"),
+    (503, r"overloaded|capacity|busy|unavailable"),
+    (400, r"invalid.?request|bad.?request|validation"),
 )
 UNKNOWN = re.compile(  # the parameter itself, not its value
     r"unsupported_parameter|extra_forbidden|unknown_parameter|unknown (name|field|parameter)|extra inputs|unrecognized|"
@@ -67,14 +77,16 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
 
     `sent` is the request that was refused, `changeable` has the parameters that may be sent otherwise or not at all.
     """
-    status, text, words = complaint.status, complaint.message, complaint.words.lower()
+    text, words = complaint.message, complaint.words.lower()
+    said = f"{words} {text}"
+    status = complaint.status or next((code for code, sign in IMPLIED if re.search(sign, said, re.IGNORECASE)), None)
     if status == 402 or any(word in words for word in NO_CREDIT):
         return JudgeError(f"{name}: the account has no credit left ({text})", status)
     if status not in PASSING and status != 401 and ("context" in words or TOO_LONG.search(text)):
         return BadPrompt("context_length", text)
     if status is None or status in PASSING or (status >= 500 and status != 501):
         # A server that cannot read a value, or write a prompt by its template, may call it its own failure.
-        mine = status == 500 and ("unmarshal" in text or ROLES.search(text))
+        mine = status == 500 and (CANNOT.search(text) or ROLES.search(text))
         if mine and (rejected := rejection(complaint, sent, changeable)):
             return rejected
         return Transient(str(complaint), pause=complaint.pause, busy=status in (429, 503, 529))
@@ -82,7 +94,7 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
         return JudgeError(f"{server} refuses the key ({complaint})", status)
     if 300 <= status < 400:
         return JudgeError(f"{server} redirects elsewhere (HTTP {status}): give its own address", status)
-    if FILTER.search(f"{words} {text}") and status in (400, 403, 422):
+    if FILTER.search(said) and status in (400, 403, 422):
         return BadPrompt("content_filter", text)
     if status in REJECTING and (rejected := rejection(complaint, sent, changeable)):
         return rejected

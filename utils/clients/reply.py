@@ -111,7 +111,8 @@ def replies_of(body: Any) -> list[Reply]:
     for choice in choices:
         if choice.get("error"):
             raise complaint_of(choice)
-        if not choice.get("message"):
+        choice.setdefault("message", choice.get("text"))  # as older servers complete a prompt
+        if not choice["message"]:
             raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
     details = {
         "model": body.get("model"), "system_fingerprint": body.get("system_fingerprint"), "usage": usage_of(body)
@@ -196,6 +197,8 @@ def _split(content: Any) -> tuple[str, str]:
     if content.get("type") in THOUGHT_PARTS or content.get("thought") is True:
         inner = next((content[name] for name in (*THOUGHT_FIELDS, "text", "content") if content.get(name)), "")
         return "", "".join(_split(inner))
+    if content and not {"type", "text", "content"} & content.keys():  # the reply's JSON, read by the server
+        return json.dumps(content), ""
     return _split(content.get("text") or content.get("content"))
 
 

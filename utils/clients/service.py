@@ -2,6 +2,8 @@
 
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +41,7 @@ class Service(ABC):
         "content_filter" or "refused"; `details["error"]` has its words.
         """
         request = {**request, "messages": [{**one, "content": whole(one["content"])} for one in request["messages"]]}
-        room = self.abilities.room
+        room, lost = self.abilities.room, Counter()
         while True:
             sent = self.abilities.adjusted(request, room)
             try:
@@ -58,8 +60,9 @@ class Service(ABC):
             else:
                 more = self.abilities.more_room(room) if any(map(crowded_out, replies)) else room
                 if more == room:
-                    return [self.recorded(reply, room) for reply in replies]
+                    return [self.recorded(reply, room, lost) for reply in replies]
                 room = more
+                lost.update(replies[0].details["usage"])  # thoughts without an answer are paid for too
 
     async def checked(self, call: Any) -> Any:
         """The call's result; a web page at once as what it is: asked again, it would be the same."""
@@ -85,9 +88,11 @@ class Service(ABC):
             self._tried = time.monotonic()
         return True
 
-    def recorded(self, reply: Reply, room: int = 0) -> Reply:
-        """The reply with what was sent otherwise than asked."""
+    def recorded(self, reply: Reply, room: int = 0, lost: Mapping[str, int] | None = None) -> Reply:
+        """The reply with what was sent otherwise than asked, and the tokens that were lost on the way to it."""
         details = dict(reply.details)
+        if lost:
+            details["usage"] = {name: tokens + lost[name] for name, tokens in details["usage"].items()}
         if self.abilities.changed:
             details["changed_parameters"] = dict(self.abilities.changed)
         if room:
