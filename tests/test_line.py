@@ -290,3 +290,15 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=5)
     assert process.returncode == 130 and "Traceback" not in errors and "calls in flight" in errors
+
+
+def test_a_worker_that_is_ended_says_nothing(tmp_path):
+    """Each process that was forked, a data loader's or a server's, would write a traceback of a KeyboardInterrupt."""
+    code = (
+        f"import multiprocessing, sys, time; sys.path[:0] = [{str(TESTS.parent)!r}]; from utils import cli\n"
+        "def main():\n    p = multiprocessing.get_context('fork').Process(target=time.sleep, args=(60,))\n"
+        "    p.start(); time.sleep(0.3); p.terminate(); p.join(); print(p.exitcode)\n"
+        "cli.run(main, lambda: cli.make_parser('x').parse_args([]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and done.stderr == "" and done.stdout.strip() == "143"

@@ -8,6 +8,7 @@ from fault_server import FaultServer, evaluation_of
 
 from utils.clients import retry
 from utils.clients.chat import JudgeError, JudgeUnavailable
+from utils.clients.reply import without_thoughts
 from utils.judges import flags as judges
 from utils.judges import grading
 from utils.judges.judge import GradingOptions
@@ -320,3 +321,22 @@ def test_the_list_of_models_asks_to_wait(monkeypatch, judge_of):
     busy = Refusal(429, {"error": {"message": "too many requests"}}, {"Retry-After": "7200"})
     with Service(lambda body: busy, model_list=busy) as server, pytest.raises(JudgeUnavailable, match="left alone"):
         judge_of(server).check()
+
+
+@pytest.mark.parametrize(
+    "text, answer",
+    [
+        ("<think>a</think>\n\nWhat?", "What?"),
+        ("a\n</think>\nWhat?", "What?"),
+        ("<THINKING>a</THINKING>What?", "What?"),
+        ("<think>a</think>b</think>What?", "What?"),
+        ("<reasoning>\na\n</reasoning>\nWhat?", "What?"),
+        ("<think>a", ""),
+        (" <analysis>a", ""),
+        ("What does <analysis> mean here?", "What does <analysis> mean here?"),
+        ("Is a < b, and x[0] <= 1?", "Is a < b, and x[0] <= 1?"),
+        ("  What?\n", "  What?\n"),
+    ],
+)
+def test_thoughts_are_no_part_of_an_answer_and_code_is_no_thought(text, answer):
+    assert without_thoughts(text)[0] == answer

@@ -256,9 +256,11 @@ def end_on_signals() -> None:
 
     A signal that is ignored stays ignored: `nohup` asks for that.
     """
-    terminals = [file for file in (1, 2) if os.isatty(file)]
+    terminals, process = [file for file in (1, 2) if os.isatty(file)], os.getpid()
 
     def stop(number: int, _: Any) -> None:
+        if os.getpid() != process:  # a worker that was forked: whoever ends it wants no more than that
+            os._exit(128 + number)
         if number != signal.SIGTERM:  # what is written to a terminal that is gone would be an error
             for file in terminals:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), file)

@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,8 +34,8 @@ class Service(ABC):
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
         """Send the request, read the replies. Raises Complaint or Transient."""
 
-    async def ask(self, request: dict[str, Any]) -> list[Reply]:
-        """The replies to a request. What the service does not take is sent otherwise.
+    async def ask(self, request: dict[str, Any], post: Callable[[dict], Awaitable[list[Reply]]] | None = None) -> list:
+        """The replies to a request, sent by `post`. What the service does not take is sent otherwise.
 
         A prompt that it refuses has one reply, an empty one, whose finish_reason says why: "context_length",
         "content_filter" or "refused"; `details["error"]` has its words.
@@ -45,7 +45,7 @@ class Service(ABC):
         while True:
             sent = self.abilities.adjusted(request, room)
             try:
-                replies = await self.explained(self.post(sent), sent)
+                replies = await self.explained((post or self.post)(sent), sent)
             except RejectedParameter as rejected:
                 self.abilities.learn(rejected, request, sent, room)
                 room = min(room, self.abilities.most)
@@ -62,7 +62,7 @@ class Service(ABC):
                 if more == room:
                     return [self.recorded(reply, room, lost) for reply in replies]
                 room = more
-                lost.update(replies[0].details["usage"])  # thoughts without an answer are paid for too
+                lost.update(replies[0].details.get("usage", {}))  # thoughts without an answer are paid for too
 
     async def checked(self, call: Any) -> Any:
         """The call's result; a web page at once as what it is: asked again, it would be the same."""
@@ -92,7 +92,7 @@ class Service(ABC):
         """The reply with what was sent otherwise than asked, and the tokens that were lost on the way to it."""
         details = dict(reply.details)
         if lost:
-            details["usage"] = {name: tokens + lost[name] for name, tokens in details["usage"].items()}
+            details["usage"] = {name: tokens + lost[name] for name, tokens in details.get("usage", {}).items()}
         if self.abilities.changed:
             details["changed_parameters"] = dict(self.abilities.changed)
         if room:
