@@ -8,7 +8,7 @@ from fault_server import FaultServer, evaluation_of
 
 from utils.clients import retry
 from utils.clients.chat import JudgeError, JudgeUnavailable
-from utils.clients.reply import without_thoughts
+from utils.clients.thoughts import without_thoughts
 from utils.judges import flags as judges
 from utils.judges import grading
 from utils.judges.judge import GradingOptions

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from utils.clients import prices as price_list
 from utils.clients.chat import Chat, JudgeError, Reply, ask, question_key
-from utils.clients.reply import ending_of, without_thoughts
+from utils.clients.reply import ending_of
+from utils.clients.thoughts import without_thoughts
 from utils.errors import problems_of
 from utils.journal import Journal, key_of
 from utils.judges.expected import expected_values
