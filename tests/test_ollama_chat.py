@@ -16,7 +16,7 @@ HELLO = [{"role": "user", "content": "hello"}]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(retry, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("utils.clients.ollama_chat.CHECK_BUDGET", 0.5)
+    monkeypatch.setattr("utils.clients.ollama_chat.CHECK_BUDGET", 2.0)
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
 
 
