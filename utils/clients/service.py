@@ -52,7 +52,7 @@ class Service(ABC):
             except BadPrompt as bad:
                 if bad.reason != "context_length" or not room:
                     return [Reply("", bad.reason, {"error": str(bad)})]
-                room //= 4  # it may be the room for thoughts that is too much
+                room = room // 4 if room > 1024 else 0  # it may be the room for thoughts that is too much
             except Doubtful as doubtful:
                 if not self.moderated or request["messages"] == TRIAL or not await self._answers(request):
                     raise doubtful.fatal from None
