@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any
 
-from utils.clients.chat import JudgeError, Reply
+from utils.clients.chat import Reply
 from utils.clients.keys import redact
-from utils.clients.openai_chat import BadPrompt, OpenAIChat, RejectedParameter, chat_request
+from utils.clients.openai_chat import OpenAIChat, chat_request
+from utils.clients.reply import reply_of
 from utils.clients.retry import Transient
+from utils.clients.thoughts import without_thoughts
 
 
 def stream(
@@ -23,9 +25,12 @@ def stream(
     arrived: SimpleQueue[Reply | BaseException] = SimpleQueue()
     closed = threading.Event()
 
+    async def post(sent: dict[str, Any]) -> list[Reply]:
+        return [await _read(chat, sent, arrived, closed)]
+
     def ask() -> None:
         try:
-            arrived.put(chat.line.run(lambda: _attempt(chat, request, arrived, closed)))
+            arrived.put(chat.line.run(lambda: chat.ask(request, post))[0])
         except BaseException as error:  # it is raised where the reply is waited for
             arrived.put(error)
 
@@ -42,23 +47,13 @@ def stream(
         closed.set()
 
 
-async def _attempt(chat: OpenAIChat, request: dict[str, Any], arrived: SimpleQueue, closed: threading.Event) -> Reply:
+async def _read(chat: OpenAIChat, sent: dict[str, Any], arrived: SimpleQueue, closed: threading.Event) -> Reply:
     """One request: put the reply into `arrived` as it grows; return it whole."""
     import httpx
     import openai
 
     text, reason = "", None
-    while True:
-        sent = chat.adjusted(request)
-        try:
-            events = await chat.guarded(chat.client.chat.completions.create, **sent)
-            break
-        except BadPrompt as error:
-            return Reply("", error.reason)
-        except RejectedParameter as error:
-            if error.name not in sent:
-                raise JudgeError(f"{chat.name}: {error}") from None
-            chat.learn(error)
+    events = await chat.guarded(chat.client.chat.completions.create, **sent)
     try:
         async for event in events:
             if closed.is_set():
@@ -66,11 +61,11 @@ async def _attempt(chat: OpenAIChat, request: dict[str, Any], arrived: SimpleQue
             for choice in event.choices[:1]:
                 text += choice.delta.content or ""
                 reason = choice.finish_reason or reason
-            arrived.put(Reply(redact(text)))
+            arrived.put(Reply(redact(without_thoughts(text)[0])))
     except (httpx.HTTPError, openai.APIError) as error:
         raise Transient(f"the answer broke off ({redact(error)})") from None
     finally:
         await events.close()
     if reason is None:
         raise Transient("the answer broke off")
-    return Reply(redact(text), reason)
+    return reply_of({"content": text}, reason, {})
