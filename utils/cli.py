@@ -9,13 +9,15 @@ import os
 import re
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from utils.errors import BadInput
 from utils.prompts import INFERENCE_PROMPT, JUDGE_PROMPT
 
-BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 2, 3, 4, 130
+DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 DEFAULT_MODEL = "smollm2"
 ACTORS = {
@@ -241,7 +243,7 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
         sys.exit(_say(f"{redact(error)}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
     except JudgeError as error:
         sys.exit(_say(redact(error), STOPPED))
-    except (ValueError, OSError) as error:
+    except (BadInput, OSError) as error:
         if isinstance(error, OSError) and error.errno in NO_SPACE:
             said = f"{redact(error)}\nmake room; what was answered is kept; go on later with: {command_line()}"
             sys.exit(_say(said, RESUMABLE))
@@ -249,6 +251,10 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     except KeyboardInterrupt as stop:
         by = str(stop) or "Ctrl-C"
         sys.exit(_say(f"stopped by {by}; what was answered is kept; go on with: {command_line()}", INTERRUPTED))
+    except Exception:
+        print(redact(traceback.format_exc()), file=sys.stderr, end="")
+        said = "this is a defect of the program, not of what you gave it: please report it with the lines above"
+        sys.exit(_say(f"{said}; what was answered is kept", DEFECT))
 
 
 def end_on_signals() -> None:

@@ -6,7 +6,8 @@ from pydantic import ValidationError
 class BadInput(ValueError):
     """Something that the user gave is wrong. The message is one line: which file, which row, what, what to do.
 
-    `cli.run` ends the program with this line and exit code 2, as with every ValueError.
+    `cli.run` ends the program with this line and exit code 2. Any other exception is a defect of ours: it keeps its
+    traceback.
     """
 
 

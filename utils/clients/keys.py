@@ -28,9 +28,9 @@ def read_key(word: str, flag: str = "--judge-llm") -> str:
         key, origin = word, "the key"
     key = key.strip()
     if not key:
-        raise ValueError(f"{flag}: {origin} is empty or not set")
+        raise BadInput(f"{flag}: {origin} is empty or not set")
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ValueError(f"{flag}: {origin} holds spaces, line breaks or non-ASCII characters: that is no key")
+        raise BadInput(f"{flag}: {origin} holds spaces, line breaks or non-ASCII characters: that is no key")
     if len(key) < SHORTEST:
         return key
     if origin == "the key" and key in sys.argv and key not in SECRETS:
@@ -81,21 +81,21 @@ def checked_address(address: str, flag: str) -> str:
     """The address, if it is http(s) and holds no credentials; ValueError otherwise. The scheme may be left out."""
     address = address.strip()
     if re.search(r"[\s'\"`<>\\]", address) or not address.isprintable():
-        raise ValueError(f"{flag}: the address holds quotes, spaces or line breaks: {address!r}")
+        raise BadInput(f"{flag}: the address holds quotes, spaces or line breaks: {address!r}")
     scheme, separator, rest = address.partition("://")
     try:
         parts = urlsplit(address if separator else f"http://{address}")
         parts.port  # noqa: B018 (it raises for a port that is none)
     except ValueError as error:
-        raise ValueError(f"{flag}: not an address ({error})") from None
+        raise BadInput(f"{flag}: not an address ({error})") from None
     if separator and scheme.lower() not in ("http", "https"):
-        raise ValueError(f"{flag}: the address must be http:// or https://, not {scheme}://")
+        raise BadInput(f"{flag}: the address must be http:// or https://, not {scheme}://")
     if separator and not rest.strip("/"):
-        raise ValueError(f"{flag}: {address} names no host")
+        raise BadInput(f"{flag}: {address} names no host")
     if parts.username is not None or parts.password is not None:
-        raise ValueError(f"{flag}: an address with a user name or password in it would end up in logs; give a key")
+        raise BadInput(f"{flag}: an address with a user name or password in it would end up in logs; give a key")
     if parts.query or parts.fragment or address.endswith(("?", "#")):
-        raise ValueError(
+        raise BadInput(
             f"{flag}: an address with `?` or `#` in it is not a server's address "
             "(Azure OpenAI has one without: https://NAME.openai.azure.com/openai/v1)"
         )

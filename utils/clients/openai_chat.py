@@ -10,6 +10,7 @@ from utils.clients.refusals import BadPrompt, Doubtful
 from utils.clients.reply import Complaint, WebPage, body_of, complaint_of, replies_of
 from utils.clients.retry import BUDGET, Transient, retry_after
 from utils.clients.service import TRIAL, Service
+from utils.errors import BadInput
 
 OPENAI = "https://api.openai.com/v1"
 DEADLINE = 180.0  # seconds for one call
@@ -26,9 +27,9 @@ class OpenAIChat(Service):
         origin = "--server" if address else "OPENAI_BASE_URL"
         address = checked_address(address or os.environ.get("OPENAI_BASE_URL") or OPENAI, origin)
         if "://" not in address:
-            raise ValueError(f"{origin}: {address} lacks http:// or https://")
+            raise BadInput(f"{origin}: {address} lacks http:// or https://")
         if address.rstrip("/").endswith("/chat/completions"):
-            raise ValueError(f"{origin}: give the address without /chat/completions: {address}")
+            raise BadInput(f"{origin}: give the address without /chat/completions: {address}")
         self.key = read_key(key, "--server" if origin == "--server" else "--judge-llm")
         import openai
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from utils.errors import BadInput
 from utils.records import TutorAnswer
 
 USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
@@ -60,17 +61,17 @@ def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price 
 
 
 def read_prices(path: Path | str) -> dict[str, Price]:
-    """A file of one's own prices; ValueError names the file and what is wrong."""
+    """A file of one's own prices; BadInput names the file and what is wrong."""
     try:
         table = {name: Price(**fields) for name, fields in json.loads(Path(path).read_text(encoding="utf-8")).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: not a price table ({error}); see the head of utils/clients/prices.py") from error
+        raise BadInput(f"{path}: not a price table ({error}); see the head of utils/clients/prices.py") from error
     for name, price in table.items():
         numbers = (price.prompt, price.cached, price.completion)
         if not all(isinstance(one, int | float) and math.isfinite(one) and one >= 0 for one in numbers):
-            raise ValueError(f"{path}: the prices of {name} must be numbers, in dollars per million tokens")
+            raise BadInput(f"{path}: the prices of {name} must be numbers, in dollars per million tokens")
         if price.context is not None and not (isinstance(price.context, int) and price.context > 0):
-            raise ValueError(f"{path}: the context of {name} must be a number of tokens")
+            raise BadInput(f"{path}: the context of {name} must be a number of tokens")
     return table
 
 

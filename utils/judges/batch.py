@@ -18,6 +18,7 @@ from utils.clients.chat import Reply, entry_of, question_key
 from utils.clients.keys import redact
 from utils.clients.reply import Complaint, body_of, complaint_of, replies_of
 from utils.clients.retry import Transient
+from utils.errors import BadInput
 from utils.journal import Journal, key_of
 from utils.records import TutorAnswer
 
@@ -33,7 +34,7 @@ def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal) -> None:
             prefill(member, items, journal)
         return
     if judge.settings["judge"] != "openai":
-        raise ValueError(f"--judge-batch: {judge.name} has no Batch API; only `--judge-llm openai …` has")
+        raise BadInput(f"--judge-batch: {judge.name} has no Batch API; only `--judge-llm openai …` has")
     if items:  # one question the ordinary way: what the model rejects is learnt from it, not from 50,000 failures
         judge.grade(items[0], journal)
     wanted = {}
