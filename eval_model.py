@@ -6,6 +6,7 @@
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,19 +18,23 @@ if TYPE_CHECKING:
 
 
 def main(
-    *, seeds: Path, output_path: Path, tutor: "Tutor", judge: "Judge", limit: int | None = None, overwrite: bool = False
-) -> dict[str, Any]:
+    *, seeds: Sequence[Path], output_path: Path, tutor: "Tutor", judge: "Judge", split: str | None = None,
+    roles: dict[str, Any] | None = None, own_dialogue_gain: bool = False, limit: int | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Write the graded answers to `output_path`; returns their means (`utils.evaluation.summarise`)."""
     from utils.artifacts import refuse_existing, write_json
     from utils.evaluation import evaluate, format_summary, summarise
-    from utils.seeds.read import read_seeds
+    from utils.own_dialogue import add_gain
+    from utils.seeds.read import read_all
 
     refuse_existing(output_path, overwrite)
-    dialogues = read_seeds(seeds, limit)
-    what = f"{output_path.stem} on {seeds.stem}"
+    dialogues = read_all(seeds, limit, split=split, roles=roles)
+    what = f"{output_path.stem} on {'+'.join(path.stem for path in seeds)}"
     rows, answers = evaluate(dialogues, tutor, judge, output_path, what=what)
+    gain = add_gain(rows, judge, output_path, what=what) if own_dialogue_gain or judge.free else {}
     write_json(output_path, rows)
-    summary = summarise(rows)
+    summary = summarise(rows) | gain
     print(f"{what}: {format_summary(summary)}")
     return summary | {"shortened_prompts": answers.shortened}
 
@@ -40,6 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model-path", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
     cli.add_tutor_flag(parser)
     cli.add_generation_flags(parser, max_new_tokens=250, temperature=0.0)
+    cli.add_gain_flag(parser)
     cli.add_judge_flags(parser)
     return parser.parse_args(argv)
 

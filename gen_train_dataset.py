@@ -7,6 +7,7 @@ journals beside the output: after a crash the same command goes on where it was.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 
 def main(
-    *, seeds: Path, output_path: Path, tutor: "Tutor", judge: "Judge", num_candidates: int, min_chosen_score: float,
-    min_margin: float, with_reference: bool = False, limit: int | None = None, overwrite: bool = False,
+    *, seeds: Sequence[Path], output_path: Path, tutor: "Tutor", judge: "Judge", num_candidates: int,
+    min_chosen_score: float, min_margin: float, with_reference: bool = False, split: str | None = None,
+    roles: dict[str, Any] | None = None, export_trl: Path | None = None, limit: int | None = None,
+    overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the pairs of every seed to `output_path`; returns the report on the set (`utils.dpo.pairs.set_report`).
 
@@ -28,12 +31,13 @@ def main(
     from utils.artifacts import refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
     from utils.evaluation import REFERENCE, answer_and_grade
-    from utils.seeds.read import read_seeds
+    from utils.seeds.read import read_all
 
     refuse_existing(output_path, overwrite)
-    dialogues = read_seeds(seeds, limit)
+    what = "+".join(path.stem for path in seeds)
+    dialogues = read_all(seeds, limit, split=split, roles=roles)
     answers, verdicts = answer_and_grade(
-        dialogues, tutor, judge, output_path, num_samples=num_candidates, what=seeds.stem, with_reference=with_reference
+        dialogues, tutor, judge, output_path, num_samples=num_candidates, what=what, with_reference=with_reference
     )
     texts = [[sample.text for sample in row] for row in answers.samples]
     pairs = [
@@ -77,6 +81,15 @@ def main(
         )
     print(format_report(report))
     print(f"pairs: {output_path}")
+    if export_trl:
+        from utils.dpo import trl_rows
+
+        made_by = f"Answers by {tutor.name}, graded by {judge.name}."
+        template = getattr(tutor, "local", tutor).template
+        count = trl_rows.export_trl(
+            output_path, export_trl, template=template, min_chosen_score=min_chosen_score, made_by=made_by
+        )
+        print(f"as trl takes them, {count} rows: {export_trl}")
     return report | {"shortened_prompts": answers.shortened}
 
 
@@ -91,6 +104,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="a seed's reference turn (what the teacher really said next) is one more candidate, and may be chosen",
     )  # fmt: skip
     cli.add_pair_flags(parser)
+    parser.add_argument(
+        "--export-trl", type=Path, metavar="DIR",
+        help="also write the pairs as trl's conversational rows, with a card: a folder that `load_dataset` reads",
+    )  # fmt: skip
     cli.add_judge_flags(parser)
     return parser.parse_args(argv)
 

@@ -25,6 +25,7 @@ def main(
     *,
     humans: Sequence[Path],
     output_path: Path,
+    output_dir: Path | None = None,
     repeats: int = 1,
     limit: int | None = None,
     overwrite: bool = False,
@@ -37,6 +38,7 @@ def main(
     from utils.stats.agreement import analyse_rows
     from utils.stats.agreement_table import table
 
+    output_path = output_dir / "human_vs_gpt.json" if output_dir else output_path
     refuse_existing(output_path, overwrite)
     rated, people = read_people(humans)
     if limit:
@@ -114,6 +116,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "far people agree with each other",
     )  # fmt: skip
     parser.add_argument("--output-path", type=Path, default="human_vs_gpt.json", help="the file to write")
+    parser.add_argument("--output-dir", type=Path, help="the original's flag: human_vs_gpt.json is written there")
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
     parser.add_argument(
         "--limit",

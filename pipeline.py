@@ -10,6 +10,7 @@ whose artifact was made from the same inputs is skipped, and nothing is deleted 
 """
 
 import argparse
+import itertools
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +21,14 @@ import eval_model
 import figures
 import gen_train_dataset
 import human_vs_gpt
+import regrade
+import report
 import self_eval
 import train
 import warm_start
 from utils import cli
-from utils.seeds.read import DATASETS, DATASETS_DIR
+from utils.errors import BadInput
+from utils.seeds.read import DATASETS_DIR
 
 if TYPE_CHECKING:
     from utils.dpo.recipe import Training
@@ -34,42 +38,67 @@ if TYPE_CHECKING:
 
 EVAL_MAX_NEW_TOKENS = 250  # the paper's limits: 250 tokens in evaluation, 400 for candidates
 HUMAN_RATINGS = "mathdial_human_eval.json"
+SPLITS = ("train", "test")
 
 log = logging.getLogger(__name__)
 
 
 def main(
-    *, output_dir: Path, datasets_dir: Path, datasets: list[str], tutor: "LocalTutor | ServedTutor", judge: "Judge",
-    training: "Training", num_candidates: int, min_chosen_score: float, min_margin: float, eval_max_new_tokens: int,
-    trained_on: str, warm_start: bool = False, with_reference: bool = False, rounds: int = 1,
-    eval_temperature: float = 0.0, eval_limit: int | None = None, limit: int | None = None, overwrite: bool = False,
-    dry_run: bool = False,
+    *, output_dir: Path, datasets_dir: Path, datasets: list[str] | None, tutor: "LocalTutor | ServedTutor",
+    judge: "Judge", training: "Training", num_candidates: int, min_chosen_score: float, min_margin: float,
+    eval_max_new_tokens: int, trained_on: str, eval_temperature: float = 0.0, eval_limit: int | None = None,
+    train_on: list[str] | None = None, training_seeds: list[int] | None = None, warm_start: bool = False,
+    with_reference: bool = False, rounds: int = 1, also_evaluate: list[list[str]] | None = None,
+    report_judge: list[str] | None = None, own_dialogue_gain: bool = False, roles: dict[str, Any] | None = None,
+    limit: int | None = None, overwrite: bool = False, dry_run: bool = False, use_cache: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fill the training root `output_dir`; returns what `figures.main` returns.
 
-    `tutor` is the base model as it samples candidates. It is evaluated, as every fine-tuned tutor is, at
-    `eval_temperature` and with `eval_max_new_tokens`, on the first `eval_limit` test seeds.
+    `tutor` is the base model as it samples candidates. Base and fine-tuned tutors are evaluated in the same way: at
+    `eval_temperature`, with `eval_max_new_tokens`, on the first `eval_limit` seeds of each test set.
     """
     from utils.dpo.preferences import NoEligiblePair
-    from utils.manifest import Manifest, only_run
+    from utils.manifest import Manifest, check_root, only_run
     from utils.plan import plan
-    from utils.seeds.audit import audit, one_line
-    from utils.seeds.read import find_seeds, read_seeds
+    from utils.seeds.audit import examine, one_line
+    from utils.seeds.read import find_datasets, find_seeds, read_seeds
+    from utils.tutors.baselines import baselines
+    from utils.tutors.variants import also, finetuned, resampled
 
     root, humans = output_dir, datasets_dir / HUMAN_RATINGS
-    seeds = {(name, split): find_seeds(datasets_dir, name, split) for name in datasets for split in ("train", "test")}
+    datasets = datasets or find_datasets(datasets_dir)
+    seeds = {
+        (name, split): find_seeds(datasets_dir, name, split, optional=True) for name in datasets for split in SPLITS
+    }
+    seeds = {key: path for key, path in seeds.items() if path}
     limits = {"train": limit, "test": min(filter(None, (limit, eval_limit)), default=None)}
-    dialogues = {(name, split): read_seeds(path, limits[split]) for (name, split), path in seeds.items()}
-    audited = audit(datasets_dir)
+    dialogues = {key: read_seeds(path, limits[key[1]], roles=roles) for key, path in seeds.items()}
+    train_on = train_on or [name for name in datasets if (name, "train") in seeds]
+    tested = [name for name in datasets if (name, "test") in seeds]
+    check_datasets(datasets_dir, datasets, train_on, tested, seeds)
+    by_name = {name: {split: dialogues[name, split] for split in SPLITS if (name, split) in seeds} for name in datasets}
+    audited = examine(by_name, datasets_dir)
     if warning := one_line(audited):
         log.warning(warning)
+    if use_cache:
+        log.info("--use-cache: always so here, what was made from the same inputs is not made again")
     base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
+    others, second = also(also_evaluate or [], base), second_judge(report_judge)
     if dry_run:
-        candidates = (num_candidates + with_reference) * rounds
-        print(plan(root, judge, dialogues, humans, tutor, base, training, candidates, warm_start))
+        times = len(training_seeds or [0])
+        trainings = len(train_on) * times
+        graded = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
+            name: (trainings + 2 + warm_start + len(others) + len(baselines(base, dialogues[name, "test"])))
+            * (6 if own_dialogue_gain and not judge.free else 1)
+            for name in tested
+        }
+        candidates = (num_candidates + with_reference) * rounds * times
+        fits = trainings * rounds + warm_start
+        print(plan(root, judge, dialogues, humans, tutor, base, training, candidates, graded, fits, second))
         return {}
-    for actor in (tutor, base, judge, training):
+    for actor in filter(None, (tutor, base, judge, training, second, *others.values())):
         actor.check()
+    check_root(root)
 
     with only_run(root):
         manifest = Manifest(root, overwrite)
@@ -79,31 +108,39 @@ def main(
         run = Run(root, manifest)
         tutors, start = {"base": base}, tutor
         if warm_start:
-            train_seeds = [seeds[name, "train"] for name in datasets]
+            train_seeds = [seeds[name, "train"] for name in datasets if (name, "train") in seeds]
             start, training = warmed(run, train_seeds, tutor, training, limit)
             tutors["baseline_warm_start"] = finetuned(base, Path(start.model))
         else:
-            before = ["warm_start/weights", *(f"evaluation/{name}/baseline_warm_start.json" for name in DATASETS)]
-            manifest.outdate(before, "no warm start")
+            manifest.outdate("warm_start/weights", "no warm start")
+            manifest.outdate("evaluation/*/baseline_warm_start.json", "no warm start")
         how = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
-        how |= {"limit": limit} | ({"with_reference": True} if with_reference else {})
+        how |= {"judge": judge, "limit": limit} | ({"with_reference": True} if with_reference else {})
+        how |= {"roles": roles} if roles else {}
         trained = []
-        for name in datasets:
+        for name, seed in itertools.product(train_on, training_seeds or [training.seed]):
+            folder = name if seed in (training_seeds or [seed])[:1] else f"{name}.seed{seed}"
+            sources = [seeds[one, "train"] for one in name.split("+")]
             try:
-                weights = teach(run, name, start, training, rounds, seeds=seeds[name, "train"], judge=judge, **how)
-                tutors[f"from_finetuned_with_{name}"] = finetuned(base, weights)
+                weights = teach(
+                    run, folder, resampled(start, seed=seed), replace(training, seed=seed), rounds, seeds=sources, **how
+                )
+                tutors[f"from_finetuned_with_{folder}"] = finetuned(base, weights)
                 trained.append(name)
             except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen
-                log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, name)
-                stale = [f"evaluation/{other}/from_finetuned_with_{name}.json" for other in DATASETS]
-                manifest.outdate([f"dpo/{name}/weights", *stale], "no eligible pair")
-        for name in datasets:
-            test = {"seeds": seeds[name, "test"], "judge": judge, "limit": limits["test"]}
-            for file, one in tutors.items():
+                log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, folder)
+                manifest.outdate(f"dpo/{folder}/weights", "no eligible pair")
+                manifest.outdate(f"evaluation/*/from_finetuned_with_{folder}.*", "no eligible pair")
+        more = ({"own_dialogue_gain": True} if own_dialogue_gain else {}) | ({"roles": roles} if roles else {})
+        for name in tested:
+            test = {"seeds": [seeds[name, "test"]], "judge": judge, "limit": limits["test"]} | more
+            for file, one in (tutors | others | baselines(base, dialogues[name, "test"])).items():
                 run.make(eval_model, f"evaluation/{name}/{file}.json", tutor=one, **test)
             playing = resampled(base, temperature=self_eval.TEMPERATURE)
             run.make(self_eval, f"evaluation/{name}/gpt4o.json", tutor=playing, **test)
         manifest.set(names=names, seeds_audit=audited)
+        if second:
+            regraded(run, second, min_chosen_score, min_margin)
         if humans.is_file():
             run.make(
                 human_vs_gpt, "evaluation/human_vs_gpt.json", humans=[humans], judge=judge, repeats=1, limit=limit
@@ -115,18 +152,56 @@ def main(
             )  # fmt: skip
         log.info("\n== figures")
         drawn = figures.main(training_root=root, trained_on=trained_on)
-    if missing := [name for name in datasets if name not in trained]:
+        page = report.main(training_root=root, trained_on=trained_on)
+    if missing := [name for name in train_on if name not in trained]:
         print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")
     weights = f"The weights of each tutor are in {root}/dpo/*/weights, the" if trained else "The"
     print(f"\n{weights} graded answers are in {root}/evaluation.")
-    print("Next: read a few answers beside their verdicts, then run it with your own seeds, model and judge (README).")
+    print(f"Next: open {page} and read a few answers, then run it with your own seeds, model and judge (README).")
     return drawn
+
+
+def check_datasets(
+    folder: Path, datasets: list[str], train_on: list[str], tested: list[str], seeds: dict[tuple[str, str], Path]
+) -> None:
+    """BadInput for a dataset that is not there; what cannot be shown without a test set is said."""
+    for name in dict.fromkeys([*datasets, *(one for names in train_on for one in names.split("+"))]):
+        if not any((name, split) in seeds for split in SPLITS):
+            raise BadInput(f"{folder} has no {name}_train and no {name}_test (--datasets says which are taken)")
+    for name in dict.fromkeys(one for names in train_on for one in names.split("+")):
+        if (name, "train") not in seeds:
+            raise BadInput(f"{folder} has no {name}_train to train on; --train-on says which are")
+    if not tested:
+        raise BadInput(f"{folder} has no test set of {', '.join(datasets)}: nothing could be evaluated")
+    if without := [name for name in datasets if name not in tested]:
+        log.warning("no test set of %s: no tutor is evaluated on it", ", ".join(without))
+
+
+def second_judge(words: list[str] | None) -> "Judge | None":
+    """The judge of --report-judge, with the judge prompt that ships."""
+    from utils.judges import flags
+
+    return flags.from_flags(judge_llm=[words]) if words else None
+
+
+def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float) -> None:
+    """Let a second judge grade every evaluation of this run again: its files lie beside the first one's."""
+    from utils.results.reading import read_root, second_file
+
+    for one in read_root(run.root).evaluations:
+        if not one.by:
+            run.make(
+                regrade, second_file(one.path, judge.name), artifact=run.root / one.path, judge=judge,
+                min_chosen_score=min_chosen_score, min_margin=min_margin,
+            )  # fmt: skip
 
 
 def warmed(
     run: "Run", seeds: list[Path], tutor: "LocalTutor | ServedTutor", training: "Training", limit: int | None
 ) -> tuple["LocalTutor", "Training"]:
     """Fine-tune on the reference turns of all datasets; returns the tutor and the training that go on from there."""
+    from utils.tutors.variants import finetuned
+
     supervised = training.supervised(**warm_start.RECIPE)
     weights = run.make(warm_start, "warm_start/weights", seeds=seeds, training=supervised, limit=limit)
     return finetuned(tutor, weights), replace(training, model=str(weights))
@@ -140,24 +215,14 @@ def teach(
     The last round's artifacts are in `dpo/{name}`, those of the others in `dpo/{name}/round_{number}`. `pairs` are
     further inputs of `gen_train_dataset`. Raises NoEligiblePair where a round has nothing to train on.
     """
+    from utils.tutors.variants import finetuned
+
     for number in range(1, rounds + 1):
         folder = f"dpo/{name}" if number == rounds else f"dpo/{name}/round_{number}"
         dataset = run.make(gen_train_dataset, f"{folder}/train_dataset.json", tutor=tutor, **pairs)
         weights = run.make(train, f"{folder}/weights", train_dataset=dataset, training=training)
         tutor, training = finetuned(tutor, weights), replace(training, model=str(weights))
     return weights
-
-
-def resampled(tutor: "LocalTutor | ServedTutor", **sampling: Any) -> "LocalTutor | ServedTutor":
-    """The same tutor with another temperature, or another limit on tokens."""
-    if hasattr(tutor, "local"):
-        return replace(tutor, local=resampled(tutor.local, **sampling))
-    return replace(tutor, sampling=replace(tutor.sampling, **sampling))
-
-
-def finetuned(base: "LocalTutor | ServedTutor", weights: Path) -> "LocalTutor":
-    """The base with other weights: a server that was started before the run cannot have what the run trains."""
-    return replace(getattr(base, "local", base), model=str(weights))
 
 
 @dataclass
@@ -167,7 +232,7 @@ class Run:
     root: Path
     manifest: Any
 
-    def make(self, stage: ModuleType, artifact: str, **inputs: Any) -> Path:
+    def make(self, stage: ModuleType, artifact: str, /, **inputs: Any) -> Path:
         """Let `stage.main` make the artifact of these inputs: actors, paths and values. Returns its path."""
         path = self.root / artifact
         where = {"output_dir": path.parent} if stage in (train, warm_start) else {"output_path": path}
@@ -188,8 +253,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--datasets-dir", type=Path, default=DATASETS_DIR, help="folder with {dataset}_{train,test}.jsonl"
     )
     parser.add_argument(
-        "--datasets", type=dataset_names, default=",".join(DATASETS), help="which datasets, separated by commas"
+        "--datasets",
+        type=names,
+        metavar="NAMES",
+        help="which datasets, by commas (default: all that are there)",
     )
+    parser.add_argument(
+        "--train-on", type=names, metavar="NAMES",
+        help="what tutors are trained on, e.g. `physics,mathdial+physics` for two (default: one for each dataset)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--training-seeds", type=int, nargs="+", metavar="SEED",
+        help="sample and train with each of these seeds: the spread over trainings is then shown",
+    )  # fmt: skip
+    cli.add_roles_flag(parser)
     parser.add_argument("--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
     parser.add_argument("--limit", type=cli.positive_int, help="use LIMIT seeds of each file only, for a cheap trial")
     parser.add_argument("--overwrite", action="store_true", help="make again what was made from other inputs")
@@ -218,16 +295,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     cli.add_pair_flags(parser)
     train.add_training_flags(parser)
-    parser.add_argument("--trained-on", choices=DATASETS, default="tutorchat", help="whose tutor Figures 5 and 6 show")
+    parser.add_argument("--trained-on", default="tutorchat", metavar="NAME", help="whose tutor Figures 5 and 6 show")
+    parser.add_argument(
+        "--also-evaluate", nargs="+", action="append", metavar="WORD",
+        help="another tutor beside base and trained ones: a model, or `openai ...` / `ollama ...`; repeatable",
+    )  # fmt: skip
+    cli.add_gain_flag(parser)
     cli.add_judge_flags(parser)
+    parser.add_argument(
+        "--report-judge", nargs="+", metavar="WORD",
+        help="a second judge, as --judge-llm takes it: it grades all evaluations again, and both are shown",
+    )  # fmt: skip
+    parser.add_argument("--use-cache", action="store_true", help="the original's flag: always so here")
     return parser.parse_args(argv)
 
 
-def dataset_names(words: str) -> list[str]:
-    names = words.split(",")
-    if unknown := set(names) - set(DATASETS):
-        raise argparse.ArgumentTypeError(f"{', '.join(sorted(unknown))}: not among {', '.join(DATASETS)}")
-    return names
+def names(words: str) -> list[str]:
+    return words.split(",")
 
 
 if __name__ == "__main__":

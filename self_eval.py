@@ -7,6 +7,7 @@ tutor is the base model, which answers five times, and the rubric takes the best
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,23 +21,27 @@ BEST_OF, TEMPERATURE = 5, 1.0
 
 
 def main(
-    *, seeds: Path, output_path: Path, tutor: "Tutor", judge: "Judge", limit: int | None = None, overwrite: bool = False
-) -> dict[str, Any]:
+    *, seeds: Sequence[Path], output_path: Path, tutor: "Tutor", judge: "Judge", split: str | None = None,
+    roles: dict[str, Any] | None = None, own_dialogue_gain: bool = False, limit: int | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Write the graded answers to `output_path`; returns their means (`utils.evaluation.summarise`).
 
     `tutor` is the base model: its sampling and prompt are the judge's too, and it stands in where the judge is no LLM.
     """
     from utils.artifacts import refuse_existing, write_json
     from utils.evaluation import evaluate, format_summary, summarise
-    from utils.seeds.read import read_seeds
+    from utils.own_dialogue import add_gain
+    from utils.seeds.read import read_all
 
     refuse_existing(output_path, overwrite)
-    dialogues = read_seeds(seeds, limit)
+    dialogues = read_all(seeds, limit, split=split, roles=roles)
     tutor, best_of = played_by(judge, tutor)
-    what = f"{output_path.stem} on {seeds.stem}"
+    what = f"{output_path.stem} on {'+'.join(path.stem for path in seeds)}"
     rows, _ = evaluate(dialogues, tutor, judge, output_path, best_of=best_of, what=what)
+    gain = add_gain(rows, judge, output_path, what=what) if own_dialogue_gain or judge.free else {}
     write_json(output_path, rows)
-    summary = summarise(rows)
+    summary = summarise(rows) | gain
     print(f"{what} ({rows[0]['tutor']}): {format_summary(summary)}")
     return summary | {"tutor": rows[0]["tutor"]}
 
@@ -70,6 +75,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help="answers where the judge is no LLM"
     )
     cli.add_generation_flags(parser, max_new_tokens=250, temperature=TEMPERATURE)
+    cli.add_gain_flag(parser)
     cli.add_judge_flags(parser)
     return parser.parse_args(argv)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
+from utils.errors import BadInput
 from utils.prompts import INFERENCE_PROMPT
 
 if TYPE_CHECKING:
@@ -21,22 +22,34 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwrite: bool = False) -> dict[str, Any]:
+def main(
+    *, train_dataset: Path, training: "Training", output_dir: Path | None = None, model_dir: Path | None = None,
+    checkpoints_dir: Path | None = None, overwrite: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Train on the eligible pairs of `train_dataset`; returns the summary that `training_log.json` has too.
 
+    `train_dataset` is a file of ours, or trl's conversational rows: a file, or a Hugging Face dataset's name. Written
+    are `weights/` and `checkpoints/` in `output_dir`, unless `model_dir` and `checkpoints_dir` name the two.
     Raises BadInput if no pair is eligible, if `checkpoints/` belongs to other settings, or if the loss stops being a
     number (the last whole checkpoint is kept).
     """
-    weights, checkpoints = output_dir / "weights", output_dir / "checkpoints"
+    if not output_dir and not (model_dir and checkpoints_dir):
+        raise BadInput("--output-dir is missing: say where weights/ and checkpoints/ should go")
+    weights, checkpoints = model_dir or output_dir / "weights", checkpoints_dir or output_dir / "checkpoints"
     if weights.exists() and not overwrite:
         raise FileExistsError(f"{weights} is there already; give another --output-dir, or --overwrite to replace it")
 
     from utils import models
     from utils.artifacts import sha256, write_json
     from utils.dpo.preferences import fit_preferences, read_preferences, sampled_by
+    from utils.dpo.trl_rows import fit_messages, is_trl, read_trl
 
-    pairs, left_out = read_preferences(train_dataset, training.min_chosen_score)
-    training = training.starting_from(sampled_by(train_dataset))
+    if trl_rows := is_trl(str(train_dataset)):
+        pairs, left_out = read_trl(str(train_dataset))
+        training = training.starting_from(None)
+    else:
+        pairs, left_out = read_preferences(train_dataset, training.min_chosen_score)
+        training = training.starting_from(sampled_by(train_dataset))
     training.check()
 
     from utils.dpo.checkpoints import drop_optimizer_states, export_weights, keep_adapter, open_checkpoints
@@ -47,7 +60,11 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
     config = dpo_config(training, checkpoints)
     base = models.resolve(training.model)
     max_length = training.longest_sequence()
-    fitted = fit_preferences(pairs, models.load_tokenizer(base), training.template, max_length)
+    tokenizer = models.load_tokenizer(base)
+    if trl_rows:
+        fitted = fit_messages(pairs, tokenizer, max_length)
+    else:
+        fitted = fit_preferences(pairs, tokenizer, training.template, max_length)
     left_out += fitted.left_out
     main_process = config.process_index == 0
     if main_process:
@@ -59,7 +76,7 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
             fitted.shortened, len(fitted.rows), max_length,
         )  # fmt: skip
     made_with = training.settings | {"max_length": max_length, "processes": config.world_size}
-    made_with["train_dataset"] = sha256(train_dataset)
+    made_with["train_dataset"] = sha256(train_dataset) if train_dataset.is_file() else str(train_dataset)
     with config.main_process_first():
         last = open_checkpoints(checkpoints, made_with, overwrite and main_process)
     trained = train(
@@ -75,11 +92,11 @@ def main(*, train_dataset: Path, output_dir: Path, training: "Training", overwri
     if main_process:
         export_weights(trained.checkpoint, base, weights)
         if training.keep_adapter:
-            keep_adapter(trained.checkpoint, output_dir / "adapter")
+            keep_adapter(trained.checkpoint, weights.with_name("adapter"))
         drop_optimizer_states(checkpoints)
         write_json(checkpoints / "training_log.json", {"summary": summary, "log": trained.log})
         with style():
-            chart = training_chart({output_dir.resolve().name: trained.log})
+            chart = training_chart({checkpoints.resolve().parent.name: trained.log})
             save_figure(chart, checkpoints / "training")
         print(
             f"{summary['pairs']} pairs, {summary['updates']} updates in {summary['seconds']:.0f} s; "
@@ -103,8 +120,13 @@ def add_training_flags(parser: argparse.ArgumentParser) -> None:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--train-dataset", type=Path, required=True, metavar="FILE", help="made by gen_train_dataset")
-    parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="gets weights/ and checkpoints/")
+    parser.add_argument(
+        "--train-dataset", "--input", type=Path, required=True, metavar="FILE",
+        help="made by gen_train_dataset; or trl's conversational preference rows, a file or a Hugging Face dataset",
+    )  # fmt: skip
+    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="gets weights/ and checkpoints/")
+    parser.add_argument("--model-dir", type=Path, metavar="DIR", help="the original's flag: weights here instead")
+    parser.add_argument("--checkpoints-dir", type=Path, metavar="DIR", help="the original's flag: checkpoints here")
     parser.add_argument(
         "--instruct-model", dest="model", help=f"{cli.MODEL_HELP}; when not given, what the pairs were sampled from"
     )  # fmt: skip

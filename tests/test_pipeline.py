@@ -207,8 +207,12 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
         "--output-dir", tmp_path / "x", "--dry-run", "--judge-llm", "openai", "sk-not-a-key", "gpt-4o-mini"
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    # 5 candidates for each of 60 + 60 + 61, and 12 test dialogues x (3 fine-tuned + base + judge's model) per dataset
-    assert f"{(60 + 60 + 61) * 5 + 3 * 12 * 5:,} calls" in done.stdout and "135 million parameters" in done.stdout
+    # 5 candidates for each of 60 + 60 + 61, and 12 test dialogues x (3 fine-tuned + base + judge's model + 3 baselines)
+    assert (
+        f"{(60 + 60 + 61) * 5 + 3 * 12 * 8:,} calls" in done.stdout
+        and "and 36 calls in which" in done.stdout
+        and "135 million parameters" in done.stdout
+    )
     assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
     assert not (tmp_path / "x").exists()
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, DPOTrainer
 
 import train
@@ -56,27 +56,6 @@ def dialogue(number: int, turns: int = 1) -> str:
     for turn in range(turns - 1):
         lines += [f"Teacher: Go on with step {turn}, please.", f"Student: I got {number * turn} there, I think."]
     return "\n".join(lines)
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return AutoTokenizer.from_pretrained(models.resolve("smollm2"))
-
-
-@pytest.fixture(scope="module")
-def tiny(tokenizer, tmp_path_factory) -> str:
-    """A folder with an untrained Llama of two small layers in bfloat16 and the real small model's tokenizer."""
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.1, tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    (folder / "tokenizer.model").write_bytes(b"sentencepiece")
-    return str(folder)
 
 
 @pytest.fixture

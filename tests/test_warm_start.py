@@ -11,11 +11,11 @@ import pytest
 import torch
 from datasets import Dataset
 from torch.nn import functional as F
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 import warm_start
-from utils import cli, models
+from utils import cli
 from utils.dpo import training
 from utils.dpo.preferences import tokenize
 from utils.dpo.recipe import Training
@@ -29,25 +29,6 @@ from utils.tutors.local import fit_prompt
 
 TEMPLATE = load_template(INFERENCE_PROMPT)
 REFERENCES = ["How many rolls go into one box?", "What does the 20 stand for in your sum?", "Which step came first?"]
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return AutoTokenizer.from_pretrained(models.resolve("smollm2"))
-
-
-@pytest.fixture(scope="module")
-def tiny(tokenizer, tmp_path_factory) -> str:
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=2048, initializer_range=0.1, tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
-    )  # fmt: skip
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
 
 
 def seed(number: int, reference: str | None, turns: int = 1) -> dict:

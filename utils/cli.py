@@ -62,7 +62,9 @@ def add_judge_flags(parser: argparse.ArgumentParser) -> None:
         "`openai <key | env:NAME | file:PATH> <model>` (OPENAI_BASE_URL points it at any compatible server); "
         "`ollama [address] <model>`. Given more than once: a panel, all grade",
     )  # fmt: skip
-    group.add_argument("--judge-prompt", default=str(JUDGE_PROMPT), help="template with {conversation} and {answer}")
+    group.add_argument(
+        "--judge-prompt", "--eval-prompt", default=str(JUDGE_PROMPT), help="template with {conversation} and {answer}"
+    )
     group.add_argument("--judge-concurrency", type=positive_int, default=8, help="judge calls in flight")
     group.add_argument(
         "--judge-scores", choices=("hard", "expected"), default="hard",
@@ -86,12 +88,26 @@ def add_judge_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seeds_flags(parser: argparse.ArgumentParser) -> None:
+    """Where the seeds are and the answers go; `--input` and `--output` are the original code's names."""
     parser.add_argument(
-        "--seeds", type=Path, required=True, metavar="FILE", help="seed dialogues: .jsonl rows or a .json list"
+        "--seeds", "--input", type=Path, nargs="+", required=True, metavar="FILE",
+        help="seed dialogues: our rows, messages, ShareGPT or text, as .jsonl, .json, .csv, .parquet or .gz of these; "
+        "several files are read as one; with --split the name of a Hugging Face dataset (docs/datasets.md)",
+    )  # fmt: skip
+    parser.add_argument("--split", help="the split of a Hugging Face dataset")
+    add_roles_flag(parser)
+    parser.add_argument(
+        "--output-path", "--output", type=Path, required=True, metavar="FILE", help="the JSON file to write"
     )
-    parser.add_argument("--output-path", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     parser.add_argument("--limit", type=positive_int, help="use the first LIMIT seeds only, for a cheap trial")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
+
+
+def add_roles_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--roles", type=roles, metavar="WORD=ROLE,...",
+        help="names of speakers beside those that are known in six languages, e.g. Kind=student,Coach=teacher",
+    )  # fmt: skip
 
 
 def add_tutor_flag(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +141,14 @@ def add_model_flags(parser) -> None:
     parser.add_argument(
         "--server", metavar="ADDRESS", default=os.environ.get("TUTOR_BASE_URL") or "http://localhost:8000/v1",
         help="where --engine server finds it (or TUTOR_BASE_URL); a key, if it wants one, is read from TUTOR_API_KEY",
+    )  # fmt: skip
+
+
+def add_gain_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--own-dialogue-gain", action="store_true",
+        help="grade each answer on five other dialogues too: one question to everyone gains nothing on its own. Five "
+        "more calls an answer; the offline judge, which costs nothing, always does",
     )  # fmt: skip
 
 
@@ -164,6 +188,15 @@ def add_trainer_flags(group, *, learning_rate: float, epochs: float, gradient_ac
         help="hold the frozen weights in 4 bits (QLoRA): a quarter of the memory; needs a GPU and bitsandbytes",
     )  # fmt: skip
     group.add_argument("--report-to", default="none", help="none, tensorboard, wandb, ... as transformers has it")
+
+
+def roles(words: str) -> dict[str, Any]:
+    from utils.roles import parse_roles
+
+    try:
+        return parse_roles(words)
+    except BadInput as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def device(word: str) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import fnmatch
 import importlib.metadata
 import json
 import logging
@@ -9,7 +10,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,14 @@ def only_run(root: Path | str) -> Iterator[None]:
         yield
 
 
+def check_root(root: Path) -> None:
+    """BadInput for a folder that is no place for a training root: figures of somebody else's would be replaced."""
+    if root.resolve() in (Path.home().resolve(), Path(root.resolve().anchor)):
+        raise BadInput(f"{root} is not a folder for a run alone; give --output-dir one of its own")
+    if (root / "figures").exists() and not (root / "manifest.json").is_file():
+        raise BadInput(f"{root / 'figures'} is there, but no manifest.json: it is not ours; take a new --output-dir")
+
+
 class Manifest:
     """`manifest.json` of a training root: for each artifact its stage, inputs, versions, times and summary.
 
@@ -80,11 +89,10 @@ class Manifest:
         self.data.update(values)
         write_json(self.path, self.data)
 
-    def outdate(self, artifacts: Iterable[str], state: str) -> None:
-        """Note that these artifacts, as far as they are listed, are not what this run would have made."""
-        for artifact in artifacts:
-            if artifact in self.data["artifacts"]:
-                self.data["artifacts"][artifact]["state"] = state
+    def outdate(self, pattern: str, state: str) -> None:
+        """Note that the artifacts of this pattern (as file names have it) are not what this run would have made."""
+        for artifact in fnmatch.filter(self.data["artifacts"], pattern):
+            self.data["artifacts"][artifact]["state"] = state
         write_json(self.path, self.data)
 
     def make(self, artifact: str, stage: str, inputs: dict[str, Any], run: Callable[[], Any]) -> bool:
@@ -152,6 +160,8 @@ def flat(inputs: dict[str, Any]) -> dict[str, Any]:
         found |= inputs.get(name, {})
     if "beta" in found:
         found = upgraded(found)
+    if isinstance(found.get("seeds"), list) and len(found["seeds"]) == 1:
+        found["seeds"] = found["seeds"][0]
     if isinstance(found.get("model"), dict):
         found |= found["model"]
     if found.get("engine") == "local":

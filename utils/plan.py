@@ -26,20 +26,19 @@ FULL_CHECKPOINTS = 2 * 4 + 2 * 8
 def plan(
     root: Path, judge: Judge, seeds: Mapping[tuple[str, str], Sequence[SeedDialogue]], humans: Path,
     tutor: LocalTutor | ServedTutor, base: LocalTutor | ServedTutor, training: Training, num_candidates: int,
-    warm_start: bool = False,
+    num_graded: Mapping[str, int], num_trainings: int, second: Judge | None = None,
 ) -> str:  # fmt: skip
     """The lines that `pipeline --dry-run` prints; no server is asked anything.
 
-    `seeds` are by (dataset, split); `tutor` samples the candidates, `base` is the same one as it is evaluated.
+    `seeds` are by (dataset, split); `tutor` samples the candidates, `base` is the same one as it is evaluated;
+    `num_graded` says for each test set how many answers to one dialogue are graded; `second` grades those again.
     """
-    datasets = sorted({name for name, _ in seeds})
-    tutors = len(datasets) + 2 + warm_start  # every fine-tuned one, the base model, the judge's
     estimates: list[list[Estimate]] = []
     lines = ["what would be graded:"]
     for (name, split), dialogues in seeds.items():
         answers, tokens = (
             (num_candidates, _sampling(tutor).max_new_tokens) if split == "train"
-            else (tutors, _sampling(base).max_new_tokens)
+            else (num_graded[name], _sampling(base).max_new_tokens)
         )  # fmt: skip
         lines.append(f"  {name} {split}: {len(dialogues)} dialogues x {answers} answers of up to {tokens} tokens")
         texts = [dialogue.text for dialogue in dialogues]
@@ -48,14 +47,24 @@ def plan(
         rows = read_humans(humans)
         lines.append(f"  {humans.name}: {len(rows)} answers that people rated")
         estimates.append(estimate(judge, [row["prompt"] for row in rows], answer_tokens=0))
-    lines.append("judge (the calls in which it plays the tutor itself come on top):")
+    tests = {name: dialogues for (name, split), dialogues in seeds.items() if split == "test"}
+    lines.append("judge:")
     lines += [f"  {_sum(parts)}" for parts in zip(*estimates, strict=True)] or [f"  {judge.name}: asks no server"]
+    if estimates and any(estimates):
+        lines.append(f"  and {sum(map(len, tests.values())):,} calls in which it plays the tutor itself")
+    if second and not second.free:
+        again = [
+            estimate(second, [one.text for one in dialogues], answers=num_graded[name],
+                     answer_tokens=_sampling(base).max_new_tokens)
+            for name, dialogues in tests.items()
+        ]  # fmt: skip
+        lines += [f"  {_sum(parts)}, the second judge" for parts in zip(*again, strict=True)]
     size = models.skeleton(training.model).num_parameters()
     to_train = (FULL_TRAINING if training.full_finetune else LORA_TRAINING) * size
-    kept = FULL_CHECKPOINTS * size * len(datasets) if training.full_finetune else 0
+    kept = FULL_CHECKPOINTS * size * num_trainings if training.full_finetune else 0
     lines += [
         f"{models.display_name(training.model)}: {size / 1e6:,.0f} million parameters",
-        f"  disk: {_gigabytes(WEIGHTS * size * len(datasets))} of weights, {_gigabytes(kept)} of checkpoints"
+        f"  disk: {_gigabytes(WEIGHTS * size * num_trainings)} of weights, {_gigabytes(kept)} of checkpoints"
         f" ({_gigabytes(shutil.disk_usage(_existing(root)).free)} are free)",
         f"  memory: {_gigabytes(WEIGHTS * size)} to generate, {_gigabytes(to_train)} to train, and activations",
     ]

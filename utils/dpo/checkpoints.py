@@ -94,7 +94,8 @@ def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
         old = folder / f"{temporary.name}-replaced"
         if weights.exists():
             weights.rename(old)
-        temporary.rename(weights)
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(temporary, weights)  # a rename, unless the two are on different disks
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -70,8 +70,13 @@ def export_trl(
 def is_trl(source: Path | str) -> bool:
     """Are these trl's rows, rather than a train_dataset.json? A hub name or a folder is."""
     path = Path(source)
-    first = next(iter(rows_of_file(path)), None) if path.is_file() else None
-    return not path.is_file() or (isinstance(first, dict) and "chosen" in first and "chosen_eval" not in first)
+    if not path.is_file():
+        if path.suffix and not path.is_dir():
+            raise FileNotFoundError(f"{source}: there is no such file")
+        return True
+    first = next(iter(rows_of_file(path)), None)
+    ours = {"chosen_eval", "preferred_by"}  # graded, or picked by a person on the chat page
+    return isinstance(first, dict) and "chosen" in first and not ours & first.keys()
 
 
 def read_trl(source: Path | str, split: str = "train") -> tuple[list[MessagePair], Counter[str]]:

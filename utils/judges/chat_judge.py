@@ -33,6 +33,7 @@ class ChatJudge:
     """An LLM as judge: the judge prompt, a JSON-schema reply, validated; a bad reply is asked again with the error."""
 
     grading = GradingOptions()
+    free = False
 
     def __init__(self, chat: Chat, template: str, *, scores: str = "hard", price: price_list.Price | None = None):
         self.chat, self.template, self.name = chat, template, chat.name

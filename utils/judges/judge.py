@@ -27,6 +27,7 @@ class Judge(Protocol):
     """Grades one tutor answer. `settings` is all that can change a verdict; journal and manifest are keyed by it."""
 
     name: str
+    free: bool  # whether a verdict costs neither money nor time
     settings: dict[str, Any]
     grading: GradingOptions
 
@@ -44,6 +45,7 @@ class OfflineJudge:
     """The rubric as features and rules (`utils/rubric/rubric.py`): no key, no server, no model, and nothing to keep."""
 
     grading = GradingOptions()
+    free = True
 
     def __init__(self, weights: str | None = None):
         from utils.rubric import rubric

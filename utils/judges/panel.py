@@ -13,6 +13,8 @@ JOIN: dict[str, Callable] = {"mean": mean, "median": median}
 class PanelJudge:
     """Several judges as one. A member's invalid verdict is left out and counted in `details["invalid_members"]`."""
 
+    free = False
+
     def __init__(self, members: Sequence, how: str = "mean"):
         self.members, self.join, self.grading = members, JOIN[how], members[0].grading
         self.name = "panel of " + ", ".join(member.name for member in members)

@@ -19,6 +19,7 @@ from typing import Any
 from utils.artifacts import read_json
 from utils.errors import BadInput
 from utils.results.training_root import (
+    ALSO,
     BASELINE,
     ORIGINAL_JUDGE,
     TRAINED,
@@ -33,7 +34,7 @@ from utils.stats.groups import group_of
 from utils.stats.human_ratings import read_evaluation
 
 FILE = re.compile(
-    rf"(?P<model>base|gpt4o|{TRAINED}.+?|{BASELINE}.+?)(?:\.seed(?P<training>\d+))?(?:\.by_(?P<by>.+))?\.json"
+    rf"(?P<model>base|gpt4o|{TRAINED}.+?|{BASELINE}.+?|{ALSO}.+?)(?:\.seed(?P<training>\d+))?(?:\.by_(?P<by>.+))?\.json"
 )
 
 

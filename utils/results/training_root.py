@@ -14,6 +14,7 @@ from utils.stats.means import POINTS, Mean, mean_of, share_of
 
 TRAINED = "from_finetuned_with_"
 BASELINE = "baseline_"
+ALSO = "also_"  # a tutor that was evaluated beside base and trained ones
 WARM_START = "baseline_warm_start"
 BASELINES = {  # their titles, in the order in which they are shown
     WARM_START: "base after the warm start",
@@ -91,7 +92,8 @@ class TrainingRoot:
         there = {e.model for e in self.evaluations}
         trained = in_order({model.removeprefix(TRAINED) for model in there if model.startswith(TRAINED)})
         others = sorted(model for model in there if model.startswith(BASELINE) and model not in BASELINES)
-        order = [*(TRAINED + dataset for dataset in trained), "base", "gpt4o", *BASELINES, *others]
+        also = sorted(model for model in there if model.startswith(ALSO))
+        order = [*(TRAINED + dataset for dataset in trained), "base", *also, "gpt4o", *BASELINES, *others]
         return [model for model in order if model in there]
 
     @property
@@ -154,6 +156,8 @@ class TrainingRoot:
             return f"base, best of {next(e for e in self.evaluations if e.model == model).rows[0]['best_of']}"
         if model == "gpt4o":
             return "judge's model"
+        if model.startswith(ALSO):
+            return self._tutor(model, "") or model.removeprefix(ALSO)
         return BASELINES.get(model) or model.removeprefix(BASELINE).replace("_", " ")
 
 

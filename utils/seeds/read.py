@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -45,6 +45,21 @@ def find_seeds(folder: Path | str, dataset: str, split: str, *, optional: bool =
     if not found and not optional:
         raise FileNotFoundError(f"no seeds: {folder} has no {dataset}_{split}.jsonl (or {', '.join(SUFFIXES[1:])})")
     return found[0] if found else None
+
+
+def read_all(
+    sources: Sequence[Path | str],
+    limit: int | None = None,
+    *,
+    split: str | None = None,
+    roles: Mapping[str, Role] | None = None,
+) -> list[SeedDialogue]:
+    """The seeds of several sources, of each the first `limit`: see `read_seeds`. BadInput names an id that two have."""
+    seeds = [seed for source in sources for seed in read_seeds(source, limit, split=split, roles=roles)]
+    name, times = Counter(seed.id for seed in seeds).most_common(1)[0]
+    if times > 1:
+        raise BadInput(f"{', '.join(map(str, sources))}: the id {name!r} is in {times} of them; ids must be unique")
+    return seeds
 
 
 def read_seeds(
