@@ -3,17 +3,17 @@ PYTHON ?= python3
 
 .PHONY: demo export test lint
 
-# A 135M model and 32 seeds per dataset want other values than a real run:
+# A 135M model and two dozen seeds per dataset want other values than a real run (why: docs/demo.md):
 #   --warm-start                      it never asks a good question by itself: first it imitates what teachers said
-#   --eval-temperature 0.7            taking the likeliest token (0), so small a model repeats itself; base and tutors alike
+#   --eval-temperature 0.7            taking the likeliest token, so small a model repeats itself; base and tutors alike
 #   temperature 1.0                   at the paper's 1.2 it writes gibberish
-#   4 candidates of 64 tokens         after the warm start most pass the paper's bar (chosen > 0.8)
+#   3 candidates of 64 tokens         after the warm start most pass the paper's bar (chosen > 0.8)
 #   margin 0.05                       a pair that differs by less teaches nothing
-#   5e-4 (LoRA), one pair per update  two dozen pairs make three dozen updates: each has to count
-#   --limit 32                        of the 60 train rows: more would take longer than 8 minutes on 2 cores
+#   5e-4 (LoRA), one pair per update  some twenty pairs make thirty updates: each has to count
+#   --limit 24, --eval-limit 10       of 60 train rows and 12 test rows: all of them take longer than 8 minutes on 2 cores
 demo: .venv/installed
-	.venv/bin/python -m pipeline --output-dir runs/demo --limit 32 --warm-start \
-	    --temperature 1.0 --num-candidates 4 --max-new-tokens 64 --min-margin 0.05 \
+	.venv/bin/python -m pipeline --output-dir runs/demo --limit 24 --eval-limit 10 --warm-start \
+	    --temperature 1.0 --num-candidates 3 --max-new-tokens 64 --min-margin 0.05 \
 	    --learning-rate 5e-4 --epochs 1.5 --gradient-accumulation 1 \
 	    --eval-temperature 0.7 --eval-max-new-tokens 64
 
