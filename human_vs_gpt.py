@@ -125,7 +125,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--repeats", type=cli.positive_int, default=1,
-        help="grade every answer so often, each time with another seed: does the judge agree with itself?",
+        help="grade every answer REPEATS times, each time with another seed: does the judge agree with itself?",
     )  # fmt: skip
     cli.add_judge_flags(parser)
     return parser.parse_args(argv)

@@ -86,6 +86,7 @@ def stored_answers(rows: Any, artifact: str) -> list[list[dict[str, Any]]]:
         if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
             raise BadInput(f"{artifact}, row {number}: no `prompt` in it; is this an evaluation file or training set?")
         given = row.get("all_evaluations", [row])
+        given = given if isinstance(given, list) else [None]
         if "human" in row or not all(isinstance(one, dict) and isinstance(one.get("output"), str) for one in given):
             raise BadInput(f"{artifact}, row {number}: no stored answer (`output`); human ratings are human_vs_gpt's")
         answers.append(given)

@@ -8,6 +8,7 @@ Stopped anywhere, the same command goes on from the last whole checkpoint. On se
 """
 
 import argparse
+import contextlib
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ def main(
     from utils.artifacts import sha256, write_json
     from utils.dpo.preferences import fit_preferences, read_preferences, sampled_by
     from utils.dpo.trl_rows import fit_messages, is_trl, read_trl
+    from utils.manifest import only_run
 
     if trl_rows := is_trl(str(train_dataset)):
         pairs, left_out = read_trl(str(train_dataset))
@@ -58,6 +60,9 @@ def main(
     from utils.results.charts import save_figure, style, training_chart
 
     config = dpo_config(training, checkpoints)
+    if config.process_index == 0:
+        held = contextlib.ExitStack()  # until the program ends: a second run here would write the same checkpoints
+        held.enter_context(only_run(checkpoints))
     base = models.resolve(training.model)
     max_length = training.longest_sequence()
     tokenizer = models.load_tokenizer(base)
@@ -108,6 +113,7 @@ def main(
 
 
 def add_training_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags that decide a training; their dests are fields of `recipe.Training`."""
     group = parser.add_argument_group("training (the paper's values)")
     cli.add_trainer_flags(group, learning_rate=5e-5, epochs=2, gradient_accumulation=4)
     group.add_argument("--beta", type=cli.not_negative, default=0.1, help="how strongly to stay near the reference")

@@ -193,6 +193,7 @@ def may_be_chosen(verdict: Any) -> bool:
 
 
 def table(found: dict[str, Any]) -> str:
+    """The figures of `measure` as lines for the terminal."""
     honest = found["honest"]
     lines = [f"{'':40}{'n':>5}{'score':>8}{'≥ honest':>10}{'may be chosen':>15}"]
     lines += [f"{'honest answer':40}{honest['answers']:5}{honest['score']:8.2f}{'':10}{honest['may_be_chosen']:15.0%}"]

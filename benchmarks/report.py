@@ -49,6 +49,7 @@ def main(tests: int, candidates: int, words: int, keep: Path | None = None) -> d
 
 
 def make_root(root: Path, tests: int, candidates: int, words: int) -> None:
+    """Write a training root of the size that the paper's run has, with invented answers."""
     draw = random.Random(0)
     syllables = [consonant + vowel for consonant in "bdfgklmnprstvw" for vowel in "aeiou"]
     vocabulary = ["".join(draw.choices(syllables, k=draw.randint(1, 4))) for _ in range(4000)]

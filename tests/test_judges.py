@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from utils import cli
-from utils.clients.chat import Reply
+from utils.clients.chat import Reply, as_sent
 from utils.journal import Journal
 from utils.judges import flags as judges
 from utils.judges.chat_judge import ChatJudge, parse_evaluation
@@ -142,6 +142,7 @@ def test_the_schema_comes_from_the_record_and_suits_strict_servers():
     assert schema["additionalProperties"] is False
     assert set(schema["required"]) == set(schema["properties"]) == set(GOOD)
     assert "minimum" not in json.dumps(schema)
+    assert "description" not in as_sent(schema) and "description" in schema  # the key of older journals has it
 
 
 def verdict_of(questions="yes", on_topic=4, helpful=4, reveal="no", name="a", **fields):

@@ -27,6 +27,7 @@ from utils.dpo import trainer as dpo
 from utils.dpo.preferences import Preference, fit_preferences, read_preferences, sampled_by, tokenize
 from utils.dpo.recipe import Training
 from utils.errors import BadInput
+from utils.manifest import only_run
 from utils.prompts import INFERENCE_PROMPT, digest, load_template, tutor_messages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -478,3 +479,8 @@ def test_adapters_of_another_shape_are_kept_and_load_as_a_model(dataset, tiny, t
     merged = models.load(str(output / "adapter"), device="cpu", dtype="bfloat16")[0].state_dict()
     assert all(torch.equal(merged[name], value) for name, value in weights_of(output).items())
     assert not list(output.glob("checkpoints/checkpoint-*/optimizer*"))  # 8 bytes a trained parameter, for nothing
+
+
+def test_a_second_training_in_the_same_folder_is_refused(dataset, tiny, tmp_path):
+    with only_run(tmp_path / "out" / "checkpoints"), pytest.raises(BlockingIOError, match="in use by another run"):
+        run(dataset, tmp_path / "out", tiny)

@@ -126,6 +126,7 @@ def add_generation_flags(parser: argparse.ArgumentParser, max_new_tokens: int, t
 
 
 def add_model_flags(parser) -> None:
+    """The flags of a model that is loaded here or served, as `tutors.flags.from_flags` takes them."""
     parser.add_argument(
         "--top-k", type=not_negative_int, default=50, help="draw among the K likeliest tokens; 0: among all"
     )
@@ -191,6 +192,7 @@ def add_trainer_flags(group, *, learning_rate: float, epochs: float, gradient_ac
 
 
 def roles(words: str) -> dict[str, Any]:
+    """The words of `--roles` as a type of argparse."""
     from utils.roles import parse_roles
 
     try:

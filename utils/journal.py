@@ -79,6 +79,7 @@ class Journal:
         self.close()
 
     def add(self, key: str, value: Any) -> None:
+        """Write an entry and sync it; the first entry of a key stays. Raises OSError where the disk is full."""
         entry = {"key": key, "value": value} | ({"again": True} if key in self._asked_again else {})
         line = (json.dumps(entry, ensure_ascii=False) + "\n").encode(errors="replace")
         try:

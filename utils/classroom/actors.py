@@ -131,6 +131,7 @@ def make_student(
 
 
 def make_reader(words: Sequence[str], pull: bool) -> Reader:
+    """The reader that `--reader` names."""
     if list(words) == ["code"]:
         return CodeReader()
     chat: Chat | None = make_chat(words, pull=pull)

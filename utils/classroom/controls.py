@@ -29,6 +29,7 @@ def tells_answer(problem: Problem, dialogue: str) -> str:
 
 
 def tells_step(problem: Problem, dialogue: str) -> str:
+    """Says the result of the mistaken step outright."""
     if problem.student_is_right:
         return RIGHT
     line = problem.right[problem.at]

@@ -74,6 +74,11 @@ class Chat(Protocol):
         """Ask once (passing troubles are ridden out). Raises JudgeError or JudgeUnavailable."""
 
 
+def as_sent(schema: dict | None) -> dict | None:
+    """The schema as a service gets it: without our docstring, which journals are keyed by all the same."""
+    return schema and {name: value for name, value in schema.items() if name != "description"}
+
+
 def ask(
     chat: Chat,
     messages: list[dict],

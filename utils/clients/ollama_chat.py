@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from utils.clients.chat import JudgeError, JudgeUnavailable, Reply
+from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import SECRETS, SHORTEST, checked_address, made, redact
 from utils.clients.refusals import BadPrompt
 from utils.clients.reply import body_of, complaint_of, number, reply_of
@@ -84,9 +84,10 @@ class OllamaChat(Service):
         return min(size, self.model_context or size)
 
     def complete(self, messages, *, temperature, seed, max_tokens, schema=None, logprobs=False) -> Reply:
+        """See `Chat.complete`."""
         request = {
             "model": self.name, "messages": messages, "temperature": temperature, "seed": seed,
-            "max_tokens": max_tokens, "format": schema, "truncate": False, "shift": False,
+            "max_tokens": max_tokens, "format": as_sent(schema), "truncate": False, "shift": False,
         }  # fmt: skip
         if self.think is not None:
             request["think"] = self.think

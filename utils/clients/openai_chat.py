@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from utils.clients.chat import JudgeError, JudgeUnavailable, Reply
+from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import checked_address, made, read_key, redact
 from utils.clients.refusals import BadPrompt, Doubtful
 from utils.clients.reply import Complaint, WebPage, body_of, complaint_of, replies_of
@@ -138,7 +138,7 @@ def chat_request(model, messages, temperature, seed, max_tokens, schema, logprob
         "model": model, "messages": messages, "temperature": temperature, "seed": seed, "max_tokens": max_tokens
     }  # fmt: skip
     if schema:
-        json_schema = {"name": "reply", "strict": True, "schema": schema}
+        json_schema = {"name": "reply", "strict": True, "schema": as_sent(schema)}
         request["response_format"] = {"type": "json_schema", "json_schema": json_schema}
     if logprobs:
         request |= {"logprobs": True, "top_logprobs": 20}

@@ -49,7 +49,7 @@ class Fitted:
 
 
 def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Preference], Counter[str]]:
-    """(the eligible pairs of a train_dataset.json, why how many rows are none).
+    """(the eligible pairs of a train_dataset.json, how many rows were left out and why).
 
     A row: {"prompt": "Student: …", "chosen": "…", "rejected": "…", "chosen_eval": {"output": "…", "evaluation":
     {"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"}, …}, "rejected_eval": {…},
@@ -89,7 +89,7 @@ def sampled_by(path: Path | str) -> dict[str, Any] | None:
 
 
 def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_length: int) -> Fitted:
-    """Make every pair fit: prompt and the longer completion in `max_length` tokens, the oldest turns going first.
+    """Make every pair fit: prompt and the longer completion in `max_length` tokens; the oldest turns are dropped first.
 
     A pair whose last student turn does not fit is left out and counted. Raises BadInput if none fits, or if the model
     would be trained on what it never sees (`fit_dialogue`).

@@ -14,8 +14,9 @@ NO_REFERENCE = "no reference turn"
 def fit_references(seeds: Sequence[SeedDialogue], tokenizer, template: str, max_length: int) -> Fitted:
     """Make a row of every seed that has a reference: the tutor's prompt, and the reference as its answer.
 
-    Prompt and reference have `max_length` tokens at most, the oldest turns going first. Seeds without a reference, and
-    those whose last student turn does not fit, are left out and counted. Raises BadInput if no seed is left.
+    Prompt and reference have `max_length` tokens at most; the oldest turns are dropped first. Seeds without a
+    reference, and those whose last student turn does not fit, are left out and counted. Raises BadInput if no seed is
+    left.
     """
     rows, shortened, left_out, longest = [], 0, Counter(), 0
     for seed in seeds:

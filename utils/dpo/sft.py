@@ -38,6 +38,7 @@ class ReferenceSFTTrainer(SFTTrainer):
             return super().train(*args, **kwargs)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """Cross-entropy of the references alone, as trl computes it; BadInput where it is no longer a number."""
         base = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
         before = int((inputs["labels"] != -100).int().argmax(1).min()) - 1  # positions that no row needs
         with only_completions(base.base_model, before):

@@ -1,6 +1,11 @@
 """DPO by trl in which a pair's prompt is forwarded once (`shared_prompts`), where the model's attention allows it.
 
-The loss, the metrics and the reference log-probabilities are computed by trl's own code from its own rows.
+The loss, the metrics and the reference log-probabilities are computed by trl's own code from its own rows. The loss of
+a pair of chosen and rejected answer, c and r, to the prompt x is (Rafailov et al., 2023, equation 7)
+
+    -log sigmoid(beta [log p(c|x) - log q(c|x)] - beta [log p(r|x) - log q(r|x)])
+
+with p the model that is trained, q the one that it starts from, and log p(c|x) the sum over the answer's tokens.
 """
 
 import contextlib
@@ -60,6 +65,7 @@ class SharedPromptDPOTrainer(DPOTrainer):
             return super().compute_ref_log_probs(model, inputs)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The loss of trl, from shared prompts; BadInput where it is no longer a number."""
         answers, rows = inputs["completion_mask"].sum(1), inputs["attention_mask"].sum(1)
         chosen, rejected = answers.chunk(2)
         self._lengths += torch.stack([(rows - answers)[: len(chosen)], chosen, rejected], 1).tolist()

@@ -68,6 +68,7 @@ class ChatJudge:
             return replace(reply, details={**reply.details, "no_expected": str(error)})
 
     def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
+        """See `Judge.grade`: a bad reply is asked for again, at most twice, and is then an invalid verdict."""
         kept: list[str] = []  # the questions whose replies an earlier run got
         verdict = self._grade(item, journal, kept)
         attempts = verdict.details["attempts"]

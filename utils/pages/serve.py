@@ -34,6 +34,7 @@ POLICY = (
 
 
 def add_page_flags(parser: argparse.ArgumentParser) -> None:
+    """Where a page is served, and to whom; the names are Gradio's."""
     group = parser.add_argument_group("the page")
     group.add_argument("--server-name", default="127.0.0.1", metavar="ADDRESS", help="0.0.0.0: open it to the network")
     group.add_argument("--server-port", type=int, metavar="PORT", help="the first free one from 7860 on, if not given")

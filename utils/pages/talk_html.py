@@ -6,6 +6,7 @@ from utils.records import Verdict
 
 
 def talk_as_html(now: Session | None) -> str:
+    """A dialogue as HTML, every text in it escaped."""
     if now is None or not (now.conversation.text or now.answers):
         return '<p class="hint">Write what a student would say, or open a seed dialogue.</p>'
     turns = "".join(turn_as_html(NAMES[role], content) for role, content in now.conversation.all_turns())

@@ -42,6 +42,7 @@ class LocalTutor:
         return {**models.identity(self.model), **asdict(self.sampling), "dtype": self.dtype}
 
     def check(self) -> None:
+        """See `Tutor.check`: the tokenizer loads and has a chat template, and the context has room for a prompt."""
         models.load_tokenizer(self.model)
         if self.room() < 1:
             raise BadInput(
@@ -56,6 +57,7 @@ class LocalTutor:
     def answer(
         self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
     ) -> Answers:
+        """See `Tutor.answer`."""
         tokenizer, settings = models.load_tokenizer(self.model), self._drawn_by()
         fitted = [fit_or_none(tokenizer, self.template, seed, self.room()) for seed in seeds]
         there = [i for i, one in enumerate(fitted) if one]
