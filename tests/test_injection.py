@@ -5,6 +5,7 @@ import re
 import pytest
 
 from benchmarks import injection
+from utils import cli
 from utils.prompts import JUDGE_PROMPT, judge_messages
 
 
@@ -22,7 +23,7 @@ def test_an_attack_stays_inside_its_block_and_out_of_the_system_role(name):
 
 
 def test_the_offline_judge_obeys_no_one():
-    found = injection.main(**vars(injection.parse_args([])))
+    found = cli.call(injection.main, injection.parse_args([]))
     flips = sum(found[name]["flips"] for name in injection.ATTACKS)
     pairs = sum(found[name]["pairs"] for name in injection.ATTACKS)
     assert pairs == 12 * 6

@@ -122,7 +122,9 @@ def test_the_manifest_says_by_which_command_code_and_paths(tmp_path):
     Manifest(tmp_path).make("a.json", "stage", {"seeds": tmp_path / "seeds.json"}, Stage(tmp_path))
     entry = read_json(tmp_path / "manifest.json")["artifacts"]["a.json"]
     assert entry["paths"] == {"seeds": str(tmp_path / "seeds.json")}
-    assert "pytest" in entry["run"]["command"] and "CPU cores" in entry["run"]["machine"] and entry["run"]["commit"]
+    assert (
+        sys.executable in entry["run"]["command"] and "CPU cores" in entry["run"]["machine"] and entry["run"]["commit"]
+    )
 
 
 def test_another_package_version_is_said(tmp_path, monkeypatch, caplog):

@@ -20,7 +20,8 @@ def test_the_table_counts_for_openai_alone_and_dated_names_are_found():
     assert prices.price_of(settings("gpt-4o-2024-08-06")) == prices.PRICES["gpt-4o"]
     assert prices.price_of(settings("gpt-4o-mini")).prompt == 0.15  # and not gpt-4o's
     assert prices.price_of(settings("gpt-99")) is None
-    assert prices.price_of(settings("gpt-4o", server="http://localhost:8000/v1")) is None
+    assert prices.price_of(settings("gpt-4o", server="http://10.0.0.7:8000/v1")) is None
+    assert prices.price_of(settings("gpt-4o", server="http://localhost:8000/v1")) == prices.FREE
     assert prices.price_of(settings("llama3", "ollama", "http://localhost")) == prices.FREE
 
 

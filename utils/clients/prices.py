@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from utils.errors import BadInput
 from utils.records import TutorAnswer
@@ -48,6 +49,9 @@ PRICES = {
 FREE = Price(0, 0, 0)  # an Ollama server: the machine is one's own
 
 
+LOCAL = ("localhost", "127.0.0.1", "::1")  # what answers on this machine sends no bill
+
+
 def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price | None:
     """The price of a chat (by its settings); None if it is unknown. Dated names (gpt-4o-2024-08-06) cost the same."""
     own = read_prices(path) if path else {}
@@ -55,7 +59,7 @@ def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price 
     short = re.sub(r"-\d{4}-\d\d-\d\d$", "", model)
     if found := own.get(model) or own.get(short):
         return found
-    if settings["judge"] == "ollama":
+    if settings["judge"] == "ollama" or urlsplit(settings["server"]).hostname in LOCAL:
         return FREE
     return PRICES.get(short) if settings["server"].startswith(OPENAI_SERVER) else None
 
