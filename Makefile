@@ -10,7 +10,7 @@ PYTHON ?= python3
 #   3 candidates of 64 tokens         after the warm start most pass the paper's bar (chosen > 0.8)
 #   margin 0.05                       a pair that differs by less teaches nothing
 #   5e-4 (LoRA), one pair per update  some twenty pairs make thirty updates: each has to count
-#   --limit 24, --eval-limit 10       of 60 train rows and 12 test rows: all of them take longer than 8 minutes on 2 cores
+#   --limit 24, --eval-limit 10       of 60 train rows and 12 test rows: all of them would take twice its 11 minutes on 2 cores
 demo: .venv/installed
 	.venv/bin/python -m pipeline --output-dir runs/demo --limit 24 --eval-limit 10 --warm-start \
 	    --temperature 1.0 --num-candidates 3 --max-new-tokens 64 --min-margin 0.05 \
