@@ -128,7 +128,7 @@ def test_the_stage_and_the_manifest_take_a_baseline_as_any_tutor(tmp_path):
     seeds = find_seeds(DATASETS_DIR, "mathdial", "test")
     for name, tutor in baselines(Echo(), read_seeds(seeds, 4)).items():
         file = f"evaluation/mathdial/{name}.json"
-        given = {**inputs, "seeds": seeds, "tutor": tutor}
+        given = {**inputs, "seeds": [seeds], "tutor": tutor}
 
         def make(file=file, given=given) -> bool:
             stage = functools.partial(eval_model.main, **given, output_path=root / file, overwrite=True)

@@ -70,6 +70,6 @@ def test_an_answer_that_never_came_is_not_graded(tmp_path):
     chat = SmallContext(99999, Reply("", "content_filter"))
     judge = ChatJudge(chat, "{conversation} {answer}")
     base = LocalTutor("smollm2", SAMPLING, TEMPLATE)
-    summary = self_eval.main(seeds=seeds, output_path=tmp_path / "self.json", tutor=base, judge=judge)
+    summary = self_eval.main(seeds=[seeds], output_path=tmp_path / "self.json", tutor=base, judge=judge)
     assert summary["invalid"] == 1 and summary["score"] is None
     assert "content_filter" in read_json(tmp_path / "self.json")[0]["evaluation_error"]

@@ -80,7 +80,7 @@ def test_the_manifest_says_how_each_artifact_was_made(made):
         "judge": "offline rubric", "base": "SmolLM2-135M-Instruct", "self": "SmolLM2-135M-Instruct, best of 5",
     }  # fmt: skip
     artifacts = manifest["artifacts"]
-    assert len(artifacts) == 2 * 2 + 2 * 4 + 1
+    assert len(artifacts) == 2 * 2 + 2 * (4 + 3) + 1  # three baselines each
     for entry in artifacts.values():
         assert entry["state"] == "done" and entry["seconds"] >= 0 and entry["versions"]["torch"] and entry["started"]
     trained = artifacts["dpo/mathdial/weights"]["inputs"]
@@ -97,7 +97,7 @@ def test_the_second_run_does_nothing(made):
     before |= {path: path.stat().st_mtime_ns for path in (root / "evaluation").rglob("*")}
     again = run(*flags)
     assert again.returncode == 0, again.stderr[-3000:]
-    assert again.stderr.count("skipped") == 2 * 2 + 2 * 4 + 1
+    assert again.stderr.count("skipped") == 2 * 2 + 2 * (4 + 3) + 1  # three baselines each
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -131,6 +131,7 @@ def test_fine_tuned_weights_are_not_asked_of_a_server(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pipeline.Run, "make", note)
     monkeypatch.setattr(pipeline.figures, "main", lambda **_: {})
+    monkeypatch.setattr(pipeline.report, "main", lambda **_: None)
     flags = ["--output-dir", str(tmp_path), "--datasets", "mathdial", "--engine", "server"]
     cli.call(pipeline.main, pipeline.parse_args(flags))
     assert asked["dpo/mathdial/train_dataset.json"] == asked["evaluation/mathdial/base.json"] == ServedTutor
@@ -148,6 +149,7 @@ def test_each_round_goes_on_from_the_tutor_of_the_one_before(tmp_path, monkeypat
 
     monkeypatch.setattr(pipeline.Run, "make", note)
     monkeypatch.setattr(pipeline.figures, "main", lambda **_: {})
+    monkeypatch.setattr(pipeline.report, "main", lambda **_: None)
     flags = ["--output-dir", str(tmp_path), "--datasets", "mathdial,debugging", "--warm-start", "--rounds", "2"]
     flags += ["--with-reference", "--eval-temperature", "0.7", "--eval-limit", "5", "--beta", "0.3"]
     cli.call(pipeline.main, pipeline.parse_args(flags))

@@ -98,7 +98,7 @@ def test_the_reference_is_one_more_candidate_that_may_be_chosen(tmp_path):
 def test_generation_goes_on_after_a_kill(tmp_path):
     """A killed run lost everything that it had generated."""
     output = tmp_path / "a.json"
-    flags = ["--seeds", SEEDS, "--limit", "6", "--max-new-tokens", "24", "--dtype", "float32", "--num-candidates", "8"]
+    flags = ["--seeds", SEEDS, "--limit", "6", "--max-new-tokens", "12", "--dtype", "float32", "--num-candidates", "8"]
     command = [sys.executable, "-m", "gen_train_dataset", "--output-path", str(output), *map(str, flags)]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     journal = tmp_path / "a.candidates.jsonl"
