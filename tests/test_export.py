@@ -16,6 +16,7 @@ import export
 from utils import cli
 from utils.artifacts import sha256
 from utils.errors import BadInput
+from utils.export.source import base_of
 from utils.prompts import INFERENCE_PROMPT
 from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
 
@@ -238,3 +239,15 @@ def test_without_the_quantiser_the_way_out_is_said(monkeypatch):
     gguf.check_packages(["f16", "q8_0"])
     with pytest.raises(BadInput, match="ollama create NAME -q q4_K_M"):
         gguf.check_packages(["f16", "q4_k_m"])
+
+
+def test_the_base_is_the_model_at_the_beginning_not_the_weights_of_a_warm_start():
+    """The files were called after the folder `weights`, and the card named neither the base model nor its licence."""
+    smollm2 = {"model": "SmolLM2-135M-Instruct", "sha256": "a"}
+    warm = {"model": "weights", "sha256": "b"}
+    done = {
+        "warm_start/weights": {"sha256": "b", "inputs": {"training": {"model": smollm2}}},
+        "dpo/mathdial/round_1/weights": {"sha256": "c", "inputs": {"training": {"model": warm}}},
+    }
+    assert base_of(done, {"model": "weights", "sha256": "c"}) == base_of(done, smollm2) == "SmolLM2-135M-Instruct"
+    assert base_of({}, {"engine": "server", "model": "org/served"}) == "org/served" and base_of({}, {}) is None

@@ -6,6 +6,7 @@ Each test says which bug it guards.
 import json
 import math
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -459,6 +460,8 @@ def test_the_model_is_the_one_that_the_pairs_were_sampled_from(dataset, tiny, tm
     Path(dataset).write_text(json.dumps(rows))
     made_by = sampled_by(dataset)
     assert Training(None).starting_from(made_by).model == tiny
+    moved_model = str(shutil.copytree(tiny, tmp_path / "moved"))
+    assert Training(moved_model).starting_from(made_by).model == moved_model  # the same weights under another name
     with pytest.raises(BadInput, match=r"sampled from another model .*sha256"):
         Training("smollm2").starting_from(made_by)
     other = tmp_path / "other.txt"

@@ -59,6 +59,8 @@ class Training:
             theirs = sampled_by["settings"]
             if not {"sha256", "revision"} & theirs.keys():  # a server knows no more than a name
                 ours = {"model": training.model, "inference_prompt": ours["inference_prompt"]}
+            elif "sha256" in ours and "sha256" in theirs:  # a folder is what it holds, wherever it lies by now
+                del ours["model"]
             if differing := [
                 f"{name}: {theirs[name]} -> {ours[name]}" for name in ours if theirs.get(name) != ours[name]
             ]:

@@ -1,7 +1,8 @@
 """What is exported: a tutor's weights, and all that is known of how it was made, asked and evaluated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,15 @@ def from_root(
     manifest = read_json(path)
     done = {name: entry for name, entry in manifest["artifacts"].items() if entry["state"] == "done"}
     if not {f"dpo/{dataset}/weights", f"dpo/{dataset}/train_dataset.json"} <= done.keys():
-        tutors = [name for name in DATASETS if f"dpo/{name}/weights" in done]
+        tutors = [name.split("/")[1] for name in done if fnmatch(name, "dpo/*/weights")]
         raise BadInput(f"{root}: no tutor was trained on {dataset}; there are: {', '.join(tutors) or 'none'}")
     weights = root / "dpo" / dataset / "weights"
     dialogues, judged = [], []
-    for name in DATASETS:
-        artifact = f"evaluation/{name}/from_finetuned_with_{dataset}.json"
-        if artifact in done:
+    for artifact in done:
+        if fnmatch(artifact, f"evaluation/*/from_finetuned_with_{dataset}.json"):
             rows = [_dialogue(row) for row in read_json(root / artifact)]
             dialogues += rows
-            judged = rows if name == dataset else judged
+            judged = rows if artifact.split("/")[1] == dataset else judged
     if not judged:
         raise BadInput(f"{root}: the tutor has no evaluation on {dataset}; run the pipeline to its end first")
     sampled, trained, evaluated = (
@@ -78,13 +78,22 @@ def from_root(
     if seeds:
         judged = _read(seeds)
         dialogues += judged
-    base = base or sampled.get("tutor", sampled.get("instruct_model", {})).get("model")
+    base = base or base_of(done, sampled.get("tutor", sampled.get("instruct_model", {})))
     return Source(
         weights, f"{Path(base or models.display_name(str(root))).name}-socratic-{dataset}", base,
         license or LICENSES.get(base), template,
         max_new_tokens or asked.get("max_new_tokens", MAX_NEW_TOKENS), asked.get("temperature", 0.0),
         asked.get("top_k", TOP_K), dialogues, judged[:limit], dataset, root, manifest,
     )  # fmt: skip
+
+
+def base_of(done: Mapping[str, dict[str, Any]], settings: Mapping[str, Any]) -> str | None:
+    """The model at the beginning: a tutor may have been sampled from weights that the run itself made before it."""
+    made = {entry["sha256"]: entry["inputs"]["training"]["model"] for entry in done.values()
+            if "sha256" in entry and "training" in entry["inputs"]}  # fmt: skip
+    while (earlier := made.get(settings.get("sha256"))) is not None:
+        settings = earlier
+    return settings.get("model")
 
 
 def from_weights(
