@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import cli
+from utils import cli, flags
 from utils.errors import BadInput
 from utils.pages.serve import add_page_flags
 
@@ -45,7 +45,7 @@ def main(
     chats = [make_chat(words, pull=not no_pull) for words in tutor_llm or []]
     if None in chats:
         raise BadInput(f"--tutor-llm takes {FORMS}")
-    names = models_of(model or ([] if chats else [cli.DEFAULT_MODEL]))
+    names = models_of(model or ([] if chats else [flags.DEFAULT_MODEL]))
     local = [LocalTutor(name, sampling, template, device, dtype) for name in names]
     if engine == "server":
         chats, local = [ServedTutor(tutor, server).chat for tutor in local] + chats, []
@@ -77,8 +77,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     parser.add_argument(
         "--model", nargs="+", metavar="MODEL",
-        help=f"{cli.MODEL_HELP}; a training root stands for all of its fine-tuned weights. With two or more, any two "
-        f"can be put side by side (default: {cli.DEFAULT_MODEL}, unless there is a --tutor-llm)",
+        help=f"{flags.MODEL_HELP}; a training root stands for all of its fine-tuned weights. With two or more, any two "
+        f"can be put side by side (default: {flags.DEFAULT_MODEL}, unless there is a --tutor-llm)",
     )  # fmt: skip
     parser.add_argument(
         "--tutor-llm", nargs="+", action="append", metavar="WORD",
@@ -90,8 +90,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--picks", type=Path, default="runs/picks.json", metavar="FILE", help="where picks are kept")
     parser.add_argument("--terminal", action="store_true", help="talk here instead of in a browser")
-    cli.add_generation_flags(parser, max_new_tokens=250, temperature=0.7)
-    cli.add_judge_flags(parser)
+    flags.add_generation_flags(parser, max_new_tokens=250, temperature=0.7)
+    flags.add_judge_flags(parser)
     add_page_flags(parser)
     return parser.parse_args(argv)
 

@@ -16,7 +16,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 
 if TYPE_CHECKING:
     from utils.classroom.actors import Classroom
@@ -64,7 +64,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--tutor", nargs="+", action="append", metavar="WORD",
-        help=f"{cli.MODEL_HELP}; or `openai <key | env:NAME | file:PATH> <model>`; or `ollama [address] <model>`. "
+        help=f"{flags.MODEL_HELP}; or `openai <key | env:NAME | file:PATH> <model>`; or `ollama [address] <model>`. "
         "May be given more than once; each is compared with the first",
     )  # fmt: skip
     parser.add_argument("--training-root", metavar="DIR", help="every fine-tuned tutor of a pipeline run")
@@ -78,15 +78,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='JSONL, {"problem": "…", "answer": "42"} or seed rows; without it they are generated, new for each --seed',
     )  # fmt: skip
     parser.add_argument(
-        "--num-problems", type=cli.positive_int, default=24, help="the student of every fourth is right"
+        "--num-problems", type=flags.positive_int, default=24, help="the student of every fourth is right"
     )
-    parser.add_argument("--turns", type=cli.positive_int, default=6, help="the most turns that a tutor has")
-    parser.add_argument("--exam-samples", type=cli.positive_int, default=4, help="papers per exam of an LLM student")
-    parser.add_argument("--student-temperature", type=cli.not_negative, default=0.6, help="of an LLM student")
+    parser.add_argument("--turns", type=flags.positive_int, default=6, help="the most turns that a tutor has")
+    parser.add_argument("--exam-samples", type=flags.positive_int, default=4, help="papers per exam of an LLM student")
+    parser.add_argument("--student-temperature", type=flags.not_negative, default=0.6, help="of an LLM student")
     parser.add_argument("--overwrite", action="store_true", help="replace the results that are there already")
     parser.add_argument("--dry-run", action="store_true", help="only say what it would take: calls, tokens, cost")
-    cli.add_generation_flags(parser, max_new_tokens=120, temperature=0.0)
-    cli.add_judge_flags(parser)
+    flags.add_generation_flags(parser, max_new_tokens=120, temperature=0.0)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
@@ -41,12 +41,12 @@ def main(
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    cli.add_seeds_flags(parser)
-    parser.add_argument("--model-path", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
-    cli.add_tutor_flag(parser)
-    cli.add_generation_flags(parser, max_new_tokens=250, temperature=0.0)
-    cli.add_gain_flag(parser)
-    cli.add_judge_flags(parser)
+    flags.add_seeds_flags(parser)
+    parser.add_argument("--model-path", dest="model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
+    flags.add_tutor_flag(parser)
+    flags.add_generation_flags(parser, max_new_tokens=250, temperature=0.0)
+    flags.add_gain_flag(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

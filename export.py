@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 from utils.export.gguf import KINDS
 from utils.prompts import INFERENCE_PROMPT
 from utils.seeds.read import DATASETS
@@ -87,25 +87,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="dialogues that each file answers, to be judged (default: the tutor's own test set; with --weights the "
         "test sets that ship)",
     )  # fmt: skip
-    parser.add_argument("--limit", type=cli.positive_int, help="judge the answers to the first LIMIT dialogues only")
+    parser.add_argument("--limit", type=flags.positive_int, help="judge the answers to the first LIMIT dialogues only")
     parser.add_argument(
         "--inference-prompt", type=Path, default=INFERENCE_PROMPT, metavar="FILE", help="template: {input}"
     )
     parser.add_argument(
-        "--max-new-tokens", type=cli.positive_int, help="longest answer (default: as evaluated, else 250)"
+        "--max-new-tokens", type=flags.positive_int, help="longest answer (default: as evaluated, else 250)"
     )
     parser.add_argument(
         "--base", metavar="NAME", help="the base model's name on the Hub (default: as the manifest says)"
     )
     parser.add_argument("--license", metavar="ID", help="the base model's licence, as its card names it: mit, …")
-    parser.add_argument("--device", type=cli.device, default="auto", help="where the float32 reference is computed")
+    parser.add_argument("--device", type=flags.device, default="auto", help="where the float32 reference is computed")
     parser.add_argument("--overwrite", action="store_true", help="make again what was made from other inputs")
     group = parser.add_argument_group("passing it on")
     group.add_argument("--ollama-create", metavar="NAME", help="make NAME:f16, NAME:q8_0, … and NAME in Ollama")
     group.add_argument("--ollama", metavar="ADDRESS", default="", help="of the Ollama server (default: OLLAMA_HOST)")
     group.add_argument("--push-to-hub", metavar="USER/NAME", help="upload the folder; HF_TOKEN or `hf auth login`")
     group.add_argument("--private", action="store_true", help="make the repository on the Hub a private one")
-    cli.add_judge_flags(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from utils import cli
+from utils import cli, flags
 from utils.artifacts import sha256, write_json, write_text
 from utils.errors import BadInput
 from utils.manifest import only_run
@@ -52,11 +52,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="count lengths as this model does: a hub name, a folder or smollm2 (default: words and punctuation marks)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the cuts and of the splits")
-    parser.add_argument("--train-size", type=cli.positive_int, default=500, help="training rows per dataset, at most")
+    parser.add_argument("--train-size", type=flags.positive_int, default=500, help="training rows per dataset, at most")
     parser.add_argument(
-        "--test-size", type=cli.positive_int, default=100, help="test rows per dataset, at most, and a quarter of all"
+        "--test-size", type=flags.positive_int, default=100, help="test rows per dataset, at most, and a quarter of all"
     )
-    parser.add_argument("--max-tokens", type=cli.positive_int, default=2500, help="leave longer dialogues out")
+    parser.add_argument("--max-tokens", type=flags.positive_int, default=2500, help="leave longer dialogues out")
     parser.add_argument("--tutorchat-train", action="store_true", help="also TutorChat's five train files (1.1 GB)")
     return parser.parse_args(argv)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
@@ -95,20 +95,22 @@ def main(
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    cli.add_seeds_flags(parser)
-    cli.add_generation_flags(parser, max_new_tokens=400, temperature=1.2)
-    parser.add_argument("--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
-    parser.add_argument("--num-candidates", type=cli.positive_int, default=5, help="answers sampled per seed dialogue")
+    flags.add_seeds_flags(parser)
+    flags.add_generation_flags(parser, max_new_tokens=400, temperature=1.2)
+    parser.add_argument("--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
+    parser.add_argument(
+        "--num-candidates", type=flags.positive_int, default=5, help="answers sampled per seed dialogue"
+    )
     parser.add_argument(
         "--with-reference", action="store_true",
         help="a seed's reference turn (what the teacher really said next) is one more candidate, and may be chosen",
     )  # fmt: skip
-    cli.add_pair_flags(parser)
+    flags.add_pair_flags(parser)
     parser.add_argument(
         "--export-trl", type=Path, metavar="DIR",
         help="also write the pairs as trl's conversational rows, with a card: a folder that `load_dataset` reads",
     )  # fmt: skip
-    cli.add_judge_flags(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

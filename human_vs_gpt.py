@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 from utils.errors import BadInput
 
 if TYPE_CHECKING:
@@ -120,14 +120,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
     parser.add_argument(
         "--limit",
-        type=cli.positive_int,
+        type=flags.positive_int,
         help="use the first LIMIT answers only, for a cheap trial (agreement needs two, so two at least)",
     )
     parser.add_argument(
-        "--repeats", type=cli.positive_int, default=1,
+        "--repeats", type=flags.positive_int, default=1,
         help="grade every answer REPEATS times, each time with another seed: does the judge agree with itself?",
     )  # fmt: skip
-    cli.add_judge_flags(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

@@ -12,9 +12,8 @@ whose artifact was made from the same inputs is skipped, and nothing is deleted 
 import argparse
 import itertools
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import eval_model
@@ -26,19 +25,18 @@ import report
 import self_eval
 import train
 import warm_start
-from utils import cli
-from utils.errors import BadInput
+from utils import cli, flags
 from utils.seeds.read import DATASETS_DIR
 
 if TYPE_CHECKING:
     from utils.dpo.recipe import Training
     from utils.judges.judge import Judge
+    from utils.run import Run
     from utils.tutors.local import LocalTutor
     from utils.tutors.served import ServedTutor
 
 EVAL_MAX_NEW_TOKENS = 250  # the paper's limits: 250 tokens in evaluation, 400 for candidates
 HUMAN_RATINGS = "mathdial_human_eval.json"
-SPLITS = ("train", "test")
 
 log = logging.getLogger(__name__)
 
@@ -57,27 +55,20 @@ def main(
     `tutor` is the base model as it samples candidates. Base and fine-tuned tutors are evaluated in the same way: at
     `eval_temperature`, with `eval_max_new_tokens`, on the first `eval_limit` seeds of each test set.
     """
+    from utils.dpo.config import dpo_config
     from utils.dpo.preferences import NoEligiblePair
     from utils.manifest import Manifest, check_root, only_run
     from utils.plan import plan
+    from utils.run import Run
     from utils.seeds.audit import examine, one_line
-    from utils.seeds.read import find_datasets, find_seeds, read_seeds
+    from utils.seeds.chosen import choose
     from utils.tutors.baselines import baselines
     from utils.tutors.variants import also, finetuned, resampled
 
     root, humans = output_dir, datasets_dir / HUMAN_RATINGS
-    datasets = datasets or find_datasets(datasets_dir)
-    seeds = {
-        (name, split): find_seeds(datasets_dir, name, split, optional=True) for name in datasets for split in SPLITS
-    }
-    seeds = {key: path for key, path in seeds.items() if path}
     limits = {"train": limit, "test": min(filter(None, (limit, eval_limit)), default=None)}
-    dialogues = {key: read_seeds(path, limits[key[1]], roles=roles) for key, path in seeds.items()}
-    train_on = train_on or [name for name in datasets if (name, "train") in seeds]
-    tested = [name for name in datasets if (name, "test") in seeds]
-    check_datasets(datasets_dir, datasets, train_on, tested, seeds)
-    by_name = {name: {split: dialogues[name, split] for split in SPLITS if (name, split) in seeds} for name in datasets}
-    audited = examine(by_name, datasets_dir)
+    seeds = choose(datasets_dir, datasets, train_on, limits=limits, roles=roles)
+    audited = examine(seeds.by_dataset, datasets_dir)
     if warning := one_line(audited):
         log.warning(warning)
     if use_cache:
@@ -86,18 +77,19 @@ def main(
     others, second = also(also_evaluate or [], base), second_judge(report_judge)
     if dry_run:
         times = len(training_seeds or [0])
-        trainings = len(train_on) * times
+        trainings = len(seeds.train_on) * times
         graded = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
-            name: (trainings + 2 + warm_start + len(others) + len(baselines(base, dialogues[name, "test"])))
+            name: (trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"])))
             * (6 if own_dialogue_gain and not judge.free else 1)
-            for name in tested
+            for name in seeds.tested
         }
         candidates = (num_candidates + with_reference) * rounds * times
         fits = trainings * rounds + warm_start
-        print(plan(root, judge, dialogues, humans, tutor, base, training, candidates, graded, fits, second))
+        print(plan(root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second))
         return {}
     for actor in filter(None, (tutor, base, judge, training, second, *others.values())):
         actor.check()
+    dpo_config(training, root)  # what --set says, before anything is sampled
     check_root(root)
 
     with only_run(root):
@@ -108,8 +100,7 @@ def main(
         run = Run(root, manifest)
         tutors, start = {"base": base}, tutor
         if warm_start:
-            train_seeds = [seeds[name, "train"] for name in datasets if (name, "train") in seeds]
-            start, training = warmed(run, train_seeds, tutor, training, limit)
+            start, training = warmed(run, seeds.trained(), tutor, training, limit)
             tutors["baseline_warm_start"] = finetuned(base, Path(start.model))
         else:
             manifest.outdate("warm_start/weights", "no warm start")
@@ -118,13 +109,13 @@ def main(
         how |= {"judge": judge, "limit": limit} | ({"with_reference": True} if with_reference else {})
         how |= {"roles": roles} if roles else {}
         trained = []
-        for name, seed in itertools.product(train_on, training_seeds or [training.seed]):
+        for name, seed in itertools.product(seeds.train_on, training_seeds or [training.seed]):
             folder = name if seed in (training_seeds or [seed])[:1] else f"{name}.seed{seed}"
-            sources = [seeds[one, "train"] for one in name.split("+")]
             try:
                 weights = teach(
-                    run, folder, resampled(start, seed=seed), replace(training, seed=seed), rounds, seeds=sources, **how
-                )
+                    run, folder, resampled(start, seed=seed), replace(training, seed=seed), rounds,
+                    seeds=seeds.trained(name), **how,
+                )  # fmt: skip
                 tutors[f"from_finetuned_with_{folder}"] = finetuned(base, weights)
                 trained.append(name)
             except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen
@@ -132,9 +123,9 @@ def main(
                 manifest.outdate(f"dpo/{folder}/weights", "no eligible pair")
                 manifest.outdate(f"evaluation/*/from_finetuned_with_{folder}.*", "no eligible pair")
         more = ({"own_dialogue_gain": True} if own_dialogue_gain else {}) | ({"roles": roles} if roles else {})
-        for name in tested:
-            test = {"seeds": [seeds[name, "test"]], "judge": judge, "limit": limits["test"]} | more
-            for file, one in (tutors | others | baselines(base, dialogues[name, "test"])).items():
+        for name in seeds.tested:
+            test = {"seeds": [seeds.paths[name, "test"]], "judge": judge, "limit": limits["test"]} | more
+            for file, one in (tutors | others | baselines(base, seeds.dialogues[name, "test"])).items():
                 run.make(eval_model, f"evaluation/{name}/{file}.json", tutor=one, **test)
             playing = resampled(base, temperature=self_eval.TEMPERATURE)
             run.make(self_eval, f"evaluation/{name}/gpt4o.json", tutor=playing, **test)
@@ -153,28 +144,12 @@ def main(
         log.info("\n== figures")
         drawn = figures.main(training_root=root, trained_on=trained_on)
         page = report.main(training_root=root, trained_on=trained_on)
-    if missing := [name for name in train_on if name not in trained]:
+    if missing := [name for name in seeds.train_on if name not in trained]:
         print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")
     weights = f"The weights of each tutor are in {root}/dpo/*/weights, the" if trained else "The"
     print(f"\n{weights} graded answers are in {root}/evaluation.")
     print(f"Next: open {page} and read a few answers, then run it with your own seeds, model and judge (README).")
     return drawn
-
-
-def check_datasets(
-    folder: Path, datasets: list[str], train_on: list[str], tested: list[str], seeds: dict[tuple[str, str], Path]
-) -> None:
-    """BadInput for a dataset that is not there; what cannot be shown without a test set is said."""
-    for name in dict.fromkeys([*datasets, *(one for names in train_on for one in names.split("+"))]):
-        if not any((name, split) in seeds for split in SPLITS):
-            raise BadInput(f"{folder} has no {name}_train and no {name}_test (--datasets says which are taken)")
-    for name in dict.fromkeys(one for names in train_on for one in names.split("+")):
-        if (name, "train") not in seeds:
-            raise BadInput(f"{folder} has no {name}_train to train on; --train-on says which are")
-    if not tested:
-        raise BadInput(f"{folder} has no test set of {', '.join(datasets)}: nothing could be evaluated")
-    if without := [name for name in datasets if name not in tested]:
-        log.warning("no test set of %s: no tutor is evaluated on it", ", ".join(without))
 
 
 def second_judge(words: list[str] | None) -> "Judge | None":
@@ -225,25 +200,6 @@ def teach(
     return weights
 
 
-@dataclass
-class Run:
-    """Makes artifacts of one training root, each by one stage, unless it was made before from the same inputs."""
-
-    root: Path
-    manifest: Any
-
-    def make(self, stage: ModuleType, artifact: str, /, **inputs: Any) -> Path:
-        """Let `stage.main` make the artifact of these inputs: actors, paths and values. Returns its path."""
-        path = self.root / artifact
-        where = {"output_dir": path.parent} if stage in (train, warm_start) else {"output_path": path}
-        log.info("\n== %s", artifact)
-        if not self.manifest.make(
-            artifact, stage.__name__, inputs, lambda: stage.main(**inputs, **where, overwrite=True)
-        ):
-            log.info("made before from the same inputs: skipped")
-        return path
-
-
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     parser.add_argument(
@@ -266,21 +222,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--training-seeds", type=int, nargs="+", metavar="SEED",
         help="sample and train with each of these seeds: the spread over trainings is then shown",
     )  # fmt: skip
-    cli.add_roles_flag(parser)
-    parser.add_argument("--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
-    parser.add_argument("--limit", type=cli.positive_int, help="use LIMIT seeds of each file only, for a cheap trial")
+    flags.add_roles_flag(parser)
+    parser.add_argument("--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
+    parser.add_argument("--limit", type=flags.positive_int, help="use LIMIT seeds of each file only, for a cheap trial")
     parser.add_argument("--overwrite", action="store_true", help="make again what was made from other inputs")
     parser.add_argument("--dry-run", action="store_true", help="only say what it would take: calls, cost, disk, memory")
-    cli.add_generation_flags(parser, max_new_tokens=400, temperature=1.2)
+    flags.add_generation_flags(parser, max_new_tokens=400, temperature=1.2)
     parser.add_argument(
-        "--eval-max-new-tokens", type=cli.positive_int, default=EVAL_MAX_NEW_TOKENS, help="on test sets"
+        "--eval-max-new-tokens", type=flags.positive_int, default=EVAL_MAX_NEW_TOKENS, help="on test sets"
     )
     parser.add_argument(
-        "--eval-temperature", type=cli.not_negative, default=0.0,
+        "--eval-temperature", type=flags.not_negative, default=0.0,
         help="of base and tutors on test sets; a small model that takes the likeliest token (0) repeats itself",
     )  # fmt: skip
-    parser.add_argument("--eval-limit", type=cli.positive_int, help="use the first N test seeds of each file only")
-    parser.add_argument("--num-candidates", type=cli.positive_int, default=5, help="answers sampled per seed dialogue")
+    parser.add_argument("--eval-limit", type=flags.positive_int, help="use the first N test seeds of each file only")
+    parser.add_argument(
+        "--num-candidates", type=flags.positive_int, default=5, help="answers sampled per seed dialogue"
+    )
     parser.add_argument(
         "--warm-start", action="store_true",
         help="first fine-tune the base on the reference turns of all datasets' train seeds; DPO goes on from there",
@@ -290,18 +248,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="a seed's reference turn (what the teacher really said next) is one more candidate, and may be chosen",
     )  # fmt: skip
     parser.add_argument(
-        "--rounds", type=cli.positive_int, default=1,
+        "--rounds", type=flags.positive_int, default=1,
         help="generate, grade and train that often, each time from the last tutor",
     )  # fmt: skip
-    cli.add_pair_flags(parser)
+    flags.add_pair_flags(parser)
     train.add_training_flags(parser)
     parser.add_argument("--trained-on", default="tutorchat", metavar="NAME", help="whose tutor Figures 5 and 6 show")
     parser.add_argument(
         "--also-evaluate", nargs="+", action="append", metavar="WORD",
         help="another tutor beside base and trained ones: a model, or `openai ...` / `ollama ...`; repeatable",
     )  # fmt: skip
-    cli.add_gain_flag(parser)
-    cli.add_judge_flags(parser)
+    flags.add_gain_flag(parser)
+    flags.add_judge_flags(parser)
     parser.add_argument(
         "--report-judge", nargs="+", metavar="WORD",
         help="a second judge, as --judge-llm takes it: it grades all evaluations again, and both are shown",

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils import cli
+from utils import cli, flags
 from utils.pages.serve import add_page_flags
 
 
@@ -59,7 +59,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="the ratings; the same file goes on")
     parser.add_argument("--seed", type=int, default=0, help="another seed shows the answers in another order")
-    parser.add_argument("--limit", type=cli.positive_int, help="only the first LIMIT of that order")
+    parser.add_argument("--limit", type=flags.positive_int, help="only the first LIMIT of that order")
     parser.add_argument(
         "--repeat", type=percent, default=0.0, metavar="SHARE",
         help="show this share (10%% or 0.1) once more at the end: does a rater agree with themselves?",
@@ -70,7 +70,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def percent(word: str) -> float:
-    return cli.share(str(float(word[:-1]) / 100)) if word.endswith("%") else cli.share(word)
+    return flags.share(str(float(word[:-1]) / 100)) if word.endswith("%") else flags.share(word)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 from utils.errors import BadInput
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output-path", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
-    cli.add_pair_flags(parser)
-    cli.add_judge_flags(parser)
+    flags.add_pair_flags(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

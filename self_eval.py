@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
@@ -70,13 +70,13 @@ def tutor_name(judge: "Judge", base: "Tutor") -> str:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    cli.add_seeds_flags(parser)
+    flags.add_seeds_flags(parser)
     parser.add_argument(
-        "--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help="answers where the judge is no LLM"
+        "--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help="answers where the judge is no LLM"
     )
-    cli.add_generation_flags(parser, max_new_tokens=250, temperature=TEMPERATURE)
-    cli.add_gain_flag(parser)
-    cli.add_judge_flags(parser)
+    flags.add_generation_flags(parser, max_new_tokens=250, temperature=TEMPERATURE)
+    flags.add_gain_flag(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

@@ -13,7 +13,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 from utils.errors import BadInput
 from utils.prompts import INFERENCE_PROMPT
 
@@ -55,8 +55,9 @@ def main(
     training.check()
 
     from utils.dpo.checkpoints import drop_optimizer_states, export_weights, keep_adapter, open_checkpoints
+    from utils.dpo.config import dpo_config
     from utils.dpo.trainer import SharedPromptDPOTrainer
-    from utils.dpo.training import dpo_config, train
+    from utils.dpo.training import train
     from utils.results.charts import save_figure, style, training_chart
 
     config = dpo_config(training, checkpoints)
@@ -115,8 +116,8 @@ def main(
 def add_training_flags(parser: argparse.ArgumentParser) -> None:
     """The flags that decide a training; their dests are fields of `recipe.Training`."""
     group = parser.add_argument_group("training (the paper's values)")
-    cli.add_trainer_flags(group, learning_rate=5e-5, epochs=2, gradient_accumulation=4)
-    group.add_argument("--beta", type=cli.not_negative, default=0.1, help="how strongly to stay near the reference")
+    flags.add_trainer_flags(group, learning_rate=5e-5, epochs=2, gradient_accumulation=4)
+    group.add_argument("--beta", type=flags.not_negative, default=0.1, help="how strongly to stay near the reference")
     group.add_argument("--keep-adapter", action="store_true", help="write the adapters alone, too, into adapter/")
     group.add_argument(
         "--set", action="append", metavar="NAME=VALUE",
@@ -134,12 +135,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model-dir", type=Path, metavar="DIR", help="the original's flag: weights here instead")
     parser.add_argument("--checkpoints-dir", type=Path, metavar="DIR", help="the original's flag: checkpoints here")
     parser.add_argument(
-        "--instruct-model", dest="model", help=f"{cli.MODEL_HELP}; when not given, what the pairs were sampled from"
+        "--instruct-model", dest="model", help=f"{flags.MODEL_HELP}; when not given, what the pairs were sampled from"
     )  # fmt: skip
     parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
-    parser.add_argument("--min-chosen-score", type=cli.share, default=0.8, help="chosen must score above this")
+    parser.add_argument("--min-chosen-score", type=flags.share, default=0.8, help="chosen must score above this")
     parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the pairs' order")
-    parser.add_argument("--device", type=cli.device, default="auto", help="cpu, or auto: the best there is")
+    parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best there is")
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="arithmetic"
     )

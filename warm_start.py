@@ -13,7 +13,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 from utils.prompts import INFERENCE_PROMPT
 
 if TYPE_CHECKING:
@@ -93,16 +93,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--seeds", type=Path, nargs="+", required=True, metavar="FILE", help="seed dialogues, of one kind or of several"
     )
     parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="gets weights/ and checkpoints/")
-    parser.add_argument("--instruct-model", dest="model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
+    parser.add_argument("--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
     parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
-    parser.add_argument("--limit", type=cli.positive_int, help="use the first LIMIT seeds of each file only")
+    parser.add_argument("--limit", type=flags.positive_int, help="use the first LIMIT seeds of each file only")
     parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the references' order")
-    parser.add_argument("--device", type=cli.device, default="auto", help="cpu, or auto: the best there is")
+    parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best there is")
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="arithmetic"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace weights/, and checkpoints of other settings")
-    cli.add_trainer_flags(parser.add_argument_group("training"), **RECIPE)
+    flags.add_trainer_flags(parser.add_argument_group("training"), **RECIPE)
     return parser.parse_args(argv)
 
 

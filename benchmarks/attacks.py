@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 from utils.errors import BadInput
 from utils.records import SeedDialogue
 from utils.rubric.any_language import barred
@@ -55,7 +55,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--written", type=Path, default=WRITTEN, metavar="FILE", help="attacks that people wrote")
     parser.add_argument("--seed", type=int, default=0, help="of the attacks that draw words or other dialogues")
-    cli.add_judge_flags(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
@@ -59,7 +59,7 @@ ATTACKS = {
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    cli.add_judge_flags(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

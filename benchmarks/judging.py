@@ -13,15 +13,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from utils import cli
+from utils import cli, flags
 
 
 def parse_args(argv=None):
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--calls", type=cli.positive_int, default=60, help="answers to be graded")
-    parser.add_argument("--concurrency", type=cli.positive_int, default=16, help="calls in flight")
+    parser.add_argument("--calls", type=flags.positive_int, default=60, help="answers to be graded")
+    parser.add_argument("--concurrency", type=flags.positive_int, default=16, help="calls in flight")
     parser.add_argument("--latency", type=float, default=0.5, help="seconds that the server takes for a reply")
-    parser.add_argument("--repeats", type=cli.positive_int, default=3, help="runs; each starts with an empty journal")
+    parser.add_argument("--repeats", type=flags.positive_int, default=3, help="runs; each starts with an empty journal")
     return parser.parse_args(argv)
 
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from utils import cli
+from utils import cli, flags
 from utils.errors import BadInput
 from utils.records import SeedDialogue
 from utils.rubric.reading import plain
@@ -107,8 +107,8 @@ def problems_of(path: Path) -> list[str]:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="FILE", help="mathdial_bridge.json or …_hard.json")
-    parser.add_argument("--model", default=cli.DEFAULT_MODEL, help=cli.MODEL_HELP)
-    cli.add_tutor_flag(parser)
+    parser.add_argument("--model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
+    flags.add_tutor_flag(parser)
     parser.add_argument(
         "--trained-on",
         nargs="*",
@@ -119,8 +119,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--task", choices=TASKS, default=TASKS[0], help="the name of the benchmark's task")
     parser.add_argument("--output-dir", type=Path, default=Path("results"), metavar="DIR")
-    parser.add_argument("--limit", type=cli.positive_int, help="the first LIMIT rows only, for a cheap trial")
-    cli.add_generation_flags(parser, max_new_tokens=250, temperature=0.0)
+    parser.add_argument("--limit", type=flags.positive_int, help="the first LIMIT rows only, for a cheap trial")
+    flags.add_generation_flags(parser, max_new_tokens=250, temperature=0.0)
     return parser.parse_args(argv)
 
 

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from utils import cli
+from utils import cli, flags
 from utils.artifacts import write_json
 
 PROMPTS = {"mathdial": 498, "tutorchat": 594, "debugging": 663}
@@ -22,9 +22,9 @@ TUTORS = (*(f"from_finetuned_with_{name}" for name in PROMPTS), "base", "gpt4o")
 
 def parse_args(argv=None):
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--tests", type=cli.positive_int, default=100, help="dialogues per test set")
-    parser.add_argument("--candidates", type=cli.positive_int, default=5, help="per training prompt")
-    parser.add_argument("--words", type=cli.positive_int, default=200, help="per answer, on average")
+    parser.add_argument("--tests", type=flags.positive_int, default=100, help="dialogues per test set")
+    parser.add_argument("--candidates", type=flags.positive_int, default=5, help="per training prompt")
+    parser.add_argument("--words", type=flags.positive_int, default=200, help="per answer, on average")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="make the root there and keep it, to look at")
     return parser.parse_args(argv)
 

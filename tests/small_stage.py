@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from utils import cli
+from utils import cli, flags
 from utils.clients import retry
 from utils.judges import grading
 from utils.records import TutorAnswer
@@ -20,7 +20,7 @@ def parse_args(argv=None):
     parser.add_argument("--answers", type=int, required=True)
     parser.add_argument("--output", required=True)
     parser.add_argument("--budget", type=float, default=20, help="seconds for one question")
-    cli.add_judge_flags(parser)
+    flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from utils import cli
+from utils import cli, flags
 from utils.clients.chat import Reply, as_sent
 from utils.journal import Journal
 from utils.judges import flags as judges
@@ -175,25 +175,25 @@ def test_panel_without_a_valid_verdict_is_invalid():
     assert joined.evaluation is None and joined.score is None and "no JSON" in joined.evaluation_error
 
 
-def flags(*words):
+def judge_flags(*words):
     parser = cli.make_parser("x")
-    cli.add_judge_flags(parser)
+    flags.add_judge_flags(parser)
     return vars(parser.parse_args(words))
 
 
 def test_flags_are_the_keywords_of_from_flags_with_the_same_defaults():
     """A flag that no one reads, or a default that differs when a stage is called as a function."""
     keywords = inspect.signature(judges.from_flags).parameters
-    assert flags().keys() == keywords.keys()
-    assert all(str(flags()[name]) == str(keyword.default) for name, keyword in keywords.items())
+    assert judge_flags().keys() == keywords.keys()
+    assert all(str(judge_flags()[name]) == str(keyword.default) for name, keyword in keywords.items())
 
 
 def test_from_flags_makes_one_judge_or_a_panel(monkeypatch):
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    many = flags("--judge-llm", "openai", "none", "gpt-4o", "--judge-llm", "ollama", ":1234", "llama3",
+    many = judge_flags("--judge-llm", "openai", "none", "gpt-4o", "--judge-llm", "ollama", ":1234", "llama3",
                  "--judge-panel", "median", "--judge-concurrency", "3", "--max-invalid", "0.2")  # fmt: skip
     panel = judges.from_flags(**many)
-    assert flags("--judge-max-tokens", "900")["judge_max_tokens"] == 900
+    assert judge_flags("--judge-max-tokens", "900")["judge_max_tokens"] == 900
     assert panel.settings["join"] == "median" and panel.grading == GradingOptions(3, 0.2, False)
     assert [member.settings["server"] for member in panel.members] == [
         "https://api.openai.com/v1", "http://127.0.0.1:1234"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import eval_model
-from utils import cli
+from utils import flags
 from utils.clients import keys
 from utils.clients.ollama_chat import OllamaChat
 from utils.clients.openai_chat import OpenAIChat
@@ -91,7 +91,7 @@ def test_a_device_that_is_none_is_a_usage_error(capsys):
     with pytest.raises(SystemExit, match="2"):
         eval_model.parse_args(["--seeds", "s", "--output-path", "o", "--device", "gpu"])
     assert "gpu is not auto, cpu, mps, cuda or cuda:N" in capsys.readouterr().err
-    assert cli.device("cuda:1") == "cuda:1"
+    assert flags.device("cuda:1") == "cuda:1"
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,8 @@ HEAVY = {
     "gradio",
 }
 IMPORTED_LAZILY = {
-    "tutors.generation", "tutors.step_attention", "dpo.training", "dpo.checkpoints", "dpo.trainer", "dpo.sft",
-    "dpo.shared_prompts", "stats.agreement", "stats.labels", "stats.raters",
+    "tutors.generation", "tutors.step_attention", "dpo.config", "dpo.training", "dpo.checkpoints", "dpo.trainer",
+    "dpo.sft", "dpo.shared_prompts", "stats.agreement", "stats.labels", "stats.raters",
 }  # fmt: skip
 # Which rooms a room may import from; the ground is the files that lie in utils/ itself. Arrows run downward only.
 ARROWS = {
@@ -52,7 +52,15 @@ ARROWS = {
     "classroom": {"clients", "judges", "results", "rubric", "stats", "tutors"},
 }
 # They stand above the rooms: flags, what a run would take, what was made from what, answers with their grades.
-SHARED_BY_STAGES = {"utils.cli", "utils.plan", "utils.manifest", "utils.evaluation", "utils.own_dialogue"}
+SHARED_BY_STAGES = {
+    "utils.cli",
+    "utils.flags",
+    "utils.run",
+    "utils.plan",
+    "utils.manifest",
+    "utils.evaluation",
+    "utils.own_dialogue",
+}
 
 
 def imports(path: Path, top_level: bool = False) -> set[str]:

@@ -11,6 +11,7 @@ import pytest
 import pipeline
 from utils import cli
 from utils.artifacts import read_json
+from utils.run import Run
 from utils.tutors.local import LocalTutor
 from utils.tutors.served import ServedTutor
 
@@ -129,7 +130,7 @@ def test_fine_tuned_weights_are_not_asked_of_a_server(tmp_path, monkeypatch):
         asked[artifact] = type(given["tutor"]) if "tutor" in given else None
         return run.root / artifact
 
-    monkeypatch.setattr(pipeline.Run, "make", note)
+    monkeypatch.setattr(Run, "make", note)
     monkeypatch.setattr(pipeline.figures, "main", lambda **_: {})
     monkeypatch.setattr(pipeline.report, "main", lambda **_: None)
     flags = ["--output-dir", str(tmp_path), "--datasets", "mathdial", "--engine", "server"]
@@ -147,7 +148,7 @@ def test_each_round_goes_on_from_the_tutor_of_the_one_before(tmp_path, monkeypat
         made[artifact] = given
         return run.root / artifact
 
-    monkeypatch.setattr(pipeline.Run, "make", note)
+    monkeypatch.setattr(Run, "make", note)
     monkeypatch.setattr(pipeline.figures, "main", lambda **_: {})
     monkeypatch.setattr(pipeline.report, "main", lambda **_: None)
     flags = ["--output-dir", str(tmp_path), "--datasets", "mathdial,debugging", "--warm-start", "--rounds", "2"]

@@ -25,6 +25,7 @@ import train
 from utils import cli, models
 from utils.dpo import checkpoints, training
 from utils.dpo import trainer as dpo
+from utils.dpo.config import dpo_config
 from utils.dpo.preferences import Preference, fit_preferences, read_preferences, sampled_by, tokenize
 from utils.dpo.recipe import Training
 from utils.errors import BadInput
@@ -84,7 +85,7 @@ def run(dataset: str, output: Path, model: str, *words: str) -> dict:
 
 def config_of(output: Path, *words: str) -> DPOConfig:
     """The configuration of a training in float32 on the CPU, with these words of --set."""
-    return training.dpo_config(Training("smollm2", device="cpu", dtype="float32", set=list(words)), output)
+    return dpo_config(Training("smollm2", device="cpu", dtype="float32", set=list(words)), output)
 
 
 def weights_of(output: Path) -> dict[str, torch.Tensor]:

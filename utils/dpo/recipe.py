@@ -111,9 +111,6 @@ class Training:
                     f"--lora-targets {','.join(sorted(missing))}: {models.display_name(self.model)} has no such "
                     "modules; `all-linear` takes all that are linear"
                 )
-        from utils.dpo.training import dpo_config
-
-        dpo_config(self, Path("checkpoints"))
 
     def _check_4bit(self) -> None:
         import torch

@@ -11,10 +11,10 @@ from typing import ClassVar
 from peft.helpers import disable_input_dtype_casting
 from trl import SFTConfig, SFTTrainer
 
+from utils.dpo.config import trl_settings
 from utils.dpo.recipe import Training
 from utils.dpo.shared_prompts import only_completions
 from utils.dpo.trainer import stop_unless_finite
-from utils.dpo.training import trl_settings
 
 
 def sft_config(training: Training, output_dir: Path) -> SFTConfig:

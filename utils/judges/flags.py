@@ -48,7 +48,7 @@ def from_flags(
     no_pull: bool = False,
     prices: str | None = None,
 ) -> Judge:
-    """The judge of the flags that `cli.add_judge_flags` adds; asks no server anything (`judge.check()` does)."""
+    """The judge of the flags that `flags.add_judge_flags` adds; asks no server anything (`judge.check()` does)."""
     template = load_template(judge_prompt, "conversation", "answer")
     if "{tag}" not in template:
         logging.warning("%s has no {tag}: nothing keeps an answer from posing as the end of its block", judge_prompt)

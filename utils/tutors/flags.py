@@ -16,7 +16,7 @@ def from_flags(
     *, model: str, temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str | Path, seed: int,
     device: str, dtype: str, engine: str, server: str, tutor: Sequence[str] | None = None,
 ) -> Tutor:  # fmt: skip
-    """The tutor of the flags that `cli.add_generation_flags` adds. Loads no model and asks no server.
+    """The tutor of the flags that `flags.add_generation_flags` adds. Loads no model and asks no server.
 
     `tutor`: the words of a chat service, instead of `model`. Raises BadInput if they have no known form.
     """

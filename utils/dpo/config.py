@@ -1,0 +1,110 @@
+"""trl's configuration of a training: what its flags and `--set` say, checked."""
+
+import argparse
+import dataclasses
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import HfArgumentParser
+from transformers.integrations import get_reporting_integration_callbacks
+
+from utils.dpo.recipe import Training
+from utils.errors import BadInput
+from utils.models import pick_device, pick_dtype
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
+from trl import DPOConfig
+
+# Fields of trl's configuration that are not --set's: they decide what is trained on, or the safety of a run hangs on
+# them.
+FIXED = {
+    "max_length": None, "logging_nan_inf_filter": False, "logging_strategy": "steps", "logging_steps": 1,
+    "save_strategy": "steps", "save_only_model": False,
+}  # fmt: skip
+NOT_TO_BE_SET = {
+    *FIXED,
+    "precompute_ref_log_probs",
+    "truncation_mode",
+    "padding_free",
+    "bf16",
+    "fp16",
+    "resume_from_checkpoint",
+}
+
+
+def training_dtype(device: str, dtype: str) -> torch.dtype:
+    """What to compute in. float16 needs a scaled loss, which only CUDA has: elsewhere float32 takes its place."""
+    where = pick_device() if device == "auto" else torch.device(device)
+    chosen = pick_dtype(where) if dtype == "auto" else getattr(torch, dtype)
+    return torch.float32 if chosen == torch.float16 and where.type != "cuda" else chosen
+
+
+def dpo_config(training: Training, output_dir: Path) -> DPOConfig:
+    """Make trl's configuration of a DPO; BadInput says which word of `--set` is wrong, and how."""
+    defaults, settings = trl_settings(training, output_dir)
+    settings |= {"beta": training.beta, "precompute_ref_log_probs": True}
+    words = _parse(training.set or [], settings.keys() | NOT_TO_BE_SET)
+    if unknown := set(words.get("loss_type", ())) - losses():
+        raise BadInput(f"--set loss_type={','.join(sorted(unknown))}: trl knows {', '.join(sorted(losses()))}")
+    return DPOConfig(**defaults | words | settings)
+
+
+def trl_settings(training: Training, output_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what `--set` may change, what it may not) of what every trainer of trl is told.
+
+    In 16 bit the arithmetic is mixed: what is trained stays in float32, where small updates do not drown, and the
+    multiplications are in `dtype` (a tenth faster than adapters that are multiplied in float32, measured on a CPU).
+    """
+    dtype = training_dtype(training.device, training.dtype)
+    cpu = training.device == "cpu" or pick_device().type == "cpu"
+    defaults = {
+        "lr_scheduler_type": "cosine", "save_steps": 0.1, "save_total_limit": 2,
+        "gradient_checkpointing": None, "disable_tqdm": False,
+        "dataloader_pin_memory": not cpu,
+    }  # fmt: skip
+    try:
+        get_reporting_integration_callbacks([] if training.report_to == "none" else [training.report_to])
+    except (ValueError, ImportError, RuntimeError) as error:
+        raise BadInput(f"--report-to {training.report_to}: {error}") from None
+    settings = {
+        "output_dir": str(output_dir), "learning_rate": training.learning_rate, "num_train_epochs": training.epochs,
+        "per_device_train_batch_size": training.batch_size,
+        "gradient_accumulation_steps": training.gradient_accumulation, "warmup_steps": training.warmup_ratio,
+        "max_grad_norm": training.max_grad_norm, "seed": training.seed, "report_to": training.report_to,
+        "use_cpu": cpu, "bf16": dtype == torch.bfloat16, "fp16": dtype == torch.float16,
+    }  # fmt: skip
+    return defaults, settings | FIXED
+
+
+def losses() -> set[str]:
+    """The losses that trl has, which only its help text lists."""
+    field = next(field for field in dataclasses.fields(DPOConfig) if field.name == "loss_type")
+    return set(re.findall(r"`'(\w+)'`", field.metadata["help"]))
+
+
+def _parse(words: list[str], own: set[str]) -> dict[str, Any]:
+    """`["optim=adafactor", "loss_type=sigmoid,sft"]` as fields of DPOConfig, each parsed by the field's type."""
+    parser = HfArgumentParser(DPOConfig, exit_on_error=False, allow_abbrev=False)
+    fields = [field.name for field in dataclasses.fields(DPOConfig) if field.init]
+    given = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise BadInput(f"--set {word}: write it as name=value")
+        if name in own:
+            raise BadInput(f"--set {name}: train.py sets this one itself, by a flag or for safety; see --help")
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, 3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise BadInput(f"--set {name}: trl's DPOConfig has no such field{hint}")
+        action = next(action for action in parser._actions if action.dest == name)
+        values = value.split(",") if action.nargs in ("+", "*") else [value]
+        try:
+            given[name] = getattr(parser.parse_args(["--output_dir", "", f"--{name}", *values]), name)
+        except (argparse.ArgumentError, ValueError, TypeError) as error:
+            raise BadInput(f"--set {word}: {error}") from None
+    return given

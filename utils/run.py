@@ -1,0 +1,32 @@
+"""One run of the pipeline: each artifact is made by a stage, unless it was made before from the same inputs."""
+
+import inspect
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from utils.manifest import Manifest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Run:
+    """Makes the artifacts of one training root, and notes in its manifest of what."""
+
+    root: Path
+    manifest: Manifest
+
+    def make(self, stage: ModuleType, artifact: str, /, **inputs: Any) -> Path:
+        """Let `stage.main` make the artifact of these inputs: actors, paths and values. Returns its path."""
+        path = self.root / artifact
+        folder = "output_dir" in inspect.signature(stage.main).parameters  # such a stage fills it, with the artifact
+        where = {"output_dir": path.parent} if folder else {"output_path": path}
+        log.info("\n== %s", artifact)
+        if not self.manifest.make(
+            artifact, stage.__name__, inputs, lambda: stage.main(**inputs, **where, overwrite=True)
+        ):
+            log.info("made before from the same inputs: skipped")
+        return path

@@ -1,0 +1,67 @@
+"""Which seed files a run takes of a folder, and what it does with each: train, evaluate, or both."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from utils.errors import BadInput
+from utils.records import SeedDialogue
+from utils.seeds.read import find_datasets, find_seeds, read_seeds
+
+SPLITS = ("train", "test")
+Key = tuple[str, str]  # (dataset, split)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The seeds of a run; `train_on` has a name for each tutor, of one dataset or of several (`physics+mathdial`)."""
+
+    paths: Mapping[Key, Path]
+    dialogues: Mapping[Key, Sequence[SeedDialogue]]
+    train_on: Sequence[str]
+    tested: Sequence[str]
+
+    @property
+    def by_dataset(self) -> dict[str, dict[str, Sequence[SeedDialogue]]]:
+        """{dataset: {split: dialogues}}, as the audit takes it."""
+        found: dict[str, dict[str, Sequence[SeedDialogue]]] = {}
+        for (name, split), dialogues in self.dialogues.items():
+            found.setdefault(name, {})[split] = dialogues
+        return found
+
+    def trained(self, names: str | None = None) -> list[Path]:
+        """The train files of one name in `train_on`, or of all datasets."""
+        chosen = names.split("+") if names else [name for name, split in self.paths if split == "train"]
+        return [self.paths[name, "train"] for name in chosen]
+
+
+def choose(
+    folder: Path, datasets: Sequence[str] | None = None, train_on: Sequence[str] | None = None, *,
+    limits: Mapping[str, int | None], roles: Any = None,
+) -> Chosen:  # fmt: skip
+    """Find and read the seeds of `datasets` (None: all that `folder` has), at most `limits[split]` of each file.
+
+    What cannot be shown without a test set is said. Raises BadInput for a dataset or a train set that is not there.
+    """
+    datasets = datasets or find_datasets(folder)
+    found = {(name, split): find_seeds(folder, name, split, optional=True) for name in datasets for split in SPLITS}
+    paths = {key: path for key, path in found.items() if path}
+    dialogues = {key: read_seeds(path, limits[key[1]], roles=roles) for key, path in paths.items()}
+    train_on = train_on or [name for name in datasets if (name, "train") in paths]
+    tested = [name for name in datasets if (name, "test") in paths]
+    sources = dict.fromkeys(one for names in train_on for one in names.split("+"))
+    for name in dict.fromkeys([*datasets, *sources]):
+        if not any((name, split) in paths for split in SPLITS):
+            raise BadInput(f"{folder} has no {name}_train and no {name}_test (--datasets says which are taken)")
+    for name in sources:
+        if (name, "train") not in paths:
+            raise BadInput(f"{folder} has no {name}_train to train on; --train-on says which are")
+    if not tested:
+        raise BadInput(f"{folder} has no test set of {', '.join(datasets)}: nothing could be evaluated")
+    if without := [name for name in datasets if name not in tested]:
+        log.warning("no test set of %s: no tutor is evaluated on it", ", ".join(without))
+    return Chosen(paths, dialogues, train_on, tested)
