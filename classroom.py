@@ -32,7 +32,7 @@ def main(
     *, output_dir: Path, classroom: "Classroom", judge: "Judge", prices: str | None = None, overwrite: bool = False,
     dry_run: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write dialogues.jsonl, classroom.json and a figure to `output_dir`; returns what classroom.json has."""
+    """Write dialogues, measures (classroom.json), words and a figure to `output_dir`; returns whether it is valid."""
     from utils.artifacts import refuse_existing, write_json, write_text
     from utils.classroom.cost import estimate
     from utils.classroom.figure import draw
@@ -49,12 +49,14 @@ def main(
     with only_run(output_dir):
         rows, result = run(classroom, judge, output_dir)
         write_text(output_dir / "dialogues.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        words = report(result, classroom.problems)
+        write_text(output_dir / "classroom.txt", words + "\n")
         write_json(output_dir / "classroom.json", result)
         shown = result["tutors"] if result["valid"] else []
         draw(result["measures"], shown, result["controls"], output_dir / "classroom")
-    print(report(result, classroom.problems))
+    print(words)
     print(f"\nThe dialogues, turn by turn, are in {output_dir / 'dialogues.jsonl'}.")
-    return result
+    return {name: result[name] for name in ("valid", "misses", "tutors")} | {"dialogues": len(rows)}
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import classroom
 import eval_model
 import figures
 import gen_train_dataset
@@ -48,17 +49,22 @@ def main(
     train_on: list[str] | None = None, training_seeds: list[int] | None = None, warm_start: bool = False,
     with_reference: bool = False, rounds: int = 1, also_evaluate: list[list[str]] | None = None,
     report_judge: list[str] | None = None, own_dialogue_gain: bool = False, roles: dict[str, Any] | None = None,
-    limit: int | None = None, overwrite: bool = False, dry_run: bool = False, use_cache: bool = False,
+    classroom_problems: int = 0, classroom_turns: int = 6, prices: str | None = None, limit: int | None = None,
+    overwrite: bool = False, dry_run: bool = False, use_cache: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fill the training root `output_dir`; returns what `figures.main` returns.
 
     `tutor` is the base model as it samples candidates. Base and fine-tuned tutors are evaluated in the same way: at
     `eval_temperature`, with `eval_max_new_tokens`, on the first `eval_limit` seeds of each test set.
     """
+    from utils.classroom.actors import Classroom
+    from utils.classroom.cost import estimate
+    from utils.classroom.problems import generate
     from utils.dpo.config import dpo_config
     from utils.dpo.preferences import NoEligiblePair
     from utils.manifest import Manifest, check_root, only_run
     from utils.plan import plan
+    from utils.results.training_root import WARM_START
     from utils.run import Run
     from utils.seeds.audit import examine, one_line
     from utils.seeds.chosen import choose
@@ -86,6 +92,10 @@ def main(
         candidates = (num_candidates + with_reference) * rounds * times
         fits = trainings * rounds + warm_start
         print(plan(root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second))
+        if classroom_problems:
+            talking = [base] * (1 + trainings) + list(others.values())
+            lesson = Classroom(talking, generate(classroom_problems), classroom_turns)
+            print("classroom:\n  " + estimate(lesson, judge, prices).replace("\n", "\n  "))
         return {}
     for actor in filter(None, (tutor, base, judge, training, second, *others.values())):
         actor.check()
@@ -101,10 +111,10 @@ def main(
         tutors, start = {"base": base}, tutor
         if warm_start:
             start, training = warmed(run, seeds.trained(), tutor, training, limit)
-            tutors["baseline_warm_start"] = finetuned(base, Path(start.model))
+            tutors[WARM_START] = finetuned(base, Path(start.model))
         else:
             manifest.outdate("warm_start/weights", "no warm start")
-            manifest.outdate("evaluation/*/baseline_warm_start.json", "no warm start")
+            manifest.outdate(f"evaluation/*/{WARM_START}.json", "no warm start")
         how = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
         how |= {"judge": judge, "limit": limit} | ({"with_reference": True} if with_reference else {})
         how |= {"roles": roles} if roles else {}
@@ -141,6 +151,12 @@ def main(
                 "\n== the judge is not checked against people: %s has no %s "
                 "(`python -m fetch_datasets --paper` brings the paper's)", datasets_dir, HUMAN_RATINGS,
             )  # fmt: skip
+        if classroom_problems:
+            talking = [one for name, one in (tutors | others).items() if name != WARM_START]
+            lesson = Classroom(talking, generate(classroom_problems), classroom_turns)
+            run.make(classroom, "classroom/classroom.json", classroom=lesson, judge=judge)
+        else:
+            manifest.outdate("classroom/classroom.json", "no classroom")
         log.info("\n== figures")
         drawn = figures.main(training_root=root, trained_on=trained_on)
         page = report.main(training_root=root, trained_on=trained_on)
@@ -264,6 +280,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--report-judge", nargs="+", metavar="WORD",
         help="a second judge, as --judge-llm takes it: it grades all evaluations again, and both are shown",
     )  # fmt: skip
+    parser.add_argument(
+        "--classroom-problems", type=flags.not_negative_int, default=24, metavar="N",
+        help="base and tutors talk with a student of rules about N problems, beside controls; 0: they do not",
+    )  # fmt: skip
+    parser.add_argument("--classroom-turns", type=flags.positive_int, default=6, help="the most turns of a tutor there")
     parser.add_argument("--use-cache", action="store_true", help="the original's flag: always so here")
     return parser.parse_args(argv)
 

@@ -13,6 +13,7 @@ import pytest
 
 import classroom
 from utils import cli
+from utils.artifacts import read_json
 from utils.classroom import leaks, run
 from utils.classroom.actors import Classroom
 from utils.classroom.controls import CONTROLS, NO_TUTOR, controls_for
@@ -237,7 +238,7 @@ def test_a_control_that_lands_wrong_voids_the_run(tmp_path, monkeypatch, capsys)
     monkeypatch.setattr("utils.classroom.controls.CONTROLS", tuple(mute))
     result = classroom.main(output_dir=tmp_path, classroom=Classroom(problems=generate(8)), judge=OfflineJudge())
     assert not result["valid"] and any(miss.startswith("tells the answer: leak is 0.00") for miss in result["misses"])
-    assert result["comparisons"] == [] and "VOID" in capsys.readouterr().out
+    assert read_json(tmp_path / "classroom.json")["comparisons"] == [] and "VOID" in capsys.readouterr().out
 
 
 def rows_of(tutor, ends):
@@ -290,7 +291,8 @@ def test_a_script_is_said_in_turn_to_problems_of_a_file(tmp_path, capsys):
     problems = ["--problems", str(ROOT / "datasets" / "mathdial_test.jsonl"), "--num-problems", "4", "--turns", "3"]
     args = classroom.parse_args(["--output-dir", str(tmp_path), *problems, "--student", "script", str(script)])
     result = cli.call(classroom.main, args)
-    assert result["valid"] and result["measures"]["tells the answer"]["leak"]["value"] == 1
+    measures = read_json(tmp_path / "classroom.json")["measures"]
+    assert result["valid"] and measures["tells the answer"]["leak"]["value"] == 1
     rows = [json.loads(line) for line in (tmp_path / "dialogues.jsonl").read_text().splitlines()]
     generic = next(row for row in rows if row["tutor"] == "generic question")
     assert [turn["student"] for turn in generic["turns"]] == [

@@ -20,6 +20,7 @@ SHARED = ROOT.parent / "shared" / "data"
 QUICK = [
     "--limit", "2", "--max-new-tokens", "12", "--eval-max-new-tokens", "8", "--num-candidates", "3",
     "--min-chosen-score", "0.2", "--gradient-accumulation", "1", "--learning-rate", "1e-2",
+    "--classroom-problems", "4", "--classroom-turns", "1",
 ]  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def test_the_manifest_says_how_each_artifact_was_made(made):
         "judge": "offline rubric", "base": "SmolLM2-135M-Instruct", "self": "SmolLM2-135M-Instruct, best of 5",
     }  # fmt: skip
     artifacts = manifest["artifacts"]
-    assert len(artifacts) == 2 * 2 + 2 * (4 + 3) + 1  # three baselines each
+    assert len(artifacts) == 2 * 2 + 2 * (4 + 3) + 2  # three baselines each; people; the classroom
     for entry in artifacts.values():
         assert entry["state"] == "done" and entry["seconds"] >= 0 and entry["versions"]["torch"] and entry["started"]
     trained = artifacts["dpo/mathdial/weights"]["inputs"]
@@ -92,13 +93,24 @@ def test_the_manifest_says_how_each_artifact_was_made(made):
     assert len(weights) == 3
 
 
+def test_base_and_tutors_are_in_the_classroom_and_it_is_in_the_report(made):
+    root, _, done = made
+    assert "student is made of rules" in done.stdout and "compliance, not learning" in done.stdout
+    assert read_json(root / "classroom" / "classroom.json")["tutors"] == [
+        "SmolLM2-135M-Instruct", "mathdial/weights", "debugging/weights"
+    ]  # fmt: skip
+    page = (root / "report.html").read_text()
+    assert page.count("; the student is right</summary>") == 3  # one of four dialogues, of each tutor
+    assert "compliance, not learning" in page.partition('id="classroom"')[2].partition("</section>")[0]
+
+
 def test_the_second_run_does_nothing(made):
     root, flags, _ = made
     before = {path: path.stat().st_mtime_ns for path in (root / "dpo").rglob("*")}
     before |= {path: path.stat().st_mtime_ns for path in (root / "evaluation").rglob("*")}
     again = run(*flags)
     assert again.returncode == 0, again.stderr[-3000:]
-    assert again.stderr.count("skipped") == 2 * 2 + 2 * (4 + 3) + 1  # three baselines each
+    assert again.stderr.count("skipped") == 2 * 2 + 2 * (4 + 3) + 2  # three baselines each; people; the classroom
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -215,6 +227,7 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
         f"{(60 + 60 + 61) * 5 + 3 * 12 * 8:,} calls" in done.stdout
         and "and 36 calls in which" in done.stdout
         and "135 million parameters" in done.stdout
+        and "gpt-4o-mini as judge of dialogues: 96 calls" in done.stdout
     )
     assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
     assert not (tmp_path / "x").exists()

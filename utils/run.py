@@ -22,8 +22,8 @@ class Run:
     def make(self, stage: ModuleType, artifact: str, /, **inputs: Any) -> Path:
         """Let `stage.main` make the artifact of these inputs: actors, paths and values. Returns its path."""
         path = self.root / artifact
-        folder = "output_dir" in inspect.signature(stage.main).parameters  # such a stage fills it, with the artifact
-        where = {"output_dir": path.parent} if folder else {"output_path": path}
+        file = "output_path" in inspect.signature(stage.main).parameters  # others fill the folder that it is in
+        where = {"output_path": path} if file else {"output_dir": path.parent}
         log.info("\n== %s", artifact)
         if not self.manifest.make(
             artifact, stage.__name__, inputs, lambda: stage.main(**inputs, **where, overwrite=True)

@@ -58,7 +58,8 @@ def page(root: TrainingRoot, trained_on: str) -> str:
         sets=_training_sets(data["prompts"], root), data=data, judges=dict(enumerate(data["judges"])),
         guards={guard: guard for guard in _guards(data)}, why=dict(why.most_common()),
         reasons={reason: f"without: {reason}" for reason in why},
-        stages=_stages(root), manifest=json.dumps(root.manifest, indent=2, ensure_ascii=False),
+        classroom=_classroom(root.path / "classroom") if root.classroom else None, stages=_stages(root),
+        manifest=json.dumps(root.manifest, indent=2, ensure_ascii=False),
         style=style, script=script, style_hash=_hash(style), script_hash=_hash(script), packed=_packed(data),
     )  # fmt: skip
     return text.encode("utf-8", "replace").decode()  # JSON may hold half a character (a lone surrogate), UTF-8 may not
@@ -84,8 +85,7 @@ def _figures(
             if figure := drawn[name][0]:
                 file = io.BytesIO()
                 figure.savefig(file, format="svg", metadata={"Date": None})
-                uri = "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
-                found.append({"name": name, "caption": caption, "uri": uri})
+                found.append({"name": name, "caption": caption, "uri": _data_uri(file.getvalue())})
     return found, drawing.missing(root, drawn)
 
 
@@ -150,6 +150,24 @@ def _agreement(root: TrainingRoot) -> dict[str, Any] | None:
         return None
     found = analyse_rows(rows)
     return {"sentences": [one["sentence"] for one in found["raters"].values()], "table": agreement_table.table(found)}
+
+
+def _classroom(folder: Path) -> dict[str, Any]:
+    """What a classroom said of its run, its figure, and each tutor's dialogues; the controls' stay in their file."""
+    tutors, drawn = read_json(folder / "classroom.json")["tutors"], folder / "classroom.svg"
+    lines = (folder / "dialogues.jsonl").read_text(encoding="utf-8").splitlines()
+    dialogues: dict[str, list[dict[str, Any]]] = {tutor: [] for tutor in tutors}
+    for row in map(json.loads, lines):
+        if row["tutor"] in dialogues:
+            dialogues[row["tutor"]].append(row)
+    return {
+        "words": (folder / "classroom.txt").read_text(encoding="utf-8"), "dialogues": dialogues,
+        "figure": _data_uri(drawn.read_bytes()) if drawn.is_file() else None,
+    }  # fmt: skip
+
+
+def _data_uri(svg: bytes) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
 
 
 def _training_sets(prompts: Sequence[dict[str, Any]], root: TrainingRoot) -> list[dict[str, str]]:

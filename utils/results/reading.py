@@ -7,6 +7,7 @@
     evaluation/mathdial/base.by_gpt-4o.json                      the same answers graded by a second judge
     evaluation/human_vs_gpt.json                                 answers that people and the judge have graded
     dpo/mathdial/checkpoints/training_log.json                   how a training went
+    classroom/classroom.json                                     talks of several turns; beside it all it showed
 
 Trees of the original code are read too: they have no manifest, their rows no `judge`, `id`, `group`, some no `score`.
 """
@@ -33,6 +34,7 @@ from utils.results.training_root import (
 from utils.stats.groups import group_of
 from utils.stats.human_ratings import read_evaluation
 
+CLASSROOM = "classroom/classroom.json"
 FILE = re.compile(
     rf"(?P<model>base|gpt4o|{TRAINED}.+?|{BASELINE}.+?|{ALSO}.+?)(?:\.seed(?P<training>\d+))?(?:\.by_(?P<by>.+))?\.json"
 )
@@ -80,7 +82,8 @@ def read_root(path: Path | str) -> TrainingRoot:
     if named := (manifest or {}).get("pairs_judge"):
         pair_judges = {named} if isinstance(named, str) else set(named)
     return TrainingRoot(
-        root, manifest, evaluations, pairs, checked_by, tuple(sorted(pair_judges)), trainings, training_sets, left_out
+        root, manifest, evaluations, pairs, checked_by, tuple(sorted(pair_judges)), trainings, training_sets, left_out,
+        shown(CLASSROOM),
     )  # fmt: skip
 
 

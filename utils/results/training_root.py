@@ -75,6 +75,7 @@ class TrainingRoot:
     trainings: dict[str, list[dict[str, float]]]  # what was logged at each update, by the folder's name in dpo/
     training_sets: list[str]  # the folders in dpo/ with a train_dataset.json of this run
     left_out: list[str]
+    classroom: bool = False  # whether classroom/ has what this run made
 
     def of(self, dataset: str, model: str, by: str | None = None) -> list[Evaluated]:
         """A tutor's evaluations on a test set, one per training; empty where there is none."""
