@@ -35,6 +35,9 @@ def test_recall_and_false_alarms_on_paraphrases(capsys):
     found = benchmark.main(**vars(benchmark.parse_args([])))
     assert found["recall"] >= 0.6 and found["false_alarms"] <= 0.05
     assert "set 2, targeted" in capsys.readouterr().out
+    outside = Path(benchmark.__file__).with_name("paraphrases_outside.jsonl")
+    found = benchmark.main(**vars(benchmark.parse_args(["--paraphrases", str(outside)])))
+    assert found["recall"] >= 0.6 and found["false_alarms"] <= 0.05
 
 
 GENERIC = [
