@@ -35,7 +35,7 @@ from utils.models import pick_device, pick_dtype, resolve
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
 from trl import DPOConfig
 
-from utils.errors import BadInput
+from utils.errors import BadInput, is_out_of_memory
 
 # Fields of trl's configuration that are not --set's: they decide what is trained on, or the safety of a run hangs on
 # them.
@@ -120,7 +120,12 @@ def train(
     folder = Path(config.output_dir)
     start = time.monotonic()
     if resume_from is None or not _is_finished(resume_from):
-        _train(rows, training, config, trainer, longest, resume_from)
+        try:
+            _train(rows, training, config, trainer, longest, resume_from)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise MemoryError(_what_takes_less(training, config, longest)) from None
         config.distributed_state.wait_for_everyone()  # the first process marks the checkpoints
     checkpoint = last_whole(folder)
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
@@ -229,6 +234,18 @@ def _memory_asks_for_checkpointing(model, longest: int, config: TrainingArgument
     cuda = config.device.type == "cuda"
     free = torch.cuda.mem_get_info()[0] if cuda else psutil.virtual_memory().available
     return needed > free / 2
+
+
+def _what_takes_less(training: Training, config: TrainingArguments, longest: int) -> str:
+    """What helps where memory is short: of the flags, those that are not used yet."""
+    helps = [
+        (training.full_finetune, "LoRA instead of --full-finetune"),
+        (config.per_device_train_batch_size > 1, "--batch-size 1 with a larger --gradient-accumulation"),
+        (True, f"--max-length below the {longest} tokens of the longest row"),
+        (isinstance(config, DPOConfig) and not config.gradient_checkpointing, "--set gradient_checkpointing=true"),
+        (config.device.type == "cuda" and not training.load_in_4bit, "--load-in-4bit"),
+    ]
+    return f"this training does not fit. What takes less: {'; '.join(said for applies, said in helps if applies)}"
 
 
 def _is_finished(checkpoint: Path) -> bool:
