@@ -10,6 +10,8 @@ from transformers import AutoTokenizer
 from utils import models
 from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
 from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
+from utils.tutors.local import LocalTutor
+from utils.tutors.tutor import Sampling
 
 HARD = [
     "48 + 27 = 75, 3.14159, 1,000,000", "x = 10\n\n20 30\t40", "naïve café ½ × ¾ → ∑ é", "😀👩‍🏫 漢字 مرحبا",
@@ -60,3 +62,16 @@ def test_a_tutor_is_named_by_its_folder_and_not_weights():
     """Every fine-tuned row said "tutor": "weights"."""
     assert models.display_name("runs/demo/dpo/mathdial/weights") == "mathdial/weights"
     assert models.display_name("Qwen/Qwen3-4B") == "Qwen3-4B"
+
+
+def test_what_auto_came_to_is_kept_with_the_answers(tiny, tmp_path, monkeypatch):
+    """The manifest had only what was asked for: two machines with the same "auto" compute in different types."""
+    monkeypatch.setattr(models, "pick_dtype", lambda _: torch.float32)
+    seeds, template = read_seeds(DATASETS_DIR / "mathdial_test.jsonl", 2), load_template(INFERENCE_PROMPT, "input")
+    tutor = LocalTutor(tiny, Sampling(0.0, 0, 4, 0), template, device="cpu")
+    given = {"journal_path": tmp_path / "candidates.jsonl", "description": ""}
+    expected = {"device": "cpu", "dtype": "float32", "attention": "sdpa"}
+    assert tutor.answer(seeds, 1, **given).made == {"shortened_prompts": 0, "computed_in": expected}
+    monkeypatch.setattr(models, "pick_dtype", lambda _: torch.bfloat16)
+    monkeypatch.setattr(models, "load", lambda *_: pytest.fail("all answers are there"))
+    assert tutor.answer(seeds, 1, **given).made["computed_in"] == expected

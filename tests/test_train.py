@@ -268,6 +268,9 @@ def test_lora_end_to_end(dtype, dataset, tiny, tmp_path, tokenizer, caplog, caps
     assert summary["rewards_margin"] > 0.1
     assert summary["rewards_accuracy"] > 0.9
     assert summary["loss"] < 0.6931
+    attention = summary["computed_in"].pop("attention")
+    assert attention and summary["computed_in"] == {"device": "cpu", "dtype": dtype, "weights": dtype}
+    summary["computed_in"]["attention"] = attention
     logged = json.loads((output / "checkpoints" / "training_log.json").read_text())
     assert logged["summary"] == summary
     lengths = [[entry[f"lengths/{part}"] for part in ("prompt", "chosen", "rejected")] for entry in logged["log"]]

@@ -190,6 +190,14 @@ def load(model: str, device: str = "auto", dtype: str = "auto"):
     return loaded.to(device).eval(), tokenizer
 
 
+def computed_in(model) -> dict[str, str]:
+    """What a loaded model computes in and with, for the manifest: what `auto` came to, here and now."""
+    return {
+        "device": str(model.device), "dtype": str(model.dtype).removeprefix("torch."),
+        "attention": str(model.config._attn_implementation),
+    }  # fmt: skip
+
+
 def load_tokenizer(model: str):
     """The tokenizer of a hub name, a folder or `smollm2`. Raises BadInput if it has no chat template."""
     from transformers import AutoTokenizer

@@ -30,7 +30,7 @@ from transformers.utils import logging as transformers_logging
 
 from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
 from utils.dpo.recipe import Training
-from utils.models import pick_device, pick_dtype, resolve
+from utils.models import computed_in, pick_device, pick_dtype, resolve
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
 from trl import DPOConfig
@@ -118,10 +118,10 @@ def train(
 ) -> Trained:  # fmt: skip
     """Let `trainer` (`dpo.trainer`, `dpo.sft`) train on conversational rows; checkpoints go to `config.output_dir`."""
     folder = Path(config.output_dir)
-    start = time.monotonic()
+    start, seen = time.monotonic(), {}
     if resume_from is None or not _is_finished(resume_from):
         try:
-            _train(rows, training, config, trainer, longest, resume_from)
+            seen = _train(rows, training, config, trainer, longest, resume_from)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -135,6 +135,7 @@ def train(
         "updates": state.global_step,
         "seconds": round(time.monotonic() - start, 1),
         "resumed_from_update": _step(resume_from),
+        "computed_in": seen,
         **{name: fmean(entry[key] for entry in tail) for name, key in trainer.SUMMARY.items()},
     }
     # fp16's first steps may have an infinite norm, which JSON has no number for
@@ -142,7 +143,8 @@ def train(
     return Trained(checkpoint, summary, finite)
 
 
-def _train(rows, training, config, trainer, longest, resume_from) -> None:
+def _train(rows, training, config, trainer, longest, resume_from) -> dict[str, str]:
+    """Train; returns what was computed in, as the model shows it."""
     import datasets
 
     transformers_logging.disable_progress_bar()
@@ -174,13 +176,14 @@ def _train(rows, training, config, trainer, longest, resume_from) -> None:
     if resume_from:
         log.info("going on from update %d", _step(resume_from))
     trainer.train(resume_from_checkpoint=resume_from and str(resume_from))
+    seen = computed_in(model)
+    return seen | {"weights": seen["dtype"], "dtype": str(_arithmetic(config)).removeprefix("torch.")}
 
 
 def _load(training: Training, config: TrainingArguments):
     """The model to be trained, on the device. Only frozen weights may be held in 16 or 4 bits."""
     base = resolve(training.model)
-    # As the configuration has it: `auto` is measured, and a second measurement may come out otherwise.
-    dtype = torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
+    dtype = _arithmetic(config)
     if not training.load_in_4bit:
         model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if training.full_finetune else dtype)
         return model.to(config.device)
@@ -194,6 +197,11 @@ def _load(training: Training, config: TrainingArguments):
         base, dtype=dtype, quantization_config=four_bits, device_map={"": config.device}
     )
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # the trainer switches it on
+
+
+def _arithmetic(config: TrainingArguments) -> torch.dtype:
+    """As the configuration has it: `auto` is measured, and a second measurement may come out otherwise."""
+    return torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
 
 
 def _adapters(training: Training):
