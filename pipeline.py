@@ -49,7 +49,7 @@ def main(
     eval_max_new_tokens: int, trained_on: str, eval_temperature: float = 0.0, eval_limit: int | None = None,
     train_on: list[str] | None = None, training_seeds: list[int] | None = None, warm_start: bool = False,
     with_reference: bool = False, rounds: int = 1, also_evaluate: list[list[str]] | None = None,
-    report_judge: list[str] | None = None, own_dialogue_gain: bool = False, roles: dict[str, Any] | None = None,
+    report_judge: "Judge | None" = None, own_dialogue_gain: bool = False, roles: dict[str, Any] | None = None,
     limit: int | None = None, overwrite: bool = False, dry_run: bool = False, use_cache: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fill the training root `output_dir`; returns what `figures.main` returns.
@@ -83,7 +83,7 @@ def main(
     if use_cache:
         log.info("--use-cache: always so here, what was made from the same inputs is not made again")
     base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
-    others, second = also(also_evaluate or [], base), second_judge(report_judge)
+    others, second = also(also_evaluate or [], base), report_judge
     if dry_run:
         times = len(training_seeds or [0])
         trainings = len(train_on) * times
@@ -117,9 +117,10 @@ def main(
         how = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
         how |= {"judge": judge, "limit": limit} | ({"with_reference": True} if with_reference else {})
         how |= {"roles": roles} if roles else {}
-        trained = []
+        trained, folders = [], []
         for name, seed in itertools.product(train_on, training_seeds or [training.seed]):
             folder = name if seed in (training_seeds or [seed])[:1] else f"{name}.seed{seed}"
+            folders.append(folder)
             sources = [seeds[one, "train"] for one in name.split("+")]
             try:
                 weights = teach(
@@ -131,6 +132,7 @@ def main(
                 log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, folder)
                 manifest.outdate(f"dpo/{folder}/weights", "no eligible pair")
                 manifest.outdate(f"evaluation/*/from_finetuned_with_{folder}.*", "no eligible pair")
+        manifest.outdate_seeds(folders)
         more = ({"own_dialogue_gain": True} if own_dialogue_gain else {}) | ({"roles": roles} if roles else {})
         for name in tested:
             test = {"seeds": [seeds[name, "test"]], "judge": judge, "limit": limits["test"]} | more
@@ -177,13 +179,6 @@ def check_datasets(
         log.warning("no test set of %s: no tutor is evaluated on it", ", ".join(without))
 
 
-def second_judge(words: list[str] | None) -> "Judge | None":
-    """The judge of --report-judge, with the judge prompt that ships."""
-    from utils.judges import flags
-
-    return flags.from_flags(judge_llm=[words]) if words else None
-
-
 def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float) -> None:
     """Let a second judge grade every evaluation of this run again: its files lie beside the first one's."""
     from utils.results.reading import read_root, second_file
@@ -227,19 +222,25 @@ def teach(
 
 @dataclass
 class Run:
-    """Makes artifacts of one training root, each by one stage, unless it was made before from the same inputs."""
+    """Makes artifacts of one training root, each by one stage, unless it was made before from the same inputs.
+
+    With `--ask-invalid-again` one that has invalid verdicts is made again: whatever was answered is in its journals.
+    """
 
     root: Path
     manifest: Any
 
     def make(self, stage: ModuleType, artifact: str, /, **inputs: Any) -> Path:
         """Let `stage.main` make the artifact of these inputs: actors, paths and values. Returns its path."""
+        from utils.judges.grading import to_ask_again
+
         path = self.root / artifact
         where = {"output_dir": path.parent} if stage in (train, warm_start) else {"output_path": path}
         log.info("\n== %s", artifact)
         if not self.manifest.make(
-            artifact, stage.__name__, inputs, lambda: stage.main(**inputs, **where, overwrite=True)
-        ):
+            artifact, stage.__name__, inputs, lambda: stage.main(**inputs, **where, overwrite=True),
+            again=to_ask_again(inputs.get("judge"), path),
+        ):  # fmt: skip
             log.info("made before from the same inputs: skipped")
         return path
 

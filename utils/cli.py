@@ -22,7 +22,7 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
 DEFAULT_MODEL = "smollm2"
 ACTORS = {
     "tutor": "utils.tutors.flags", "judge": "utils.judges.flags", "training": "utils.dpo.recipe",
-    "classroom": "utils.classroom.actors",
+    "classroom": "utils.classroom.actors", "report_judge": "utils.judges.second",
 }  # fmt: skip
 MODEL_HELP = "a hub name, a folder, or `smollm2`: SmolLM2-135M-Instruct, which is installed with the requirements"
 
