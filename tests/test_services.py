@@ -6,14 +6,17 @@ import pytest
 from fake_services import SERVICES, Refusal, Service, chat, error, verdict
 from fault_server import FaultServer, evaluation_of
 
+from utils.artifacts import write_json
 from utils.clients import retry
 from utils.clients.chat import JudgeError, JudgeUnavailable
 from utils.clients.thoughts import without_thoughts
+from utils.journal import Journal
 from utils.judges import flags as judges
 from utils.judges import grading
 from utils.judges.judge import GradingOptions
 from utils.records import Evaluation, TutorAnswer
 
+KEY = "sk-secret-0123456789"
 TEMPLATE = "Grade by the rubric, in JSON.\n---\n{conversation}\n{answer}"
 ITEMS = [TutorAnswer(f"Student: {n}?", f"What is {n}?") for n in range(12)]
 
@@ -379,3 +382,46 @@ def test_the_list_of_models_asks_to_wait(monkeypatch, judge_of):
 )
 def test_thoughts_are_no_part_of_an_answer_and_code_is_no_thought(text, answer):
     assert without_thoughts(text)[0] == answer
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        lambda body: {**chat(verdict(body)), "model": f"{KEY} \ud83d", "system_fingerprint": {"a": KEY}},
+        lambda body: chat(verdict(body), f"{KEY} \ud83d"),
+    ],
+)
+def test_what_a_service_calls_itself_is_kept_without_keys_and_halves_of_characters(
+    judge_of, monkeypatch, tmp_path, reply
+):
+    """A key that a gateway gave back as its name went into every artifact; half an emoji there ended the run at its
+    end, when the artifact was written."""
+    monkeypatch.setenv("MY_KEY", KEY)
+    with Service(reply) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        judge = judges.make_judge(["openai", "env:MY_KEY", "judge-1"], TEMPLATE)
+        with Journal(tmp_path / "journal") as journal:
+            write_json(tmp_path / "out.json", judge.grade(ITEMS[0], journal).model_dump())
+    kept = (tmp_path / "out.json").read_text() + (tmp_path / "journal").read_text()
+    assert "<key>" in kept and KEY not in kept
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"code": 1002, "msg": "rate limit reached"}, "rate limit reached"),
+        ({"success": False, "message": "the model is overloaded"}, "overloaded"),
+        ({"choices": None, "base_resp": {"status_code": 1004, "status_msg": "invalid api key"}}, "refuses the key"),
+        ({"status": "error", "message": "no such model: judge-1"}, "has no model"),
+    ],
+)
+def test_an_error_under_200_is_understood_whatever_it_is_called(judge_of, body, said):
+    """A wrong key that came so was asked about for ten minutes."""
+    with Service(lambda _: body) as server:
+        judge = judge_of(server)
+        judge.chat.line.budget = 0.2
+        with pytest.raises((JudgeError, JudgeUnavailable), match=said) as ended:
+            judge.grade(ITEMS[0])
+        fatal = said in ("refuses the key", "has no model")
+        assert isinstance(ended.value, JudgeError) == fatal
+        assert not fatal or len(server.bodies) == 1
