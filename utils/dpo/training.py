@@ -30,7 +30,7 @@ from transformers.utils import logging as transformers_logging
 
 from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
 from utils.dpo.recipe import Training
-from utils.models import computed_in, pick_device, pick_dtype, resolve
+from utils.models import computed_in, pick_device, pick_dtype, reading, resolve
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
 from trl import DPOConfig
@@ -185,7 +185,8 @@ def _load(training: Training, config: TrainingArguments):
     base = resolve(training.model)
     dtype = _arithmetic(config)
     if not training.load_in_4bit:
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if training.full_finetune else dtype)
+        with reading(training.model):
+            model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if training.full_finetune else dtype)
         return model.to(config.device)
     from peft import prepare_model_for_kbit_training
     from transformers import BitsAndBytesConfig
