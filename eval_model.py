@@ -36,7 +36,7 @@ def main(
     write_json(output_path, rows)
     summary = summarise(rows) | gain
     print(f"{what}: {format_summary(summary)}")
-    return summary | {"shortened_prompts": answers.shortened}
+    return summary | answers.made
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

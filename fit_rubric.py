@@ -16,6 +16,7 @@ words in random order.
 
 import argparse
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,6 +61,10 @@ def main(
             "files": [Path(path).name for path in humans],
             "answers": len(rows),
             "conversations": len({group_of(row) for row in rows}),
+            "fewest": min(
+                len({group_of(row) for row in rows if row["evaluation"]["reveal_answer"] == kind})
+                for kind in ("yes", "no")
+            ),
             "digests": [digest(row["prompt"], row["output"]) for row in rows],
         },
         "cross_validated": figures,
@@ -151,6 +156,8 @@ def _logistic(signed, rated, prior_answers):
     from scipy.optimize import minimize
     from scipy.special import expit
 
+    if not 0 < rated.mean() < 1:  # a fold without a reveal: nothing to learn from, the prior stays
+        return 0.0, np.full(signed.shape[1], PRIOR_WEIGHT)
     balance = np.where(rated, 0.5 / rated.mean(), 0.5 / (1 - rated.mean()))
     ridge = prior_answers / 4  # an answer tells a quarter as much about log-odds as about points
 
@@ -209,14 +216,15 @@ def best_prior(rows: Sequence[dict[str, Any]], readings: Sequence[Any], count: i
 def _pearson(rows: Sequence[dict[str, Any]], graded: Sequence[Any]) -> float:
     from utils.stats.raters import pearson
 
-    return float(pearson([row["score"] for row in rows], [one.score for one in graded]))
+    found = float(pearson([row["score"] for row in rows], [one.score for one in graded]))
+    return 0.0 if math.isnan(found) else found  # where all scores are the same, nothing agrees
 
 
-def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
     """Agreement with the ratings on answers that nothing was fitted or chosen on, guards and all.
 
     Nested: five times five outer folds, no group in two of them; the prior's strength by an inner cross-validation.
-    Means over the five repeats.
+    Means over the five repeats; None for what cannot be told of these ratings.
     """
     import numpy as np
 
@@ -243,7 +251,8 @@ def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
                 people[name], judge[name], (1, 2, 3, 4, 5), quadratic=True
             )
         found.append(figures)
-    return {name: round(float(np.mean([one[name] for one in found])), 3) for name in found[0]}
+    told = {name: [float(one[name]) for one in found if np.isfinite(one[name])] for name in found[0]}
+    return {name: round(fmean(values), 3) if values else None for name, values in told.items()}
 
 
 def report(fitted: dict[str, Any]) -> str:
@@ -253,7 +262,16 @@ def report(fitted: dict[str, Any]) -> str:
         f"fitted on {on['answers']} rated answers to {on['conversations']} conversations; on answers not fitted on "
         f"({REPEATS} x {FOLDS}-fold nested cross-validation by conversation):"
     ]
-    lines += [f"  {name:32} {value:6.2f}" for name, value in fitted["cross_validated"].items()]
+    lines += [
+        f"  {name:32}      – (one of the two never varies in these ratings)" if value is None
+        else f"  {name:32} {value:6.2f}"
+        for name, value in fitted["cross_validated"].items()
+    ]  # fmt: skip
+    if on["fewest"] < FOLDS:
+        lines.append(
+            f"  only {on['fewest']} of the conversations have an answer that reveals, or one that does not: a fold may "
+            "have none to fit on, and the kappa of reveal_answer says little; rate more of them"
+        )
     for criterion, weights in fitted["weights"].items():
         sizes = sorted(weights.items(), key=lambda item: -abs(item[1]))
         lines.append(f"{criterion}: " + ", ".join(f"{name} {size:+.2f}" for name, size in sizes if size))

@@ -90,7 +90,7 @@ def main(
             output_path, export_trl, template=template, min_chosen_score=min_chosen_score, made_by=made_by
         )
         print(f"as trl takes them, {count} rows: {export_trl}")
-    return report | {"shortened_prompts": answers.shortened}
+    return report | answers.made
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

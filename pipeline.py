@@ -48,7 +48,7 @@ def main(
     eval_max_new_tokens: int, trained_on: str, eval_temperature: float = 0.0, eval_limit: int | None = None,
     train_on: list[str] | None = None, training_seeds: list[int] | None = None, warm_start: bool = False,
     with_reference: bool = False, rounds: int = 1, also_evaluate: list[list[str]] | None = None,
-    report_judge: list[str] | None = None, own_dialogue_gain: bool = False, roles: dict[str, Any] | None = None,
+    report_judge: "Judge | None" = None, own_dialogue_gain: bool = False, roles: dict[str, Any] | None = None,
     classroom_problems: int = 0, classroom_turns: int = 6, prices: str | None = None, limit: int | None = None,
     overwrite: bool = False, dry_run: bool = False, use_cache: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
@@ -80,7 +80,7 @@ def main(
     if use_cache:
         log.info("--use-cache: always so here, what was made from the same inputs is not made again")
     base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
-    others, second = also(also_evaluate or [], base), second_judge(report_judge)
+    others, second = also(also_evaluate or [], base), report_judge
     if dry_run:
         times = len(training_seeds or [0])
         trainings = len(seeds.train_on) * times
@@ -118,9 +118,10 @@ def main(
         how = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
         how |= {"judge": judge, "limit": limit} | ({"with_reference": True} if with_reference else {})
         how |= {"roles": roles} if roles else {}
-        trained = []
+        trained, folders = [], []
         for name, seed in itertools.product(seeds.train_on, training_seeds or [training.seed]):
             folder = name if seed in (training_seeds or [seed])[:1] else f"{name}.seed{seed}"
+            folders.append(folder)
             try:
                 weights = teach(
                     run, folder, resampled(start, seed=seed), replace(training, seed=seed), rounds,
@@ -132,6 +133,7 @@ def main(
                 log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, folder)
                 manifest.outdate(f"dpo/{folder}/weights", "no eligible pair")
                 manifest.outdate(f"evaluation/*/from_finetuned_with_{folder}.*", "no eligible pair")
+        manifest.outdate_seeds(folders)
         more = ({"own_dialogue_gain": True} if own_dialogue_gain else {}) | ({"roles": roles} if roles else {})
         for name in seeds.tested:
             test = {"seeds": [seeds.paths[name, "test"]], "judge": judge, "limit": limits["test"]} | more
@@ -166,13 +168,6 @@ def main(
     print(f"\n{weights} graded answers are in {root}/evaluation.")
     print(f"Next: open {page} and read a few answers, then run it with your own seeds, model and judge (README).")
     return drawn
-
-
-def second_judge(words: list[str] | None) -> "Judge | None":
-    """The judge of --report-judge, with the judge prompt that ships."""
-    from utils.judges import flags
-
-    return flags.from_flags(judge_llm=[words]) if words else None
 
 
 def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float) -> None:

@@ -38,12 +38,12 @@ def main(
     dialogues = read_all(seeds, limit, split=split, roles=roles)
     tutor, best_of = played_by(judge, tutor)
     what = f"{output_path.stem} on {'+'.join(path.stem for path in seeds)}"
-    rows, _ = evaluate(dialogues, tutor, judge, output_path, best_of=best_of, what=what)
+    rows, answers = evaluate(dialogues, tutor, judge, output_path, best_of=best_of, what=what)
     gain = add_gain(rows, judge, output_path, what=what) if own_dialogue_gain or judge.free else {}
     write_json(output_path, rows)
     summary = summarise(rows) | gain
     print(f"{what} ({rows[0]['tutor']}): {format_summary(summary)}")
-    return summary | {"tutor": rows[0]["tutor"]}
+    return summary | {"tutor": rows[0]["tutor"]} | answers.made
 
 
 def played_by(judge: "Judge", base: "Tutor") -> tuple["Tutor", int]:

@@ -10,8 +10,8 @@
 words that lead the student to look at the mistaken line, and anything else for words that do not. A problem's name is
 its story, its mistake (1 or 2) and a seed of your choice. benchmarks/paraphrases.jsonl was written by the reader's own
 author, so what it shows is flattered: set 1 was at hand while the reader was finished, sets 2 and 3 were written later,
-and read once before anything was mended (docs/classroom.md has both figures). benchmarks/paraphrases_outside.jsonl is by
-somebody who had not seen the reader, and nothing was mended for it.
+and read once before anything was mended (docs/classroom.md has both figures). benchmarks/paraphrases_outside.jsonl is
+by somebody who had not seen the reader, and nothing was mended for it.
 `--elsewhere` takes the tutor turns of MRBench (github.com/kaushal0494/UnifyingAITutorEvaluation), words of others about
 other problems: what is read as targeted there is a false alarm.
 """

@@ -3,10 +3,12 @@
 import errno
 import hashlib
 import io
+import os
 
 import pytest
 
 from utils.artifacts import read_json, refuse_existing, sha256, write_json
+from utils.errors import BadInput
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
@@ -56,6 +58,29 @@ def test_a_folder_in_place_of_the_output_is_found_before_anything_is_paid(tmp_pa
     for overwrite in (False, True):
         with pytest.raises(IsADirectoryError, match="is a folder"):
             refuse_existing(tmp_path, overwrite)
+
+
+def test_a_place_where_no_file_can_be_is_found_before_anything_is_paid(tmp_path, monkeypatch):
+    """`--output-path` of a device replaced it by a file, where the user had the right to; a link that leads to itself
+    was a traceback, after all was answered."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path, said in (("pipe", "a device or a pipe"), ("loop", "leads to itself"), ("file/a.json", "is a file, not")):
+        with pytest.raises((BadInput, OSError), match=said):
+            refuse_existing(tmp_path / path, overwrite=True)
+        with pytest.raises((BadInput, OSError), match=said):
+            write_json(tmp_path / path, [1])
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "file").read_text() == "mine"
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(PermissionError, match="no right to write in"):
+        refuse_existing(tmp_path / "new" / "a.json", overwrite=False)
+
+
+def test_what_a_link_points_to_is_written(tmp_path):
+    (tmp_path / "link.json").symlink_to(tmp_path / "there" / "a.json")
+    write_json(tmp_path / "link.json", [1])
+    assert (tmp_path / "link.json").is_symlink() and read_json(tmp_path / "there" / "a.json") == [1]
 
 
 def test_a_full_disk_names_the_file(tmp_path, monkeypatch):

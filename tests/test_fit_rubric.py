@@ -2,6 +2,7 @@
 
 import json
 import random
+import warnings
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,20 @@ def test_the_weights_that_ship_reach_what_their_file_says(tmp_path):
     assert figures["pearson"] >= 0.8 and figures["partial correlation given `?`"] >= 0.4
     assert figures["kappa of questions"] >= 0.8 and figures["kappa of reveal_answer"] >= 0.4
     assert min(figures["quadratic kappa of on_topic"], figures["quadratic kappa of helpful"]) >= 0.2
+
+
+def test_ratings_of_one_kind_in_a_fold_are_said_and_make_no_number_up(tmp_path, capsys):
+    """A fold without a reveal printed warnings of numpy; answers that all ask ended in a traceback over NaN."""
+    rows = [row for row in ratings(dict.fromkeys(ANSWERS, 3.0), 4) if row["evaluation"]["reveal_answer"] == "no"]
+    rows[0]["evaluation"]["reveal_answer"] = "yes"
+    rows[0]["evaluation"]["questions"], rows[1]["evaluation"]["questions"] = "yes", "no"
+    for row in rows:
+        row["output"] += " Or?"
+    (tmp_path / "rated.json").write_text(json.dumps(rows))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted = fit_rubric.main(humans=[str(tmp_path / "rated.json")], output_path=str(tmp_path / "mine.json"))
+    assert fitted["cross_validated"]["pearson of the `?` rule"] is None and fitted["fitted_on"]["fewest"] == 1
+    shown = capsys.readouterr().out
+    assert "only 1 of the conversations have an answer that reveals" in shown and "nan" not in shown
+    assert json.loads((tmp_path / "mine.json").read_text()) == fitted

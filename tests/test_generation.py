@@ -7,7 +7,6 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from utils.errors import BadInput
 from utils.prompts import tutor_messages
 from utils.tutors import generation, step_attention
 from utils.tutors.generation import _pick, _shared_prefix, sample_answers
@@ -150,7 +149,7 @@ def test_out_of_memory_halves_the_group_down_to_one(model_and_tokenizer, prompts
     assert run(model_and_tokenizer, prompts, **SAMPLED) == expected
     assert sizes == [3, 1, 1, 1]
     monkeypatch.setattr(generation, "_decode_group", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("!")))
-    with pytest.raises(BadInput, match="out of memory with a single prompt"):
+    with pytest.raises(MemoryError, match="out of memory with a single prompt"):
         run(model_and_tokenizer, prompts[:1], **SAMPLED)
 
 

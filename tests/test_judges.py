@@ -72,7 +72,9 @@ def test_bad_replies(text, reason):
         parse_evaluation(Reply(text, "stop"))
 
 
-@pytest.mark.parametrize("finish_reason", [None, "", "stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence"])
+@pytest.mark.parametrize(
+    "finish_reason", [None, "", "stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "FinishReason.STOP"]
+)
 def test_other_servers_words_for_the_end(finish_reason):
     """Together's `eos`, TGI's `eos_token`: every verdict was invalid."""
     assert parse_evaluation(Reply(TEXT, finish_reason)) == Evaluation(**GOOD)
@@ -80,7 +82,8 @@ def test_other_servers_words_for_the_end(finish_reason):
 
 @pytest.mark.parametrize(
     "finish_reason", ["length", "content_filter", "refusal", "load", "max_tokens", "MAX_TOKENS", "model_length",
-                      "tool_calls", "SAFETY", "content_filter: RECITATION", "sensitive", "error", "repetition"],
+                      "tool_calls", "SAFETY", "content_filter: RECITATION", "sensitive", "error", "repetition",
+                      "max_tokens_reached", "model_context_window_exceeded", "incomplete"],
 )  # fmt: skip
 def test_a_good_reply_that_was_cut_or_refused_is_bad(finish_reason):
     with pytest.raises(ValueError, match=finish_reason):

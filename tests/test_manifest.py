@@ -141,3 +141,16 @@ def test_a_manifest_of_somebody_elses_is_not_replaced(tmp_path):
     (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
     with pytest.raises(BadInput, match="not a manifest of ours"):
         Manifest(tmp_path)
+
+
+def test_trainings_of_seeds_that_are_not_asked_for_are_not_shown(tmp_path):
+    """Their scores went on counting in the mean over trainings."""
+    found = Manifest(tmp_path)
+    names = ["dpo/{}/weights", "dpo/{}/round_1/train_dataset.json", "evaluation/x/from_finetuned_with_{}.by_y.json"]
+    folders = ["mathdial", "mathdial.seed1", "mathdial.seed2", "tutorchat.seed1"]
+    found.data["artifacts"] = {name.format(one): {"state": "done"} for one in folders for name in names}
+    found.outdate_seeds(["mathdial", "mathdial.seed2"])
+    states = {name: entry["state"] for name, entry in read_json(tmp_path / "manifest.json")["artifacts"].items()}
+    dropped = {name.format("mathdial.seed1") for name in names}
+    assert all(states.pop(name) == "not among --training-seeds" for name in dropped)
+    assert set(states.values()) == {"done"}  # tutorchat is not trained by this command at all

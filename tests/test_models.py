@@ -1,15 +1,23 @@
 """Loading models: the bundled one's tokens are those that it was trained on, and the dtype suits the hardware."""
 
 import json
+import shutil
 import urllib.request
+from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from utils import models
+from utils.dpo import training
+from utils.dpo.recipe import Training
+from utils.errors import BadInput
 from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
 from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
+from utils.tutors.local import LocalTutor
+from utils.tutors.tutor import Sampling
 
 HARD = [
     "48 + 27 = 75, 3.14159, 1,000,000", "x = 10\n\n20 30\t40", "naïve café ½ × ¾ → ∑ é", "😀👩‍🏫 漢字 مرحبا",
@@ -60,3 +68,67 @@ def test_a_tutor_is_named_by_its_folder_and_not_weights():
     """Every fine-tuned row said "tutor": "weights"."""
     assert models.display_name("runs/demo/dpo/mathdial/weights") == "mathdial/weights"
     assert models.display_name("Qwen/Qwen3-4B") == "Qwen3-4B"
+
+
+def test_what_auto_came_to_is_kept_with_the_answers(tiny, tmp_path, monkeypatch):
+    """The manifest had only what was asked for: two machines with the same "auto" compute in different types."""
+    monkeypatch.setattr(models, "pick_dtype", lambda _: torch.float32)
+    seeds, template = read_seeds(DATASETS_DIR / "mathdial_test.jsonl", 2), load_template(INFERENCE_PROMPT, "input")
+    tutor = LocalTutor(tiny, Sampling(0.0, 0, 4, 0), template, device="cpu")
+    given = {"journal_path": tmp_path / "candidates.jsonl", "description": ""}
+    expected = {"device": "cpu", "dtype": "float32", "attention": "sdpa"}
+    assert tutor.answer(seeds, 1, **given).made == {"shortened_prompts": 0, "computed_in": expected}
+    monkeypatch.setattr(models, "pick_dtype", lambda _: torch.bfloat16)
+    monkeypatch.setattr(models, "load", lambda *_: pytest.fail("all answers are there"))
+    assert tutor.answer(seeds, 1, **given).made["computed_in"] == expected
+
+
+def damaged(folder: Path, what: str) -> None:
+    weights, template, config = folder / "model.safetensors", folder / "chat_template.jinja", folder / "config.json"
+    match what:
+        case "weights are cut off":
+            weights.write_bytes(weights.read_bytes()[:-500])
+        case "weights are empty":
+            weights.write_bytes(b"")
+        case "another architecture":
+            config.write_text('{"model_type": "nosuch"}')
+        case "no architecture":
+            config.write_text("{}")
+        case "the template refuses":
+            template.write_text("{{ raise_exception('no') }}")
+        case "the template is broken":
+            template.write_text("{% if %}")
+        case "the tokenizer is cut off":
+            (folder / "tokenizer.json").write_text("{")
+        case "an adapter of nothing":
+            config.unlink()
+            (folder / "adapter_config.json").write_text('{"base_model_name_or_path": null}')
+        case "an adapter that is cut off":
+            whole = folder.with_name("whole")
+            shutil.copytree(folder, whole)
+            adapters = LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear")
+            get_peft_model(AutoModelForCausalLM.from_pretrained(whole), adapters).save_pretrained(folder)
+            config.unlink()
+            adapter = folder / "adapter_model.safetensors"
+            adapter.write_bytes(adapter.read_bytes()[:-500])
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["weights are cut off", "weights are empty", "another architecture", "no architecture", "the template refuses",
+     "the template is broken", "the tokenizer is cut off", "an adapter of nothing", "an adapter that is cut off"],
+)  # fmt: skip
+@pytest.mark.parametrize("stage", ["sampled", "trained"])
+def test_a_damaged_model_is_named_in_one_line(tiny, tmp_path, what, stage):
+    """Each was a traceback of another library's, in one stage or in both."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny, folder)
+    damaged(folder, what)
+    with pytest.raises(BadInput, match=r"/model: ") as said:
+        if stage == "sampled":
+            models.load(str(folder), "cpu", "float32")
+        else:
+            given = Training(str(folder), device="cpu", dtype="float32")
+            given.check()
+            training._load(given, training.dpo_config(given, tmp_path))
+    assert "\n" not in str(said.value)

@@ -7,13 +7,20 @@ import sys
 from pathlib import Path
 
 import pytest
+from fault_server import FaultServer
 
+import eval_model
 import pipeline
 from utils import cli
 from utils.artifacts import read_json
+from utils.judges.judge import GradingOptions
+from utils.manifest import Manifest
 from utils.run import Run
+from utils.tutors import baselines
 from utils.tutors.local import LocalTutor
 from utils.tutors.served import ServedTutor
+from utils.tutors.tutor import Sampling
+from utils.tutors.variants import also
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -21,6 +28,10 @@ QUICK = [
     "--limit", "2", "--max-new-tokens", "12", "--eval-max-new-tokens", "8", "--num-candidates", "3",
     "--min-chosen-score", "0.2", "--gradient-accumulation", "1", "--learning-rate", "1e-2",
     "--classroom-problems", "4", "--classroom-turns", "1",
+]  # fmt: skip
+FOR_ONE_STAGE = [
+    "--seeds", "x", "--output-path", "x", "--judge-llm", "openai", "none", "judge-1", "--max-invalid", "0.3",
+    "--judge-concurrency", "1",
 ]  # fmt: skip
 
 
@@ -243,3 +254,49 @@ def test_the_real_seeds_run_end_to_end(folder, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "evaluation" / "human_vs_gpt.json").exists() == (folder == "paper")
+
+
+def test_what_got_no_verdict_is_asked_again_though_its_stage_is_done(tmp_path, monkeypatch):
+    """`--ask-invalid-again` was of no use in a pipeline: the stage was skipped as made from the same inputs."""
+
+    def make(file, tutor, *flags):
+        given = cli.with_actors(eval_model.main, vars(eval_model.parse_args([*FOR_ONE_STAGE, *flags])))
+        test = {"seeds": [ROOT / "datasets/mathdial_test.jsonl"], "limit": 4, "tutor": tutor, "judge": given["judge"]}
+        run = Run(tmp_path, Manifest(tmp_path))
+        return [row["score"] for row in read_json(run.make(eval_model, f"evaluation/mathdial/{file}.json", **test))]
+
+    cut, asked = ["length"] * 3, []
+    with FaultServer(lambda *_: cut.pop() if cut else None) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        question, teacher = baselines.ConstantTutor(), baselines.ReferenceTutor()
+        for file, tutor, more in (
+            ("a", question, []), ("b", teacher, []), ("a", question, []),
+            ("b", teacher, ["--ask-invalid-again"]), ("a", question, ["--ask-invalid-again"]), ("a", question, []),
+        ):  # fmt: skip
+            before = len(server.bodies)
+            scores = make(file, tutor, *more)
+            asked.append((scores.count(None), len(server.bodies) - before))
+    # three attempts at what is cut; no call for what is whole, with the flag or without
+    assert asked == [(1, 6), (0, 4), (1, 0), (0, 0), (0, 1), (0, 0)]
+
+
+def test_the_second_judge_is_asked_by_the_same_flags(tmp_path):
+    """It took the prompt that ships, eight calls at once and no prices, whatever the flags said."""
+    prompt, prices = tmp_path / "prompt.txt", tmp_path / "prices.json"
+    prompt.write_text("Mine: {conversation} {answer} {tag}")
+    prices.write_text(json.dumps({"judge-2": {"prompt": 1, "cached": 1, "completion": 2}}))
+    flags = ["--judge-prompt", prompt, "--prices", prices, "--judge-concurrency", "3", "--judge-max-tokens", "77"]
+    flags += ["--judge-llm", "offline", "--report-judge", "openai", "none", "judge-2", "--ask-invalid-again"]
+    given = cli.with_actors(pipeline.main, vars(pipeline.parse_args(list(map(str, flags)))))
+    judge = given["report_judge"]
+    assert (judge.name, judge.template, judge.price.completion) == ("judge-2", prompt.read_text(), 2)
+    assert judge.grading == GradingOptions(concurrency=3, max_tokens=77, ask_invalid_again=True)
+    assert cli.with_actors(pipeline.main, vars(pipeline.parse_args([])))["report_judge"] is None
+
+
+def test_another_tutor_is_the_folder_that_was_named(tmp_path):
+    """`./nomodel` became `nomodel`, which is a name on the hub."""
+    tutors = also([["./nomodel"]], LocalTutor("smollm2", Sampling(0, 0, 8, 0), "{input}"))
+    assert tutors["also_nomodel"].model == "./nomodel"
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        tutors["also_nomodel"].check()

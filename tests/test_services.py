@@ -6,14 +6,17 @@ import pytest
 from fake_services import SERVICES, Refusal, Service, chat, error, verdict
 from fault_server import FaultServer, evaluation_of
 
+from utils.artifacts import write_json
 from utils.clients import retry
 from utils.clients.chat import JudgeError, JudgeUnavailable
 from utils.clients.thoughts import without_thoughts
+from utils.journal import Journal
 from utils.judges import flags as judges
 from utils.judges import grading
 from utils.judges.judge import GradingOptions
 from utils.records import Evaluation, TutorAnswer
 
+KEY = "sk-secret-0123456789"
 TEMPLATE = "Grade by the rubric, in JSON.\n---\n{conversation}\n{answer}"
 ITEMS = [TutorAnswer(f"Student: {n}?", f"What is {n}?") for n in range(12)]
 
@@ -66,10 +69,49 @@ def test_thoughts_are_given_room_and_what_was_learnt_is_recorded(judge_of):
         judge = judge_of(server)
         verdict = judge.grade(ITEMS[0])
         judge.grade(ITEMS[1])
-    assert verdict.details["usage"]["completion_tokens"] == 300 + 40  # those of the thoughts that were cut too
+    assert verdict.details["usage"]["completion_tokens"] == 2 * 300 + 40  # those of the thoughts that were cut too
     assert server.bodies[-1]["max_completion_tokens"] == 300 + 4096 and "temperature" not in server.bodies[-1]
-    assert verdict.details["changed_parameters"] == {"max_tokens": "max_completion_tokens", "temperature": None}
+    changed = {"max_tokens": "max_completion_tokens", "temperature": None}
+    changed["chat_template_kwargs"] = {"enable_thinking": False}  # played at an address that is not OpenAI's
+    assert verdict.details["changed_parameters"] == changed
     assert verdict.details["room_for_thoughts"] == 4096
+
+
+@pytest.mark.parametrize(
+    ("refusal", "calls"),
+    [
+        (None, 1 + 12),  # vLLM, SGLang, llama.cpp
+        (error(422, "extra", type="extra_forbidden", param="chat_template_kwargs"), 3 + 12),
+        (error(400, "property 'chat_template_kwargs' is unsupported"), 3 + 12),
+        (error(400, "Bad Request"), 6 + 12),  # whether it is the prompt, a harmless one finds out
+        (error(500, "Unrecognized request argument supplied: chat_template_kwargs"), 3 + 12),
+    ],
+)
+def test_a_model_that_thinks_is_told_not_to_where_the_server_can(judge_of, refusal, calls):
+    """It was given 4,096 tokens a verdict for thoughts that nobody reads. A server that cannot is told so once."""
+
+    def server_of(body):
+        quiet = body.get("chat_template_kwargs") == {"enable_thinking": False}
+        if quiet and refusal:
+            return refusal
+        thinks = not quiet and body["max_tokens"] < 1000
+        return chat("<think>hm", "length") if thinks else chat(verdict(body))
+
+    with Service(server_of) as server:
+        judge = judge_of(server)
+        assert [judge.grade(item).evaluation for item in ITEMS] == [expected(judge, item) for item in ITEMS]
+        assert len(server.bodies) <= calls
+        assert ("chat_template_kwargs" in server.bodies[-1]) == (refusal is None)
+        assert server.bodies[-1]["max_tokens"] == (300 if refusal is None else 4396)
+
+
+def test_openais_own_service_is_sent_nothing_that_it_does_not_document(monkeypatch):
+    for address, hushed in (
+        ("", False), ("https://eu.api.openai.com/v1", False), ("https://x.openai.azure.com/openai/v1", False),
+        ("http://localhost:8000/v1", True), ("https://openrouter.ai/api/v1", True),
+    ):  # fmt: skip
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        assert judges.make_judge(["openai", "none", "judge-1"], TEMPLATE).chat.hushed == hushed
 
 
 def test_more_tokens_than_the_service_gives_are_not_asked_for_again(judge_of):
@@ -84,7 +126,7 @@ def test_more_tokens_than_the_service_gives_are_not_asked_for_again(judge_of):
     with Service(small) as server:
         judge = judge_of(server)
         assert judge.grade(ITEMS[0]).evaluation
-        assert [body["max_tokens"] for body in server.bodies] == [300, 4396, 2348, 1324]
+        assert [body["max_tokens"] for body in server.bodies] == [300, 300, 4396, 2348, 1324]
         assert judge.grade(ITEMS[1]).evaluation and server.bodies[-1]["max_tokens"] == 1324
 
 
@@ -101,7 +143,7 @@ def test_a_context_that_cannot_hold_the_room_gives_what_it_has(judge_of):
 
     with Service(vllm) as server:
         assert judge_of(server).grade(ITEMS[0]).evaluation
-        assert [body["max_tokens"] for body in server.bodies] == [300, 4396, 1324]
+        assert [body["max_tokens"] for body in server.bodies] == [300, 300, 4396, 1324]
 
 
 @pytest.mark.parametrize(
@@ -340,3 +382,46 @@ def test_the_list_of_models_asks_to_wait(monkeypatch, judge_of):
 )
 def test_thoughts_are_no_part_of_an_answer_and_code_is_no_thought(text, answer):
     assert without_thoughts(text)[0] == answer
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        lambda body: {**chat(verdict(body)), "model": f"{KEY} \ud83d", "system_fingerprint": {"a": KEY}},
+        lambda body: chat(verdict(body), f"{KEY} \ud83d"),
+    ],
+)
+def test_what_a_service_calls_itself_is_kept_without_keys_and_halves_of_characters(
+    judge_of, monkeypatch, tmp_path, reply
+):
+    """A key that a gateway gave back as its name went into every artifact; half an emoji there ended the run at its
+    end, when the artifact was written."""
+    monkeypatch.setenv("MY_KEY", KEY)
+    with Service(reply) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        judge = judges.make_judge(["openai", "env:MY_KEY", "judge-1"], TEMPLATE)
+        with Journal(tmp_path / "journal") as journal:
+            write_json(tmp_path / "out.json", judge.grade(ITEMS[0], journal).model_dump())
+    kept = (tmp_path / "out.json").read_text() + (tmp_path / "journal").read_text()
+    assert "<key>" in kept and KEY not in kept
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"code": 1002, "msg": "rate limit reached"}, "rate limit reached"),
+        ({"success": False, "message": "the model is overloaded"}, "overloaded"),
+        ({"choices": None, "base_resp": {"status_code": 1004, "status_msg": "invalid api key"}}, "refuses the key"),
+        ({"status": "error", "message": "no such model: judge-1"}, "has no model"),
+    ],
+)
+def test_an_error_under_200_is_understood_whatever_it_is_called(judge_of, body, said):
+    """A wrong key that came so was asked about for ten minutes."""
+    with Service(lambda _: body) as server:
+        judge = judge_of(server)
+        judge.chat.line.budget = 0.2
+        with pytest.raises((JudgeError, JudgeUnavailable), match=said) as ended:
+            judge.grade(ITEMS[0])
+        fatal = said in ("refuses the key", "has no model")
+        assert isinstance(ended.value, JudgeError) == fatal
+        assert not fatal or len(server.bodies) == 1

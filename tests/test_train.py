@@ -269,6 +269,9 @@ def test_lora_end_to_end(dtype, dataset, tiny, tmp_path, tokenizer, caplog, caps
     assert summary["rewards_margin"] > 0.1
     assert summary["rewards_accuracy"] > 0.9
     assert summary["loss"] < 0.6931
+    attention = summary["computed_in"].pop("attention")
+    assert attention and summary["computed_in"] == {"device": "cpu", "dtype": dtype, "weights": dtype}
+    summary["computed_in"]["attention"] = attention
     logged = json.loads((output / "checkpoints" / "training_log.json").read_text())
     assert logged["summary"] == summary
     lengths = [[entry[f"lengths/{part}"] for part in ("prompt", "chosen", "rejected")] for entry in logged["log"]]
@@ -488,3 +491,26 @@ def test_adapters_of_another_shape_are_kept_and_load_as_a_model(dataset, tiny, t
 def test_a_second_training_in_the_same_folder_is_refused(dataset, tiny, tmp_path):
     with only_run(tmp_path / "out" / "checkpoints"), pytest.raises(BlockingIOError, match="in use by another run"):
         run(dataset, tmp_path / "out", tiny)
+
+
+def test_a_training_that_does_not_fit_says_what_takes_less_and_goes_on(dataset, tiny, tmp_path, monkeypatch):
+    """It was a traceback; and a run with other settings was refused, though no checkpoint was there."""
+    output, words = tmp_path / "out", "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"
+    with monkeypatch.context() as small:
+        small.setattr(dpo.SharedPromptDPOTrainer, "compute_loss", lambda *_, **__: raising(RuntimeError(words)))
+        with pytest.raises(MemoryError, match=r"LoRA .*--batch-size 1 .*--max-length below .*gradient_checkpointing=t"):
+            run(dataset, output, tiny, "--full-finetune", "--batch-size", "2")
+        small.setattr(dpo.SharedPromptDPOTrainer, "compute_loss", lambda *_, **__: raising(RuntimeError("a slip")))
+        with pytest.raises(RuntimeError, match="a slip"):
+            run(dataset, output, tiny)
+    assert run(dataset, output, tiny, "--batch-size", "1")["updates"] == 8
+
+
+def test_gradient_checkpointing_changes_no_weight_and_goes_on(dataset, tiny, tmp_path):
+    output = tmp_path / "out"
+    run(dataset, output, tiny)
+    assert run(dataset, moved(output), tiny, "--set", "gradient_checkpointing=true")["resumed_from_update"] == 8
+
+
+def raising(error: Exception):
+    raise error

@@ -13,9 +13,7 @@ from utils.errors import BadInput
 
 def write_text(path: Path | str, text: str) -> None:
     """Write under a temporary name, then rename: a reader finds the old file or the whole new one."""
-    path = Path(path)
-    if path.is_symlink():  # what it points to is written, the link stays
-        path = path.resolve()
+    path = place_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
@@ -45,10 +43,31 @@ def read_json(path: Path | str) -> Any:
         raise BadInput(f"{path}: not a whole JSON file ({error})") from error
 
 
+def place_of(path: Path | str) -> Path:
+    """Where a file of this path is written: a link stays, and what it points to is written.
+
+    BadInput or an OSError for a place where a file cannot be, or where something else would be replaced by it: a
+    folder, a device, a pipe.
+    """
+    try:
+        place = Path(path).resolve()
+    except RuntimeError:
+        raise BadInput(f"{path} is a link that leads to itself") from None
+    if place.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the path of the file to write")
+    if place.exists() and not place.is_file():
+        raise BadInput(f"{path} is a device or a pipe, which a file would replace; give the path of a file")
+    above = next(folder for folder in place.parents if os.path.lexists(folder))
+    if not above.is_dir():
+        raise NotADirectoryError(f"{path}: {above} is a file, not a folder")
+    if not os.access(above, os.W_OK):
+        raise PermissionError(f"{path}: you have no right to write in {above}")
+    return place
+
+
 def refuse_existing(path: Path | str, overwrite: bool) -> None:
     """FileExistsError unless `path` is free or may be replaced: asked before anything expensive starts."""
-    if Path(path).is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the path of the file to write")
+    place_of(path)
     if Path(path).exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; give another path, or --overwrite to replace it")
 

@@ -12,13 +12,13 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from utils.errors import BadInput
+from utils.errors import BadInput, is_out_of_memory
 
 DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
 ACTORS = {
     "tutor": "utils.tutors.flags", "judge": "utils.judges.flags", "training": "utils.dpo.recipe",
-    "classroom": "utils.classroom.actors",
+    "classroom": "utils.classroom.actors", "report_judge": "utils.judges.second",
 }  # fmt: skip
 
 
@@ -93,7 +93,10 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     except KeyboardInterrupt as stop:
         by = str(stop) or "Ctrl-C"
         sys.exit(_say(f"stopped by {by}; what was answered is kept; go on with: {command_line()}", INTERRUPTED))
-    except Exception:
+    except Exception as error:
+        if is_out_of_memory(error):
+            said = f"out of memory: {redact(error).strip().splitlines()[0]}" if str(error).strip() else "out of memory"
+            sys.exit(_say(f"{said}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
         print(redact(traceback.format_exc()), file=sys.stderr, end="")
         said = "this is a defect of the program, not of what you gave it: please report it with the lines above"
         sys.exit(_say(f"{said}; what was answered is kept", DEFECT))

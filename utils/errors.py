@@ -14,3 +14,16 @@ class BadInput(ValueError):
 def problems_of(error: ValidationError) -> str:
     """What pydantic found, in one line: `on_topic: Input should be less than or equal to 5; ...`."""
     return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}" for one in error.errors())
+
+
+NO_MEMORY = (
+    "can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED",
+)  # fmt: skip
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: Python's, a GPU's, or (torch says so by a plain RuntimeError) that of the CPU."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    )

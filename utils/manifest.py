@@ -8,9 +8,10 @@ import json
 import logging
 import os
 import platform
+import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,24 @@ class Manifest:
             self.data["artifacts"][artifact]["state"] = state
         write_json(self.path, self.data)
 
-    def make(self, artifact: str, stage: str, inputs: dict[str, Any], run: Callable[[], Any]) -> bool:
+    def outdate_seeds(self, trainings: Collection[str]) -> None:
+        """Note that further trainings of a dataset (`dpo/{dataset}.seed{n}`), if not among these, are not of this run.
+
+        The mean over trainings, which figures and tables show, is that of the seeds that were asked for.
+        """
+        folders = {name.split("/")[1] for name in self.data["artifacts"] if re.match(r"dpo/[^/]+\.seed\d+/", name)}
+        for folder in folders - set(trainings):
+            if folder.rpartition(".seed")[0] in trainings:
+                self.outdate(f"dpo/{folder}/*", "not among --training-seeds")
+                self.outdate(f"evaluation/*/from_finetuned_with_{folder}.*", "not among --training-seeds")
+
+    def make(
+        self, artifact: str, stage: str, inputs: dict[str, Any], run: Callable[[], Any], again: bool = False
+    ) -> bool:
         """Run a stage unless its artifact was made from the same inputs; returns whether it ran.
 
         `inputs` are compared by their `identity`. Raises BadInput, which says which inputs differ; with `overwrite`
-        the artifact is made again instead.
+        the artifact is made again instead. `again`: so is one that is done.
         """
         paths = {name: str(value) for name, value in inputs.items() if isinstance(value, Path)}
         inputs = {name: identity(value) for name, value in inputs.items()}
@@ -118,7 +132,7 @@ class Manifest:
                     f"{self.root / artifact} was made with other inputs: {'; '.join(changed)}. "
                     "Take a new --output-dir for a fresh run, or --overwrite to make it again"
                 )
-            if not changed and entry["state"] == "done":
+            if not changed and entry["state"] == "done" and not again:
                 self._check_made(artifact, entry)
                 return False
         entry = {

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.artifacts import read_json, sha256
-from utils.errors import BadInput
+from utils.errors import BadInput, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +32,22 @@ def display_name(model: str) -> str:
     return f"{path.resolve().parent.name}/{path.name}" if path.name == "weights" else path.name
 
 
+@contextlib.contextmanager
+def reading(model: Path | str) -> Iterator[None]:
+    """BadInput, which names the model, for whatever is wrong with its files: each library has errors of its own."""
+    try:
+        yield
+    except (BadInput, OSError, MemoryError):  # say it themselves
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise BadInput(
+            f"{model}: its files are damaged, cut off or not those of a model that we can load ({said})"
+        ) from error
+
+
 def resolve(model: str) -> str:
     """What `from_pretrained` takes: a folder or a hub name; `smollm2` is converted once and cached."""
     if model == BUNDLED:
@@ -48,16 +64,21 @@ def resolve(model: str) -> str:
 
 def merged(adapter: Path) -> Path:
     """The folder of an adapter (LoRA) and its base in one, made once per content and kept in the cache."""
-    base = resolve(read_json(adapter / "adapter_config.json")["base_model_name_or_path"])
+    base = read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
+    if not base:
+        raise BadInput(f"{adapter}: its adapter_config.json does not say which model it is an adapter of")
+    base = resolve(base)
     folder = CACHE_DIR / f"merged-{sha256(adapter)[:16]}"
     if not folder.is_dir():
         from peft import PeftModel
         from transformers import AutoModelForCausalLM
 
         log.info("merging the adapter %s into %s (once)", adapter, base)
-        stored = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
+        with reading(base):
+            stored = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
         dtype = stored.dtype
-        whole = PeftModel.from_pretrained(stored.float(), adapter).merge_and_unload().to(dtype)
+        with reading(adapter):
+            whole = PeftModel.from_pretrained(stored.float(), adapter).merge_and_unload().to(dtype)
         tokenizer = load_tokenizer(str(adapter) if (adapter / "tokenizer_config.json").is_file() else base)
         with appearing(folder) as temporary:
             whole.save_pretrained(temporary)
@@ -174,7 +195,6 @@ def dtype_name(device: str, dtype: str) -> str:
 def load(model: str, device: str = "auto", dtype: str = "auto"):
     """(model in eval mode, tokenizer) of a hub name, a folder or `smollm2`, on the chosen device and dtype."""
     import torch
-    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
 
@@ -183,20 +203,29 @@ def load(model: str, device: str = "auto", dtype: str = "auto"):
     dtype = getattr(torch, dtype_name(device, dtype))
     device = pick_device() if device == "auto" else torch.device(device)
     tokenizer = load_tokenizer(model)
-    try:
+    with reading(model):
         loaded = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
-    except SafetensorError as error:
-        raise BadInput(f"{model}: its weights are damaged or cut off ({error})") from None
     return loaded.to(device).eval(), tokenizer
+
+
+def computed_in(model) -> dict[str, str]:
+    """What a loaded model computes in and with, for the manifest: what `auto` came to, here and now."""
+    return {
+        "device": str(model.device), "dtype": str(model.dtype).removeprefix("torch."),
+        "attention": str(model.config._attn_implementation),
+    }  # fmt: skip
 
 
 def load_tokenizer(model: str):
     """The tokenizer of a hub name, a folder or `smollm2`. Raises BadInput if it has no chat template."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(resolve(model))
-    if tokenizer.chat_template is None:
-        raise BadInput(f"{model}: its tokenizer has no chat template; take an instruct model")
+    where = resolve(model)
+    with reading(model):
+        tokenizer = AutoTokenizer.from_pretrained(where)
+        if tokenizer.chat_template is None:
+            raise BadInput(f"{model}: its tokenizer has no chat template; take an instruct model")
+        tokenizer.apply_chat_template([{"role": "user", "content": "Hello"}], add_generation_prompt=True)
     return tokenizer
 
 
@@ -205,7 +234,7 @@ def skeleton(model: str):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    with torch.device("meta"):
+    with torch.device("meta"), reading(model):
         return AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(resolve(model)))
 
 
@@ -213,7 +242,9 @@ def context_length(model: str) -> int:
     """The longest sequence, prompt and answer together, that the model was made for, in tokens."""
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(resolve(model)).get_text_config().max_position_embeddings
+    where = resolve(model)
+    with reading(model):
+        return AutoConfig.from_pretrained(where).get_text_config().max_position_embeddings
 
 
 def identity(model: str) -> dict[str, str]:

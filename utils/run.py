@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from utils.judges.grading import to_ask_again
 from utils.manifest import Manifest
 
 log = logging.getLogger(__name__)
@@ -14,7 +15,10 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Run:
-    """Makes the artifacts of one training root, and notes in its manifest of what."""
+    """Makes the artifacts of one training root, and notes in its manifest of what.
+
+    With `--ask-invalid-again` one that has invalid verdicts is made again: whatever was answered is in its journals.
+    """
 
     root: Path
     manifest: Manifest
@@ -26,7 +30,8 @@ class Run:
         where = {"output_path": path} if file else {"output_dir": path.parent}
         log.info("\n== %s", artifact)
         if not self.manifest.make(
-            artifact, stage.__name__, inputs, lambda: stage.main(**inputs, **where, overwrite=True)
-        ):
+            artifact, stage.__name__, inputs, lambda: stage.main(**inputs, **where, overwrite=True),
+            again=to_ask_again(inputs.get("judge"), path),
+        ):  # fmt: skip
             log.info("made before from the same inputs: skipped")
         return path

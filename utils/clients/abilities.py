@@ -12,27 +12,37 @@ FORMS: dict[str, tuple[Any, ...]] = {
     "max_tokens": ("max_completion_tokens", None), "max_completion_tokens": (None,),
     "response_format": ({"type": "json_object"}, None), "format": (["json"], None),
     "top_logprobs": (5, None), "think": (None,), "roles": ("user and assistant in turn",),
+    "chat_template_kwargs": (None,),
 }  # fmt: skip
 for _name in (
     "temperature", "seed", "logprobs", "n", "top_k", "top_p", "min_p", "repetition_penalty", "truncate", "shift",
 ):  # fmt: skip
     FORMS[_name] = (None,)
 CAPS = ("max_tokens", "max_completion_tokens")
+# What tells a model at vLLM, SGLang or llama.cpp not to think: sent once it was seen to, before room is given.
+QUIET = {"chat_template_kwargs": {"enable_thinking": False}}
 # Tokens beside those of the reply, for a model that thinks before it answers: what it is given, and if that was used
 # up. It is learnt from a reply whose thoughts left no room for the answer.
 ROOMS = (0, 4096, 16384)
 
 
 class Abilities:
-    """What one model at one service takes. `changed` is what was sent otherwise, as it is recorded with each reply."""
+    """What one model at one service takes. `changed` is what it does not take, and what is sent instead."""
 
     def __init__(self, name: str):
         self.name, self.room, self.most = name, ROOMS[0], ROOMS[-1]
+        self.quiet = False  # whether it is told not to think
         self.changed: dict[str, Any] = {}
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What is sent otherwise than asked, or besides, as it is recorded with each reply."""
+        return (QUIET if self.quiet else {}) | self.changed
 
     def adjusted(self, request: dict[str, Any], room: int) -> dict[str, Any]:
         """The request as the service takes it, with `room` tokens for thoughts."""
         request = {name: value + room if name in CAPS else value for name, value in request.items()}
+        request |= QUIET if self.quiet else {}
         if "roles" in self.changed:
             request["messages"] = alternating(request["messages"])
         for name, form in self.changed.items():
@@ -64,6 +74,20 @@ class Abilities:
         form = None if rejected.unknown and not isinstance(rest[0], str) else rest[0]
         logging.info("%s rejects %s: %s", self.name, name, "left out" if form is None else f"{form} instead")
         self.changed[name] = form
+
+    def hush(self, sent: dict[str, Any]) -> bool:
+        """Tell the model not to think, from now on. False if it was told so in `sent`, or is known not to take it."""
+        if QUIET.keys() & {*sent, *self.changed}:
+            return False
+        if not self.quiet:
+            logging.info("%s thinks before it answers: it is told not to", self.name)
+        self.quiet = True
+        return True
+
+    def unhush(self, sent: dict[str, Any]) -> None:
+        """What told it not to think may be what a refusal without a reason is about: it is not sent again."""
+        if self.quiet and QUIET.keys() <= sent.keys():
+            self.changed |= dict.fromkeys(QUIET)
 
     def more_room(self, given: int) -> int:
         """The room to try after thoughts filled the one that was given; the same if there is no more."""

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import SECRETS, SHORTEST, checked_address, made, redact
 from utils.clients.refusals import BadPrompt
-from utils.clients.reply import body_of, complaint_of, number, reply_of
+from utils.clients.reply import body_of, complaint_of, named, number, reply_of
 from utils.clients.retry import BUDGET, Transient
 from utils.clients.service import Service
 
@@ -131,7 +131,7 @@ class OllamaChat(Service):
             "prompt_tokens": read, "completion_tokens": number(answer.get("eval_count")), "cached_tokens": 0,
             "reasoning_tokens": 0,
         }  # fmt: skip
-        details = {"model": answer.get("model"), "num_ctx": context, "usage": usage}
+        details = {"model": named(answer.get("model")), "num_ctx": context, "usage": usage}
         return [reply_of(answer["message"], answer.get("done_reason"), details, answer.get("logprobs"))]
 
     async def _get(self, method: str, page: str, **body: Any) -> Any:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import checked_address, made, read_key, redact
@@ -34,6 +35,8 @@ class OpenAIChat(Service):
         import openai
 
         super().__init__("openai", model, address.rstrip("/"), deadline=deadline, budget=budget)
+        # OpenAI's own service is sent nothing that it does not document
+        self.hushed = not (urlsplit(self.server).hostname or "").endswith(("openai.com", "openai.azure.com"))
         self.client = made(
             lambda: openai.AsyncOpenAI(
                 api_key=self.key, base_url=address, max_retries=0, timeout=None,

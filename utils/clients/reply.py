@@ -22,8 +22,11 @@ from utils.clients.thoughts import without_thoughts
 THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts")
 THOUGHT_PARTS = ("thinking", "reasoning", "redacted_thinking", "reasoning_content", "thought")
 
-FINISHED = {"stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed", "finished", "stop_token"}
-CUT = {"length", "max_tokens", "max_length", "model_length", "max_output_tokens", "max_completion_tokens"}
+FINISHED = {
+    "stop", "eos", "eos_token", "eos_found", "end", "end_turn", "stop_sequence", "complete", "completed", "finished",
+    "stop_token", "done",
+}  # fmt: skip
+CUT = re.compile(r"length|max_|token_limit|context_window|incomplete")
 FILTERED = ("content_filter", "safety", "sensitive", "recitation", "prohibited_content", "blocklist", "moderation")
 BROKEN = {"error", "insufficient_system_resource", "network_error", "abort", "aborted", "cancelled", "timeout"}
 
@@ -94,7 +97,9 @@ def replies_of(body: Any) -> list[Reply]:
     Raises Complaint for an error under HTTP 200, Transient for a body that is no chat completion.
     """
     choices = body.get("choices") if isinstance(body, dict) else None
-    if not choices and (isinstance(body, list) or (isinstance(body, dict) and {"error", "detail"} & body.keys())):
+    if not choices and (isinstance(body, list) or (isinstance(body, dict) and not {"id", "usage"} & body.keys())):
+        raise complaint_of(body)  # whatever it is called: "error", "detail", "msg", "base_resp", ...
+    if not choices and isinstance(body, dict) and body.get("error"):
         raise complaint_of(body)
     if not isinstance(choices, list) or not choices or not all(isinstance(c, dict) for c in choices):
         raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
@@ -105,7 +110,8 @@ def replies_of(body: Any) -> list[Reply]:
         if not choice["message"]:
             raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
     details = {
-        "model": body.get("model"), "system_fingerprint": body.get("system_fingerprint"), "usage": usage_of(body)
+        "model": named(body.get("model")), "system_fingerprint": named(body.get("system_fingerprint")),
+        "usage": usage_of(body),
     }  # fmt: skip
     return [reply_of(one["message"], one.get("finish_reason"), details, one.get("logprobs")) for one in choices]
 
@@ -182,10 +188,10 @@ def _split(content: Any) -> tuple[str, str]:
 
 def ending_of(reason: Any) -> str | None:
     """How a reply ended, in OpenAI's words: "stop", "length", "content_filter"; another word stays as it is."""
-    word = str(reason).strip().lower() if reason else ""
+    word = _line(reason).strip().lower().removeprefix("finishreason.") if reason else ""  # a proxy's Python says that
     if word in FINISHED:
         return "stop"
-    if word in CUT:
+    if CUT.search(word):
         return "length"
     return "content_filter" if word.startswith(FILTERED) else word or None
 
@@ -213,6 +219,11 @@ def _parsed(value: Any) -> Any:
         except (ValueError, RecursionError):
             return value
     return value
+
+
+def named(value: Any) -> str | None:
+    """What a service calls itself, as it can be kept: a short text without keys and halves of characters."""
+    return None if value is None else _line(value)
 
 
 def _line(said: Any) -> str:

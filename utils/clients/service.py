@@ -22,6 +22,7 @@ class Service(ABC):
     """A model at an address: `line` is the way to it, `abilities` what it takes, `settings` what can change a reply."""
 
     moderated = True  # a refusal may be of this prompt alone
+    hushed = False  # whether a model may be told not to think by a field that this API does not have
 
     def __init__(self, kind: str, model: str, server: str, *, deadline: float, budget: float):
         self.name, self.server = model, server
@@ -54,13 +55,21 @@ class Service(ABC):
                     return [Reply("", bad.reason, {"error": str(bad)})]
                 room = room // 4 if room > 1024 else 0  # it may be the room for thoughts that is too much
             except Doubtful as doubtful:
-                if not self.moderated or request["messages"] == TRIAL or not await self._answers(request):
+                answers = self.moderated and request["messages"] != TRIAL and await self._answers(request)
+                if not answers:
+                    self.abilities.unhush(sent)
+                if self.abilities.adjusted(request, room) != sent:
+                    continue  # it would be sent otherwise by now
+                if not answers:
                     raise doubtful.fatal from None
                 return [Reply("", "refused", {"error": str(doubtful)})]
             else:
-                more = self.abilities.more_room(room) if any(map(crowded_out, replies)) else room
-                if more == room:
+                crowded = any(map(crowded_out, replies))
+                hushed = crowded and self.hushed and self.abilities.hush(sent)
+                more = self.abilities.more_room(room) if crowded and not hushed else room
+                if more == room and not hushed:
                     return [self.recorded(reply, room, lost) for reply in replies]
+                self._tried = -TRUST if hushed else self._tried
                 room = more
                 lost.update(replies[0].details.get("usage", {}))  # thoughts without an answer are paid for too
 
@@ -93,8 +102,8 @@ class Service(ABC):
         details = dict(reply.details)
         if lost:
             details["usage"] = {name: tokens + lost[name] for name, tokens in details.get("usage", {}).items()}
-        if self.abilities.changed:
-            details["changed_parameters"] = dict(self.abilities.changed)
+        if self.abilities.noted:
+            details["changed_parameters"] = self.abilities.noted
         if room:
             details["room_for_thoughts"] = room
         return replace(reply, details=details)

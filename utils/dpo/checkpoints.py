@@ -42,14 +42,14 @@ def last_whole(folder: Path) -> Path | None:
 def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -> Path | None:
     """Take the folder for a run with these settings; returns the checkpoint to go on from, if there is one.
 
-    BadInput says what differs if the folder belongs to other settings; with `overwrite` its checkpoints go.
+    BadInput says what differs if the folder has checkpoints of other settings; with `overwrite` they go.
     """
     made_with = json.loads(json.dumps(made_with))  # as it will be read back
     if (folder / MADE_WITH).is_file():
         before = upgraded(read_json(folder / MADE_WITH))
         differing = [name for name in sorted(before | made_with) if before.get(name) != made_with.get(name)]
         differing = [name for name in differing if name != "keep_adapter"]  # it changes no checkpoint
-        if differing and not overwrite:
+        if differing and not overwrite and last_whole(folder):
             changes = "; ".join(f"{name}: {before.get(name)!r} -> {made_with.get(name)!r}" for name in differing)
             raise BadInput(
                 f"{folder} belongs to a training with other settings ({changes}). Give the same ones to go on with "

@@ -74,7 +74,7 @@ class Training:
     def settings(self) -> dict[str, Any]:
         given = {name: value for name, value in asdict(self).items() if name not in CHANGE_NO_WEIGHT}
         return given | {
-            "model": models.identity(self.model), "set": sorted(self.set or []),
+            "model": models.identity(self.model), "set": changing_weights(self.set),
             "inference_prompt": digest(self.template),
         }  # fmt: skip
 
@@ -128,7 +128,12 @@ def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
     settings = FORMER_DEFAULTS | settings
     if "{input}" in settings["inference_prompt"]:
         settings["inference_prompt"] = digest(settings["inference_prompt"])
-    return settings | {"set": settings["set"] or []}
+    return settings | {"set": changing_weights(settings["set"])}
+
+
+def changing_weights(words: list[str] | None) -> list[str]:
+    """The words of `--set` without those that only trade time for memory: with them, too, a training goes on."""
+    return sorted(word for word in words or [] if not word.startswith("gradient_checkpointing"))
 
 
 def set_of(names: str) -> frozenset[str]:

@@ -20,10 +20,12 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.utils import logging as transformers_logging
+from trl import DPOConfig
 
 from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
 from utils.dpo.recipe import Training
-from utils.models import resolve
+from utils.errors import is_out_of_memory
+from utils.models import computed_in, reading, resolve
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +42,14 @@ def train(
 ) -> Trained:  # fmt: skip
     """Let `trainer` (`dpo.trainer`, `dpo.sft`) train on conversational rows; checkpoints go to `config.output_dir`."""
     folder = Path(config.output_dir)
-    start = time.monotonic()
+    start, seen = time.monotonic(), {}
     if resume_from is None or not _is_finished(resume_from):
-        _train(rows, training, config, trainer, longest, resume_from)
+        try:
+            seen = _train(rows, training, config, trainer, longest, resume_from)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise MemoryError(_what_takes_less(training, config, longest)) from None
         config.distributed_state.wait_for_everyone()  # the first process marks the checkpoints
     checkpoint = last_whole(folder)
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
@@ -52,6 +59,7 @@ def train(
         "updates": state.global_step,
         "seconds": round(time.monotonic() - start, 1),
         "resumed_from_update": _step(resume_from),
+        "computed_in": seen,
         **{name: fmean(entry[key] for entry in tail) for name, key in trainer.SUMMARY.items()},
     }
     # fp16's first steps may have an infinite norm, which JSON has no number for
@@ -59,7 +67,8 @@ def train(
     return Trained(checkpoint, summary, finite)
 
 
-def _train(rows, training, config, trainer, longest, resume_from) -> None:
+def _train(rows, training, config, trainer, longest, resume_from) -> dict[str, str]:
+    """Train; returns what was computed in, as the model shows it."""
     import datasets
 
     transformers_logging.disable_progress_bar()
@@ -91,15 +100,17 @@ def _train(rows, training, config, trainer, longest, resume_from) -> None:
     if resume_from:
         log.info("going on from update %d", _step(resume_from))
     trainer.train(resume_from_checkpoint=resume_from and str(resume_from))
+    seen = computed_in(model)
+    return seen | {"weights": seen["dtype"], "dtype": str(_arithmetic(config)).removeprefix("torch.")}
 
 
 def _load(training: Training, config: TrainingArguments):
     """The model to be trained, on the device. Only frozen weights may be held in 16 or 4 bits."""
     base = resolve(training.model)
-    # As the configuration has it: `auto` is measured, and a second measurement may come out otherwise.
-    dtype = torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
+    dtype = _arithmetic(config)
     if not training.load_in_4bit:
-        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if training.full_finetune else dtype)
+        with reading(training.model):
+            model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if training.full_finetune else dtype)
         return model.to(config.device)
     from peft import prepare_model_for_kbit_training
     from transformers import BitsAndBytesConfig
@@ -111,6 +122,11 @@ def _load(training: Training, config: TrainingArguments):
         base, dtype=dtype, quantization_config=four_bits, device_map={"": config.device}
     )
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # the trainer switches it on
+
+
+def _arithmetic(config: TrainingArguments) -> torch.dtype:
+    """As the configuration has it: `auto` is measured, and a second measurement may come out otherwise."""
+    return torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
 
 
 def _adapters(training: Training):
@@ -151,6 +167,18 @@ def _memory_asks_for_checkpointing(model, longest: int, config: TrainingArgument
     cuda = config.device.type == "cuda"
     free = torch.cuda.mem_get_info()[0] if cuda else psutil.virtual_memory().available
     return needed > free / 2
+
+
+def _what_takes_less(training: Training, config: TrainingArguments, longest: int) -> str:
+    """What helps where memory is short: of the flags, those that are not used yet."""
+    helps = [
+        (training.full_finetune, "LoRA instead of --full-finetune"),
+        (config.per_device_train_batch_size > 1, "--batch-size 1 with a larger --gradient-accumulation"),
+        (True, f"--max-length below the {longest} tokens of the longest row"),
+        (isinstance(config, DPOConfig) and not config.gradient_checkpointing, "--set gradient_checkpointing=true"),
+        (config.device.type == "cuda" and not training.load_in_4bit, "--load-in-4bit"),
+    ]
+    return f"this training does not fit. What takes less: {'; '.join(said for applies, said in helps if applies)}"
 
 
 def _is_finished(checkpoint: Path) -> bool:

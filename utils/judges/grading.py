@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from utils.artifacts import read_json
 from utils.clients.ask_all import run_all
 from utils.clients.chat import JudgeError
 from utils.journal import Journal
@@ -61,6 +62,21 @@ def again(journal: Journal) -> str:
         f": {len(journal.invalid)} replies without a verdict are of an earlier run ({journal.path}) and were not asked "
         "for again; --ask-invalid-again asks for them"
     )
+
+
+def to_ask_again(judge: Judge | None, path: Path) -> bool:
+    """Whether the artifact that is there has invalid verdicts, and the judge is to be asked for them anew."""
+    return bool(judge) and judge.grading.ask_invalid_again and path.is_file() and has_invalid(read_json(path))
+
+
+def has_invalid(artifact: Any) -> bool:
+    """Whether the rows of an artifact hold an invalid verdict that a judge was asked for (so that it has details)."""
+    if isinstance(artifact, list):
+        return any(map(has_invalid, artifact))
+    if not isinstance(artifact, dict):
+        return False
+    invalid = artifact.get("score", 0) is None and bool(artifact.get("details"))
+    return invalid or any(has_invalid(value) for name, value in artifact.items() if name != "earlier")
 
 
 def single_verdicts(verdict: Verdict) -> list[Verdict]:

@@ -29,7 +29,9 @@ class Scale:
 
 SCORES = Scale(0.1, 1.0, 0.2)  # the summary score
 POINTS = Scale(0.2, 1.0, 0.2)  # on_topic and helpful, divided by 5
-DIFFERENCES = Scale(-0.9, 0.9, 0.05)  # of two summary scores; few reach the ends, so less of them is added
+# Of two summary scores: none differs by more than 1.0 - 0.1, so that an interval cut off there leaves out nothing that
+# can be. Few reach the ends, so less of them is added.
+DIFFERENCES = Scale(-0.9, 0.9, 0.05)
 
 
 @dataclass(frozen=True)

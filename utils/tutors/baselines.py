@@ -103,7 +103,8 @@ class ShuffledTutor:
             raise BadInput("more than half of the dialogues are on one problem: there are no others to take answers of")
         journal = Path(journal_path).with_name("base.candidates.jsonl")
         answers = self.base.answer(seeds, num_samples, journal_path=journal, description=description)
-        return Answers([answers.samples[other] for (other,) in given], [answers.dropped_turns[o] for (o,) in given])
+        samples, dropped = zip(*[(answers.samples[o], answers.dropped_turns[o]) for (o,) in given], strict=True)
+        return Answers(list(samples), list(dropped), answers.computed_in)
 
 
 def others(groups: Sequence[Hashable], count: int) -> list[list[int]]:

@@ -17,7 +17,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import StaticLayer
 
 from utils.dialogue import cut_at_new_turn
-from utils.errors import BadInput
+from utils.errors import BadInput, is_out_of_memory
 from utils.records import Sample
 from utils.tutors.step_attention import fast_steps
 
@@ -38,7 +38,7 @@ def sample_answers(
     `prompts` are token ids. `temperature` 0 is greedy; `top_k` 0 samples from the whole vocabulary. Only the prompts
     in `wanted` are answered, but in the groups and with the shared prefix of all: a run that goes on after a crash
     rounds as the whole run would have.
-    A group that does not fit into memory is halved, down to one prompt; then BadInput is raised.
+    A group that does not fit into memory is halved, down to one prompt; then MemoryError is raised.
     """
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))  # if memory is short, it shows at once
     shared = _shared_prefix(prompts) if len(prompts) > 1 else 0
@@ -57,21 +57,15 @@ def sample_answers(
                     model, tokenizer, [prompts[i] for i in group], prefix, shared, num_samples, temperature, top_k,
                     max_new_tokens, seed,
                 )  # fmt: skip
-            except (torch.OutOfMemoryError, RuntimeError) as error:
+            except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
                 if size == 1:
-                    raise BadInput(OUT_OF_MEMORY) from None
+                    raise MemoryError(OUT_OF_MEMORY) from None
                 limit = size // 2
                 continue
             yield from ((i, row) for i, row in zip(group, results, strict=True) if wanted is None or i in wanted)
             order = order[size:]
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether torch ran out of memory, on a GPU or (a plain RuntimeError) on the CPU."""
-    words = ("not enough memory", "can't allocate memory")
-    return isinstance(error, torch.OutOfMemoryError) or any(word in str(error) for word in words)
 
 
 def _decode_group(

@@ -70,7 +70,13 @@ class LocalTutor:
                 self._sample(journal, prompts, keys, missing, description)
             for i, row in zip(there, keys, strict=True):
                 samples[i] = [Sample(**journal[key]) for key in row]
-        return Answers(samples, [one[1] if one else 0 for one in fitted])
+            computed_in = journal.entries.get(self._computed_in)
+        return Answers(samples, [one[1] if one else 0 for one in fitted], computed_in)
+
+    @property
+    def _computed_in(self) -> str:
+        """The journal's key for what the answers were computed in."""
+        return key_of("computed in", self.device, self.dtype)
 
     def _sample(
         self, journal: Journal, prompts: list[list[int]], keys: list[list[str]], missing: set[int], description: str
@@ -82,6 +88,8 @@ class LocalTutor:
             key_of("dtype", self.device, self.dtype), lambda: models.dtype_name(self.device, self.dtype)
         )
         loaded, tokenizer = models.load(self.model, self.device, dtype)
+        computed_in = models.computed_in(loaded)
+        journal.once(self._computed_in, lambda: computed_in)
         num_samples = len(keys[0])
         with tqdm(total=len(missing) * num_samples, desc=description, unit="answer") as bar:
             for i, samples in sample_answers(

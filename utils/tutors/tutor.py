@@ -26,15 +26,22 @@ class Answers:
     """`samples[i]` are the answers to seed i; `dropped_turns[i]` is how many of its oldest turns did not fit.
 
     A seed whose last student turn alone does not fit has no answer: its samples are `TOO_LONG`.
+    `computed_in` is what a model that was loaded here computed in (`models.computed_in`).
     """
 
     samples: list[list[Sample]]
     dropped_turns: list[int]
+    computed_in: dict[str, str] | None = None
 
     @property
     def shortened(self) -> int:
         """How many prompts lack their oldest turns."""
         return sum(map(bool, self.dropped_turns))
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """How they were made, for a stage's summary."""
+        return {"shortened_prompts": self.shortened} | ({"computed_in": self.computed_in} if self.computed_in else {})
 
 
 class Tutor(Protocol):

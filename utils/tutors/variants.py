@@ -20,7 +20,7 @@ def resampled(tutor: LocalTutor | ServedTutor, **sampling: Any) -> LocalTutor | 
     return replace(tutor, sampling=replace(tutor.sampling, **sampling))
 
 
-def finetuned(base: LocalTutor | ServedTutor, weights: Path) -> LocalTutor:
+def finetuned(base: LocalTutor | ServedTutor, weights: Path | str) -> LocalTutor:
     """The base with other weights: a server that was started before the run cannot have what the run trains."""
     return replace(getattr(base, "local", base), model=str(weights))
 
@@ -33,6 +33,6 @@ def also(specs: list[list[str]], base: LocalTutor | ServedTutor) -> dict[str, Tu
         chat = make_chat(words)
         if chat is None and len(words) > 1:
             raise BadInput(f"--also-evaluate {' '.join(words)}: expected a model, {FORMS}")
-        one = ChatTutor(chat, local.sampling, local.template) if chat else finetuned(base, Path(words[0]))
+        one = ChatTutor(chat, local.sampling, local.template) if chat else finetuned(base, words[0])
         found["also_" + re.sub(r"[^\w.-]+", "-", one.name)] = one
     return found

@@ -1,0 +1,21 @@
+"""The second judge, of `pipeline --report-judge`: another model, asked by the same flags as the first one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from utils.judges import flags
+from utils.judges.judge import Judge
+
+
+def from_flags(
+    *, report_judge: Sequence[str] | None, judge_prompt: str | Path, judge_concurrency: int, judge_max_tokens: int,
+    ask_invalid_again: bool, max_invalid: float, no_pull: bool, prices: str | None,
+) -> Judge | None:  # fmt: skip
+    """The judge of `--report-judge`, if it is given. How scores are read, panels and batches are the first one's."""
+    if not report_judge:
+        return None
+    return flags.from_flags(
+        judge_llm=[report_judge], judge_prompt=judge_prompt, judge_concurrency=judge_concurrency,
+        judge_max_tokens=judge_max_tokens, ask_invalid_again=ask_invalid_again, max_invalid=max_invalid,
+        no_pull=no_pull, prices=prices,
+    )  # fmt: skip
