@@ -18,6 +18,7 @@ from utils.results.training_root import (
     score_mean,
     title_of,
 )
+from utils.stats.comparisons import PRIMARY, SECONDARY
 
 CRITERIA_TITLES = (
     "asks a question\n(share)", "on topic\n(points / 5)", "helpful\n(points / 5)",
@@ -183,9 +184,12 @@ def figure_comparisons(root: TrainingRoot, compared: Sequence[dict[str, Any]]):
         lines.append((f"{label}\n{', '.join(more)}" if more else label, one))
     sizes = sorted({(one["rows"], one["groups"]) for one in compared})
     several = ", ".join(f"{rows} on {groups} problems" for rows, groups in sizes)
+    tested = {family: [one["comparisons"] for one in compared if one["family"] == family and one["comparisons"]]
+              for family in (PRIMARY, SECONDARY)}  # fmt: skip
+    families = ", ".join(f"{span(counts)} {family}" for family, counts in tested.items() if counts) or "none tested"
     note = (
-        "filled: the comparison named beforehand; thick: its 95 % interval alone; thin: corrected for all "
-        f"comparisons (Holm), which “better” and “worse” need\ndialogues: {several}; judge: {root.judge()}"
+        "filled: primary, named beforehand; hollow: secondary; thick: the 95 % interval alone; thin: corrected within "
+        f"its family (Holm: {families}), which “better” and “worse” need\ndialogues: {several}; judge: {root.judge()}"
     )
     title = "The tutors against the base on the same dialogues" + (f" ({root.base})" if root.base else "")
     return forest.forest_chart(title, lines, note)

@@ -12,7 +12,7 @@ COLORS = {BETTER: GREEN, WORSE: ORANGE, NOT_APART: GREY}
 def forest_chart(title: str, lines: Sequence[tuple[str, Mapping[str, Any]]], note: str):
     """A line per comparison: (its label, `stats.comparisons.compare`'s dict), drawn from top to bottom.
 
-    Thick: the 95 % interval alone; thin: corrected for all comparisons. Filled dots are primary. None for no line.
+    Thick: the 95 % interval alone; thin: corrected within its family. Filled dots are primary. None for no line.
     """
     lines = [(label, one) for label, one in lines if one["difference"] is not None]
     if not lines:

@@ -50,7 +50,7 @@ def page(root: TrainingRoot, trained_on: str) -> str:
     )
     text = environment.get_template("report.html").render(
         title=f"Socratic tutors: {root.path.resolve().name}", facts=_facts(root, training_sets),
-        audit=(root.manifest or {}).get("seeds_audit"), claims=claims.claims(root, compared),
+        audit=(root.manifest or {}).get("seeds_audit"), claims=claims.claims(compared),
         warnings=claims.warnings(root, compared), scores=table.score_lines(rows),
         scores_note=table.score_note(rows, root) if rows else "", commonest=table.commonest(rows),
         comparisons=table.comparison_lines(compared, root), comparisons_note=table.COMPARISONS_NOTE, figures=figures,

@@ -13,8 +13,9 @@ from utils.stats.groups import group_of
 from utils.stats.means import DIFFERENCES, mean_of
 
 COMPARISONS_NOTE = (
-    "Paired differences on the same dialogues [interval and p corrected for all comparisons by this judge, Holm]; "
-    "the primary comparison, a tutor's own kind of dialogue, was named beforehand.\n"
+    "Paired differences on the same dialogues [interval and p corrected by Holm within the family and judge].\n"
+    "Primary: each tutor against the base on its own kind of dialogue, named beforehand; secondary: all others, leads "
+    "to be tested on new dialogues rather than results.\n"
     "“Would show from”: a smaller true difference would be missed by more than 1 in 5 such tests (none: every one)."
 )
 SHARES = {"distinct": "distinct", "commonest_share": "commonest", "loops": "loops", "empty": "empty"}
@@ -123,7 +124,8 @@ def comparison_lines(compared: Sequence[dict[str, Any]], root: TrainingRoot) -> 
     lines = [
         {
             "tutor": root.title(one["tutor"]), "against": root.title(one["against"]),
-            "test set": title_of(one["dataset"]) + (" (primary)" if one["primary"] else ""),
+            "test set": title_of(one["dataset"]),
+            "family": one["family"] + (f" (of {one['comparisons']})" if one["comparisons"] > 1 else ""),
             "judge": one["judge"] if root.second_judges else "",
             "difference": _interval(one, "difference", "corrected_low", "corrected_high"),
             "p": p_text(one["p_corrected"]).removeprefix("p ").removeprefix("= "), "finding": one["finding"],
