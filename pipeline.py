@@ -73,8 +73,11 @@ def main(
         log.warning(warning)
     if use_cache:
         log.info("--use-cache: always so here, what was made from the same inputs is not made again")
+    conversations = [dialogue.text for dialogues in seeds.dialogues.values() for dialogue in dialogues]
     base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
     others, second = also(also_evaluate or [], base), second_judge(report_judge)
+    for one in filter(None, (judge, second)):
+        one.see(conversations)
     if dry_run:
         times = len(training_seeds or [0])
         trainings = len(seeds.train_on) * times

@@ -59,6 +59,9 @@ class Counting:
     def check(self):
         pass
 
+    def see(self, conversations):
+        pass
+
     def prepare(self, items):
         pass
 
