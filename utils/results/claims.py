@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from utils.answers import variety
-from utils.results.training_root import TRAINED, WARM_START, Evaluated, Mean, TrainingRoot, score_mean, title_of
+from utils.results.training_root import WARM_START, Evaluated, Mean, TrainingRoot, is_own, score_mean, title_of
 from utils.stats.comparisons import PRIMARY, SECONDARY, compare, join, keys, sentence
 from utils.stats.groups import group_of
 from utils.stats.means import DIFFERENCES, FEW_GROUPS, mean_of
@@ -37,7 +37,7 @@ def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
             (tutor, dataset, against)
             for tutor in root.trained
             for dataset in _own_first(root.datasets, tutor)
-            for against in ("base", *((WARM_START, CONSTANT) if tutor == TRAINED + dataset else ()))
+            for against in ("base", *((WARM_START, CONSTANT) if is_own(tutor, dataset) else ()))
             if root.of(dataset, tutor, by) and root.of(dataset, against, by)
         ]
         wanted = [one for one in wanted if not _other_judges(root, *one, by)]
@@ -147,11 +147,11 @@ def shown(mean: Mean, sign: str = "") -> str:
 
 
 def _is_primary(tutor: str, dataset: str, against: str) -> bool:
-    return against == "base" and tutor == TRAINED + dataset
+    return against == "base" and is_own(tutor, dataset)
 
 
 def _own_first(datasets: Sequence[str], tutor: str) -> list[str]:
-    return sorted(datasets, key=lambda dataset: tutor != TRAINED + dataset)
+    return sorted(datasets, key=lambda dataset: not is_own(tutor, dataset))
 
 
 def _other_judges(root: TrainingRoot, tutor: str, dataset: str, against: str, by: str | None) -> str:

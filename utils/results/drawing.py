@@ -14,6 +14,7 @@ from utils.results.training_root import (
     Pair,
     TrainingRoot,
     criteria_means,
+    is_own,
     lacking,
     score_mean,
     title_of,
@@ -177,7 +178,7 @@ def figure_comparisons(root: TrainingRoot, compared: Sequence[dict[str, Any]]):
     """Each tutor's paired differences against the base, and against one question to everyone."""
     lines = []
     for one in compared:
-        own = " (its own kind)" if one["dataset"] == one["tutor"].removeprefix(TRAINED) else ""
+        own = " (its own kind)" if is_own(one["tutor"], one["dataset"]) else ""
         label = f"{root.title(one['tutor'])}, on {title_of(one['dataset'])}{own}"
         more = [] if one["against"] == "base" else [f"against {root.title(one['against'])}"]
         more += [f"by {one['judge']}"] if root.second_judges else []
