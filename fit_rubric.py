@@ -258,7 +258,7 @@ def report(fitted: dict[str, Any]) -> str:
     lines += [f"  {name:32} {value:6.2f}" for name, value in fitted["cross_validated"].items()]
     for criterion, weights in fitted["weights"].items():
         sizes = sorted(weights.items(), key=lambda item: -abs(item[1]))
-        lines.append(f"{criterion}: " + ", ".join(f"{name} {size:+.2f}" for name, size in sizes if size))
+        lines.append(f"{criterion}: " + ", ".join(f"{name} {size:+z.2f}" for name, size in sizes if size))
     return "\n".join(lines)
 
 

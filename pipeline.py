@@ -83,7 +83,7 @@ def main(
         trainings = len(seeds.train_on) * times
         graded = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
             name: (trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"])))
-            * (6 if own_dialogue_gain and not judge.free else 1)
+            * (6 if own_dialogue_gain else 1)
             for name in seeds.tested
         }
         candidates = (num_candidates + with_reference) * rounds * times
@@ -134,7 +134,8 @@ def main(
             run.make(self_eval, f"evaluation/{name}/gpt4o.json", tutor=playing, **test)
         manifest.set(names=names, seeds_audit=audited)
         if second:
-            regraded(run, second, min_chosen_score, min_margin)
+            gain = {"own_dialogue_gain": True} if own_dialogue_gain else {}
+            regraded(run, second, min_chosen_score, min_margin, **gain)
         if humans.is_file():
             run.make(
                 human_vs_gpt, "evaluation/human_vs_gpt.json", humans=[humans], judge=judge, repeats=1, limit=limit
@@ -162,7 +163,7 @@ def second_judge(words: list[str] | None) -> "Judge | None":
     return flags.from_flags(judge_llm=[words]) if words else None
 
 
-def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float) -> None:
+def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float, **more: Any) -> None:
     """Let a second judge grade every evaluation of this run again: its files lie beside the first one's."""
     from utils.results.reading import read_root, second_file
 
@@ -170,7 +171,7 @@ def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: fl
         if not one.by:
             run.make(
                 regrade, second_file(one.path, judge.name), artifact=run.root / one.path, judge=judge,
-                min_chosen_score=min_chosen_score, min_margin=min_margin,
+                min_chosen_score=min_chosen_score, min_margin=min_margin, **more,
             )  # fmt: skip
 
 

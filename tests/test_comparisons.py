@@ -8,8 +8,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
+from utils.results import forest
+from utils.results.claims import shown
 from utils.stats.comparisons import compare, join, p_text, sentence, sign_flips, smallest
-from utils.stats.means import DIFFERENCES, mean_of
+from utils.stats.means import DIFFERENCES, Mean, mean_of
 
 
 def row(number, score, group=None, **more):
@@ -167,6 +169,16 @@ def test_the_same_answers_are_no_proof_of_equality():
 
 
 # --- the words
+
+
+def test_nothing_is_minus_nothing():
+    """Guards: "-0.00 [-0.05, +0.05]", which reads as if it were a little less."""
+    (found,) = compare([pairs(np.resize([0.1, -0.1, 0.02, -0.0201], 12))])
+    found |= {"corrected_high": -0.004}
+    assert -0.001 < found["difference"] < 0
+    for text in (sentence(found, "a", "b", "X"), forest.words(found), shown(Mean(-0.002, -0.004, 0.0, 3), "+")):
+        assert "-0.00" not in text and "+0.00" in text
+    assert sentence(found | {"over_trainings": [-0.001, 0.2]}, "a", "b", "X").count("-0.00") == 0
 
 
 def test_a_better_tutor_in_words():

@@ -142,8 +142,8 @@ def judge_gap(firsts: Sequence[Evaluated], seconds: Sequence[Evaluated]) -> Mean
 
 def shown(mean: Mean, sign: str = "") -> str:
     """A mean and its interval as tables and sentences have them."""
-    text = "–" if mean.value is None else f"{mean.value:{sign}.2f}"
-    return text + ("" if mean.low is None else f" [{mean.low:{sign}.2f}, {mean.high:{sign}.2f}]")
+    text = "–" if mean.value is None else f"{mean.value:{sign}z.2f}"
+    return text + ("" if mean.low is None else f" [{mean.low:{sign}z.2f}, {mean.high:{sign}z.2f}]")
 
 
 def _is_primary(tutor: str, dataset: str, against: str) -> bool:

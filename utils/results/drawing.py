@@ -200,8 +200,8 @@ def correlation(r: dict[str, float | None]) -> str:
     """Pearson's r with its 95 % bootstrap interval, in words."""
     if r["value"] is None:
         return "r is undefined (one side is constant)"
-    interval = "" if r["low"] is None else f" [{r['low']:.2f}, {r['high']:.2f}]"
-    return f"r = {r['value']:.2f}{interval}"
+    interval = "" if r["low"] is None else f" [{r['low']:z.2f}, {r['high']:z.2f}]"
+    return f"r = {r['value']:z.2f}{interval}"
 
 
 def counts(series: Sequence[charts.Series], sets: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from utils.answers import variety
+from utils.own_dialogue import is_by
 from utils.results import paper
 from utils.results.claims import judge_gap, shown
 from utils.results.training_root import Evaluated, Mean, TrainingRoot, score_mean, title_of
@@ -43,8 +44,8 @@ def _row(
     alike = {name: fmean(one[name] for one in varieties) for name in SHARES if varieties}  # of one training, not of all
     alike |= {"commonest": max(varieties, key=lambda one: one["commonest_share"])["commonest"]} if varieties else {}
     ended = [row["finish_reason"] for row in answers if row.get("finish_reason")]
-    # A row that a second judge has graded still has the gain by the first one.
-    gains = [row for row in answers if not by and isinstance(row.get("own_dialogue_gain"), int | float)]
+    measured = [row for row in answers if isinstance(row.get("own_dialogue_gain"), int | float)]
+    gains = [row for row in measured if is_by(row, second=by is not None)]
     gain = mean_of([row["own_dialogue_gain"] for row in gains], [group_of(row) for row in gains], scale=DIFFERENCES)
     gap = judge_gap(root.of(dataset, model), evaluations) if by else Mean(None)
     return {

@@ -148,10 +148,10 @@ def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> st
         return f"On {where}, {tutor} and {against} have no dialogue on which both have a valid verdict."
     if one["corrected_low"] is None:
         return (
-            f"On {where}, {tutor} scores {one['difference']:+.2f} against {against}, but all dialogues are on one "
+            f"On {where}, {tutor} scores {one['difference']:+z.2f} against {against}, but all dialogues are on one "
             "problem, which tells of no other."
         )
-    interval = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]"
+    interval = f"{one['difference']:+z.2f} [{one['corrected_low']:+z.2f}, {one['corrected_high']:+z.2f}]"
     sizes = f"{one['rows']} dialogues on {one['groups']} problems"
     sizes += f", {family_text(one)}" if one.get("family") else ""
     if one["finding"] == NOT_APART:
@@ -161,7 +161,7 @@ def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> st
         words = f"On {where}, {tutor} is {one['finding']} than {against}: {interval} on {sizes}, {p}"
     over = one.get("over_trainings") or ()
     if len(over) > 1:
-        words += f"; over {len(over)} trainings the difference went from {min(over):+.2f} to {max(over):+.2f}"
+        words += f"; over {len(over)} trainings the difference went from {min(over):+z.2f} to {max(over):+z.2f}"
         if one["finding"] != NOT_APART and min(over) < 0 < max(over):
             words += ", so not every training helps" if one["finding"] == BETTER else ", so not every training harms"
     if one["groups"] < FEW_GROUPS:
