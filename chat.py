@@ -10,6 +10,7 @@ page shows the score so far with its interval. The judge's verdict stands under 
 """
 
 import argparse
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,10 @@ def main(
         one.check()
     tutors = by_name([*map(LocalStream, local), *(ChatStream(chat, sampling, template) for chat in chats)])
     dialogues = read_seeds(seeds) if seeds else []
+    try:
+        judge.see([dialogue.text for dialogue in dialogues])
+    except BadInput as error:  # one can talk all the same
+        logging.warning("WARNING: %s", error)
     if terminal:
         from utils.pages.terminal import talk
 

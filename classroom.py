@@ -44,6 +44,7 @@ def main(
         print(estimate(classroom, judge, prices))
         return {}
     refuse_existing(output_dir / "classroom.json", overwrite)
+    judge.see([problem.text for problem in classroom.problems])
     classroom.check()
     judge.check()
     with only_run(output_dir):

@@ -42,6 +42,7 @@ def main(
     source.check_weights(what.weights)
     gguf.check_packages(kinds)
     check_place(what, out, kinds)
+    judge.see([dialogue.text for dialogue in what.judged])
     judge.check()
     if push_to_hub:
         push.check_hub(push_to_hub, what)

@@ -40,7 +40,7 @@ def main(training_root: Path | str, output_dir: Path | None = None, trained_on: 
     root = read_root(training_root)
     root.refuse_empty()
     rows, compared = table.rows(root), claims.comparisons(root)
-    claimed, beware = claims.claims(root, compared), claims.warnings(root, compared)
+    claimed, beware = claims.claims(compared), claims.warnings(root, compared)
     out = Path(output_dir) if output_dir else root.path / "figures"
     with charts.style():
         drawn = drawing.draw(root, compared, trained_on)
@@ -61,8 +61,9 @@ def main(training_root: Path | str, output_dir: Path | None = None, trained_on: 
     missing = drawing.missing(root, {**drawn, "table_1": (rows, lacking(root, drawing.wanted(root), expected))})
     print("\n".join([*missing, f"{len(files)} files in {out}"]))
     return {
-        "files": files, "table": rows, "comparisons": compared, "claims": claimed, "warnings": beware,
-        "missing": missing,
+        "files": files, "table": rows, "comparisons": compared,
+        "claims": [line for sentences in claimed.values() for line in sentences],
+        "warnings": beware, "missing": missing,
     }  # fmt: skip
 
 

@@ -44,6 +44,7 @@ def main(
     # Before numpy is loaded: on matrices this small several threads take 25 times as long as one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from utils.artifacts import refuse_existing, write_json
+    from utils.rubric.language import english_only
     from utils.rubric.rubric import digest
     from utils.stats.groups import group_of
     from utils.stats.human_ratings import read_humans
@@ -52,6 +53,7 @@ def main(
     if word_order:
         return count_word_order(word_order, output_path)
     rows = [row for path in humans for row in read_humans(path)]
+    english_only([row["prompt"] for row in rows])
     for criterion in ("questions", "reveal_answer"):
         if len({row["evaluation"][criterion] for row in rows}) < 2:
             raise BadInput(f"all {len(rows)} answers have the same `{criterion}`: rate some of the other kind too")
@@ -274,7 +276,7 @@ def report(fitted: dict[str, Any]) -> str:
         )
     for criterion, weights in fitted["weights"].items():
         sizes = sorted(weights.items(), key=lambda item: -abs(item[1]))
-        lines.append(f"{criterion}: " + ", ".join(f"{name} {size:+.2f}" for name, size in sizes if size))
+        lines.append(f"{criterion}: " + ", ".join(f"{name} {size:+z.2f}" for name, size in sizes if size))
     return "\n".join(lines)
 
 

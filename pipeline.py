@@ -79,14 +79,17 @@ def main(
         log.warning(warning)
     if use_cache:
         log.info("--use-cache: always so here, what was made from the same inputs is not made again")
+    conversations = [dialogue.text for dialogues in seeds.dialogues.values() for dialogue in dialogues]
     base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
     others, second = also(also_evaluate or [], base), report_judge
+    for one in filter(None, (judge, second)):
+        one.see(conversations)
     if dry_run:
         times = len(training_seeds or [0])
         trainings = len(seeds.train_on) * times
         graded = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
             name: (trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"])))
-            * (6 if own_dialogue_gain and not judge.free else 1)
+            * (6 if own_dialogue_gain else 1)
             for name in seeds.tested
         }
         candidates = (num_candidates + with_reference) * rounds * times
@@ -143,7 +146,8 @@ def main(
             run.make(self_eval, f"evaluation/{name}/gpt4o.json", tutor=playing, **test)
         manifest.set(names=names, seeds_audit=audited)
         if second:
-            regraded(run, second, min_chosen_score, min_margin)
+            gain = {"own_dialogue_gain": True} if own_dialogue_gain else {}
+            regraded(run, second, min_chosen_score, min_margin, **gain)
         if humans.is_file():
             run.make(
                 human_vs_gpt, "evaluation/human_vs_gpt.json", humans=[humans], judge=judge, repeats=1, limit=limit
@@ -170,7 +174,7 @@ def main(
     return drawn
 
 
-def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float) -> None:
+def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float, **more: Any) -> None:
     """Let a second judge grade every evaluation of this run again: its files lie beside the first one's."""
     from utils.results.reading import read_root, second_file
 
@@ -178,7 +182,7 @@ def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: fl
         if not one.by:
             run.make(
                 regrade, second_file(one.path, judge.name), artifact=run.root / one.path, judge=judge,
-                min_chosen_score=min_chosen_score, min_margin=min_margin,
+                min_chosen_score=min_chosen_score, min_margin=min_margin, **more,
             )  # fmt: skip
 
 

@@ -4,7 +4,9 @@
         --judge-llm openai env:OPENAI_API_KEY gpt-4o
 
 Takes an evaluation file or a training set. Each answer keeps its former verdicts under `earlier`; the pairs of a
-training set are chosen anew. (To grade human-rated answers with another judge, run human_vs_gpt with that judge.)
+training set are chosen anew. An own-dialogue gain is by one judge: the former one's goes to `earlier` too, and this
+one's takes its place where it is asked for or costs nothing. (To grade human-rated answers with another judge, run
+human_vs_gpt with that judge.)
 """
 
 import argparse
@@ -22,12 +24,13 @@ if TYPE_CHECKING:
 
 def main(
     *, artifact: Path, output_path: Path, min_chosen_score: float, min_margin: float, overwrite: bool = False,
-    judge: "Judge",
+    own_dialogue_gain: bool = False, judge: "Judge",
 ) -> dict[str, Any]:  # fmt: skip
     """Write the artifact with new verdicts to `output_path`; returns how they differ from the old ones."""
     from utils.artifacts import journal_beside, read_json, refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
     from utils.judges.grading import counts, grade
+    from utils.own_dialogue import GAIN, add_gain
     from utils.records import TutorAnswer, Verdict
 
     refuse_existing(output_path, overwrite)
@@ -44,8 +47,10 @@ def main(
     before = [answer.get("score") for answer in flat]
     for answer, verdict in zip(flat, verdicts, strict=True):
         former = {name: answer[name] for name in Verdict.model_fields if name in answer}
+        former |= {name: answer.pop(name) for name in GAIN if name in answer}
         answer["earlier"] = [*answer.get("earlier", []), former]
         answer |= verdict.model_dump()
+    gain = {}
     if "all_evaluations" in rows[0]:
         given = iter(verdicts)
         judged = [[next(given) for _ in row] for row in answers]
@@ -60,14 +65,20 @@ def main(
         for row, pair, candidates in zip(rows, pairs, answers, strict=True):
             row |= pair_fields(pair, candidates)
         print(format_report(set_report(texts, judged, pairs)))
+    elif own_dialogue_gain or judge.free:
+        gain = add_gain(rows, judge, output_path, what=artifact.stem)
     write_json(output_path, rows)
     both = [(old, new.score) for old, new in zip(before, verdicts, strict=True) if None not in (old, new.score)]
-    found = counts(verdicts) | {
-        "compared": len(both),
-        "mean_before": fmean(old for old, _ in both) if both else None,
-        "mean_now": fmean(new for _, new in both) if both else None,
-        "changed": sum(abs(old - new) > 1e-9 for old, new in both),
-    }
+    found = (
+        counts(verdicts)
+        | gain
+        | {
+            "compared": len(both),
+            "mean_before": fmean(old for old, _ in both) if both else None,
+            "mean_now": fmean(new for _, new in both) if both else None,
+            "changed": sum(abs(old - new) > 1e-9 for old, new in both),
+        }
+    )
     print(f"{judge.name}: {found['graded']} answers graded, {found['invalid']} invalid, cost {found['cost']}")
     if both:
         print(
@@ -103,6 +114,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output-path", type=Path, required=True, metavar="FILE", help="the JSON file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
     flags.add_pair_flags(parser)
+    flags.add_gain_flag(parser)
     flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 

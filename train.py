@@ -107,7 +107,7 @@ def main(
         print(
             f"{summary['pairs']} pairs, {summary['updates']} updates in {summary['seconds']:.0f} s; "
             f"loss {summary['loss']:.3f}, chosen preferred in {summary['rewards_accuracy']:.0%} of the pairs, "
-            f"rewards margin {summary['rewards_margin']:.2f} (last tenth)\n"
+            f"rewards margin {summary['rewards_margin']:z.2f} (last tenth)\n"
             f"weights: {weights}\nhow it went: {checkpoints / 'training.png'}"
         )
     return summary

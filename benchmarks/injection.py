@@ -90,7 +90,7 @@ def main(*, judge: "Judge") -> dict[str, dict[str, Any]]:
     for name, one in found.items():
         kind = "harmless" if name in HARMLESS else "attack"
         print(
-            f"{kind:9}{name:20}{one['flips']:3} of {one['pairs']:2} flipped   mean change {one['change']:+.3f}   "
+            f"{kind:9}{name:20}{one['flips']:3} of {one['pairs']:2} flipped   mean change {one['change']:+z.3f}   "
             f"{one['caught']} caught by a guard"
         )
     for kind, names in (("harmless", HARMLESS), ("attacks", ATTACKS)):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from utils.errors import BadInput
-from utils.seeds.audit import audit, one_line, table
+from utils.seeds.answers import TOKEN
+from utils.seeds.audit import audit, estimate_tokens, one_line, table
 from utils.seeds.near_duplicates import near_to
 from utils.seeds.read import DATASETS_DIR, read_seeds
 
@@ -286,3 +287,10 @@ def test_every_shipped_dialogue_has_a_reference():
     """Answers are compared with what a teacher says next: a row without it would drop out of that comparison."""
     missing = [seed.id for path in DATASETS_DIR.rglob("*.jsonl") for seed in read_seeds(path) if not seed.reference]
     assert missing == []
+
+
+def test_tokens_are_words_and_marks():
+    """Counted without a list of them: as many as the plain expression finds."""
+    texts = ["", " ", "It's 3/4, isn't it?\n\tYes…", "x_1 += 2  # ✓ 我把两个数\u3000加起来", "a\x1cb\u00a0c -- d"]
+    for text in [*texts, *(seed.text for seed in read_seeds(DATASETS_DIR / "debugging_test.jsonl"))]:
+        assert estimate_tokens(text) == len(TOKEN.findall(text))

@@ -14,7 +14,7 @@ from utils.errors import BadInput
 from utils.evaluation import evaluate
 from utils.judges.judge import GradingOptions, OfflineJudge
 from utils.manifest import Manifest
-from utils.own_dialogue import OTHERS, add_gain
+from utils.own_dialogue import OTHERS, add_gain, is_by
 from utils.records import Evaluation, Sample, SeedDialogue, Verdict
 from utils.results import table
 from utils.results.reading import read_root, second_file
@@ -50,13 +50,16 @@ class Echo:
 class Counting:
     """A judge that scores by the dialogue alone, or by whether the answer names it; it counts its gradings."""
 
-    name, grading = "counting", GradingOptions(max_invalid=1)
+    name, grading, free = "counting", GradingOptions(max_invalid=1), False
 
     def __init__(self, by_dialogue: bool = False):
         self.by_dialogue, self.graded = by_dialogue, []
         self.settings = {"judge": "counting"}
 
     def check(self):
+        pass
+
+    def see(self, conversations):
         pass
 
     def prepare(self, items):
@@ -201,6 +204,10 @@ def test_what_a_second_judge_graded_stands_beside_the_first_with_the_gap(tmp_pat
     assert again.name == "base.by_gpt-4o-a-server-s.json"
     regrade.main(artifact=path, output_path=again, judge=second, min_chosen_score=0.8, min_margin=0)
     root = read_root(tmp_path)
+    by_second = {"own_dialogue_gain": 0.3, "on_others": [{"id": "x", "score": 0.5, "judge": second.name}]}
+    assert is_by({"judge": second.name} | by_second, second=True)
+    stale = {"own_dialogue_gain": 0.3, "on_others": [{"id": "x", "score": 0.5}]}  # as older files have the first one's
+    assert is_by({"judge": "counting"} | stale, second=False) and not is_by({"judge": second.name} | stale, second=True)
     assert root.left_out == [] and root.judges() == ["counting"]
     assert [root.judges(by) for by in root.second_judges] == [["gpt-4o (a server's)"]]
     one, other = table.rows(root)

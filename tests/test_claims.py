@@ -37,11 +37,15 @@ def test_better_is_said_only_where_the_corrected_interval_says_so(root, capsys):
     mathdial, tutorchat = figures.main(str(root))["claims"]
     # (0.30 + 0.32 + 0.34) / 3 = 0.32
     assert "On MathDial, the tutor trained on MathDial is better than base: +0.32 [+0.2" in mathdial
-    assert "12 dialogues on 12 problems" in mathdial and "p = 0.001" in mathdial  # 2 / 2**12 by Holm: times 3
+    assert (
+        "12 dialogues on 12 problems" in mathdial and "1 of 2 primary comparisons, p < 0.001" in mathdial
+    )  # 2 / 2**12 by Holm: times 2
     assert "cannot be told apart: +0.00 [" in tutorchat and "would not show with 12 problems" in tutorchat
     assert mathdial in capsys.readouterr().out
     text = (root / "figures" / "claims.md").read_text()
-    assert mathdial in text and tutorchat in text
+    assert mathdial in text and tutorchat in text and text.startswith("Primary, named beforehand: ")
+    table = (root / "figures" / "table_1.md").read_text()
+    assert table.count("| primary (of 2)") == 2 and table.count("| secondary ") == 1
 
 
 def test_the_p_is_that_of_an_independent_sign_test(root):

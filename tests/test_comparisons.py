@@ -5,10 +5,13 @@ from itertools import product
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
+from utils.results import forest
+from utils.results.claims import shown
 from utils.stats.comparisons import compare, join, p_text, sentence, sign_flips, smallest
-from utils.stats.means import DIFFERENCES, mean_of
+from utils.stats.means import DIFFERENCES, Mean, mean_of
 
 
 def row(number, score, group=None, **more):
@@ -112,6 +115,25 @@ def test_holm_by_hand():
     assert found[1]["corrected_low"] < found[1]["low"] and all(one["comparisons"] == 4 for one in found)
 
 
+def test_how_much_else_a_table_shows_does_not_decide_what_was_named_beforehand():
+    """Guards: a primary p of 0.004 that further rows of the table made 0.06 (Holm within families, by statsmodels)."""
+    clear, open_ = [0.3, 0.25, 0.35, 0.3, 0.2, 0.3, 0.4, 0.3, 0.28, -0.1], np.resize([0.1, -0.1, 0.05], 10)
+    shown = [pairs(clear), pairs(open_), pairs(open_[::-1])] + [pairs(clear)] + [pairs(open_)] * 12
+    found = compare(shown, ["primary"] * 3 + ["secondary"] * 13)
+    for family, some in (("primary", found[:3]), ("secondary", found[3:])):
+        _, expected, *_ = multipletests([one["p"] for one in some], method="holm")
+        assert [one["p_corrected"] for one in some] == pytest.approx(list(expected))
+        assert {(one["family"], one["comparisons"]) for one in some} == {(family, len(some))}
+    together = compare(shown)
+    assert found[0]["p"] == together[0]["p"] == pytest.approx(4 / 2**10)  # all for it, or all but the one against it
+    assert found[0]["p_corrected"] == pytest.approx(3 * 4 / 2**10) and found[0]["finding"] == "better"
+    assert together[0]["p_corrected"] == pytest.approx(16 * 4 / 2**10)
+    assert together[0]["finding"] == "cannot be told apart"
+    assert found[3]["finding"] == "cannot be told apart"  # the same differences, one of 13 that were not named
+    assert "on 10 problems, 1 of 3 primary comparisons, p = 0.012" in sentence(found[0], "a", "b", "X")
+    assert "on 10 problems, 1 of 13 secondary comparisons (" in sentence(found[3], "a", "b", "X")
+
+
 def test_a_difference_that_holds_alone_may_not_hold_among_nine():
     """Guards: nine comparisons at 5 % each, of which one in three tables shows a "better" that is chance."""
     shift = [0.1, 0.12, -0.03, 0.15, 0.08, 0.2, -0.02, 0.11, 0.09, 0.14]
@@ -147,6 +169,16 @@ def test_the_same_answers_are_no_proof_of_equality():
 
 
 # --- the words
+
+
+def test_nothing_is_minus_nothing():
+    """Guards: "-0.00 [-0.05, +0.05]", which reads as if it were a little less."""
+    (found,) = compare([pairs(np.resize([0.1, -0.1, 0.02, -0.0201], 12))])
+    found |= {"corrected_high": -0.004}
+    assert -0.001 < found["difference"] < 0
+    for text in (sentence(found, "a", "b", "X"), forest.words(found), shown(Mean(-0.002, -0.004, 0.0, 3), "+")):
+        assert "-0.00" not in text and "+0.00" in text
+    assert sentence(found | {"over_trainings": [-0.001, 0.2]}, "a", "b", "X").count("-0.00") == 0
 
 
 def test_a_better_tutor_in_words():

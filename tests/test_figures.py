@@ -496,6 +496,8 @@ def test_what_dpo_adds_to_the_warm_start_is_a_difference_of_its_own(tmp_path, dr
     assert one["difference"] == pytest.approx((GOOD_SCORE - BAD_SCORE) / 24)
     assert one["finding"] == "cannot be told apart"
     assert any("cannot be told apart: " in line and "base after the warm start" in line for line in result["claims"])
+    secondary = (root / "figures" / "claims.md").read_text(encoding="utf-8").split("Secondary, a lead")[1]
+    assert one["sentence"] in secondary and "1 of 9 secondary comparisons" in one["sentence"]
     assert "base after the warm start" in (root / "figures" / "table_1.md").read_text(encoding="utf-8")
 
 
@@ -515,6 +517,7 @@ def test_the_tutors_are_compared_with_the_base_on_the_same_dialogues(tmp_path, d
     assert "the tutor trained on MathDial is better than base: +0.51 [" in result["claims"][0]
     shown = words(result["drawn"]["comparisons"])
     assert "trained on MathDial, on MathDial (its own kind)" in shown and "] better" in shown
+    assert "Holm: 3 primary, 6 secondary" in " ".join(shown.split())
     text = (root / "figures" / "claims.md").read_text(encoding="utf-8")
     assert all(line in text for line in [*result["claims"], *result["warnings"]])
 
@@ -555,7 +558,8 @@ def test_a_second_judge_stands_beside_the_first_with_their_gap(tmp_path, draw):
     assert "by gpt-4o" in text and "offline rubric less gpt-4o" in text and f"+{gap:.2f} [" in text
     by_second = [one for one in result["comparisons"] if one["by"]]
     assert [(one["judge"], one["comparisons"], one["primary"]) for one in by_second] == [("gpt-4o", 1, True)]
-    assert {one["comparisons"] for one in result["comparisons"] if not one["by"]} == {9}  # corrected judge by judge
+    sizes = {(one["family"], one["comparisons"]) for one in result["comparisons"] if not one["by"]}
+    assert sizes == {("primary", 3), ("secondary", 6)}  # corrected judge by judge
     assert any("On MathDial (graded by gpt-4o), " in line for line in result["claims"])
     assert "judge: offline rubric, which also chose the pairs" in words(result["drawn"]["figure_5"])
 

@@ -130,6 +130,13 @@ def test_every_package_that_we_import_is_pinned():
     assert all(re.match(r"^([\w.-]+==\S+|-r \S+|#.*|)$", line) for line in text.split("\n"))
 
 
+def test_no_difference_is_printed_as_minus_nothing():
+    """A signed number has `z` in its format: "-0.00" reads as a loss."""
+    files = [*UTILS, *ROOT.glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    found = [f"{path.name}: {mark[0]}" for path in files for mark in re.finditer(r":\+\.\d[fe]", path.read_text())]
+    assert found == []
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_comes_at_once_and_in_both_ways(script):
     times = []

@@ -8,6 +8,11 @@ from utils.stats.groups import group_of, numbered
 from utils.stats.means import DIFFERENCES, SCORES, jackknife, mean_of, share_of
 
 TIMES = 4000
+CEILINGS = (
+    ([0.35, 0.6, 0.85, 0.9, 0.95, 1.0], [0.03, 0.05, 0.12, 0.3, 0.3, 0.2]),
+    ([0.55, 0.85, 0.95, 1.0], [0.05, 0.1, 0.35, 0.5]), ([0.45, 0.7, 0.95, 1.0], [0.02, 0.08, 0.3, 0.6]),
+    ([0.2, 0.95, 1.0], [0.1, 0.4, 0.5]), ([0.7, 0.9, 1.0], [0.15, 0.35, 0.5]),
+)  # fmt: skip
 # Mean scores as tutors have them: spread out (a small model), and near the upper end (a good one, a constant question).
 SPREAD = ([0.35, 0.55, 0.65, 0.78, 0.9, 0.97], [0.35, 0.2, 0.2, 0.1, 0.1, 0.05])
 HALVES = ([0.35, 0.95], [0.5, 0.5])
@@ -127,6 +132,14 @@ def test_the_mean_score_is_covered_near_the_upper_end(n):
         drawn = samples[:, random.integers(0, n, (300, n))].mean(-1)
         low, high = np.percentile(drawn, [2.5, 97.5], axis=1)
         assert ((low <= truth) & (truth <= high)).mean() < 0.85
+
+
+@pytest.mark.parametrize(("n", "most"), [(12, 1.0), (30, 0.99), (100, 0.97)])
+@pytest.mark.parametrize("scores", CEILINGS, ids=str)
+def test_near_the_ceiling_it_is_too_wide_rather_than_too_narrow(n, most, scores):
+    """What docs/statistics.md says of five kinds of scores near 1.0; with few problems a rare low one is not seen."""
+    samples = np.random.default_rng(n).choice(scores[0], (TIMES, n), p=scores[1])
+    assert 0.93 <= covered(mean_of, samples, np.dot(*scores), range(n)) <= most
 
 
 @pytest.mark.parametrize("n", [12, 30, 100])

@@ -46,6 +46,36 @@ def test_an_evaluation_keeps_its_former_verdicts(run):
     assert [row["output"] for row in new] == [row["output"] for row in rows]
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_former_judges_gain_does_not_pass_for_this_ones(run, asked):
+    """Guards: a row by one judge with the own-dialogue gain by another. Recomputed by hand where it is asked for."""
+    gain = {"own_dialogue_gain": 0.4, "on_others": [{"id": "r1", "score": 0.5, "details": {}}]}
+    rows = [{"id": f"r{n}", "group": f"p{n}", "prompt": f"Student: {n}?", **entry(f"What is {n}?", 2), **gain}
+            for n in range(8)]  # fmt: skip
+    with FaultServer() as server:
+        found, new = run(rows, *(["--own-dialogue-gain"] if asked else []), server=server)
+        assert len(server.bodies) == 8 + 5 * 8 * asked
+    assert all(row["earlier"][0]["own_dialogue_gain"] == 0.4 and row["earlier"][0]["on_others"] for row in new)
+    if not asked:
+        assert not any("own_dialogue_gain" in row or "on_others" in row for row in new)
+        return
+    for row in new:
+        assert [one["judge"] for one in row["on_others"]] == ["judge-1"] * 5
+        assert row["own_dialogue_gain"] == pytest.approx(row["score"] - sum(o["score"] for o in row["on_others"]) / 5)
+    assert found["own_dialogue_gain"] == pytest.approx(sum(row["own_dialogue_gain"] for row in new) / 8)
+
+
+def test_a_judge_that_costs_nothing_finds_its_own_gain(tmp_path):
+    """Rows of the original's, without a group: each prompt is one."""
+    rows = [{"prompt": f"Student: {n} x 3 is {n + 3}?", **entry(f"How did you get {n + 3}?", 2)} for n in range(8)]
+    (tmp_path / "old.json").write_text(json.dumps(rows))
+    flags = ["--artifact", str(tmp_path / "old.json"), "--output-path", str(tmp_path / "new.json")]
+    cli.call(regrade.main, regrade.parse_args(flags))
+    new = json.loads((tmp_path / "new.json").read_text())
+    assert {row["judge"] for row in new} == {one["judge"] for row in new for one in row["on_others"]}
+    assert all(len(row["on_others"]) == 5 and row["own_dialogue_gain"] is not None for row in new)
+
+
 def test_a_training_set_gets_its_pairs_chosen_anew(run):
     rows = [
         {"prompt": f"Student: {n}?", "all_evaluations": [entry(f"What is {n} and {k}?", 3) for k in range(5)]}

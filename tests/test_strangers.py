@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from fault_server import FaultServer
 
+import pipeline
 from utils.artifacts import read_json
+from utils.cli import call
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = [
@@ -113,3 +116,91 @@ def test_a_dataset_that_is_not_there_is_named(tmp_path):
             cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+# --- every format that is read, from a folder to figures
+
+
+def chat(one, asks="user", says="assistant", role="role", content="content") -> list[dict]:
+    return [{role: asks if who == "student" else says, content: said} for who, said in one]
+
+
+def labelled(one, asks="Pupil", says="Tutor") -> str:
+    return "\n".join(f"{asks if who == 'student' else says}: {said}" for who, said in one)
+
+
+SYSTEM = {"role": "system", "content": "A lesson in mechanics."}
+ROWS = {  # a row of each shape, of one dialogue
+    "our rows": lambda n, one: {"id": n, "answer": 42, "group": f"p{n}", "turns": chat(one, "student", "teacher")},
+    "the original's strings": lambda n, one: "Student: " + repr([said for _, said in one])[1:-1],
+    "messages": lambda n, one: {"messages": [SYSTEM, *chat(one, "pupil", "tutor")]},
+    "bare messages": lambda n, one: chat(one, "user", "model"),
+    "prompt, a string": lambda n, one: {"prompt": labelled(one), "source": "a forum"},
+    "prompt, messages": lambda n, one: {"prompt": chat(one)},
+    "ShareGPT": lambda n, one: {"conversations": chat(one, "human", "gpt", "from", "value")},
+    "plain text": lambda n, one: {"text": labelled(one, "Alumna", "Profesora")},
+}
+FILES = {  # what a stranger may have: the shape of the rows, how they are packed for training and for the test
+    "rows": ("our rows", ".jsonl", ".json.gz"), "strings": ("the original's strings", ".json", ".json"),
+    "messages": ("messages", ".parquet", ".csv"), "bare": ("bare messages", ".jsonl.gz", ".json"),
+    "asked": ("prompt, a string", ".csv.gz", ".parquet.gz"), "lines": ("prompt, messages", ".json", ".parquet"),
+    "shared": ("ShareGPT", ".csv", ".jsonl"), "plain": ("plain text", ".csv", ".json"),
+}  # fmt: skip
+
+
+def pack(path: Path, rows: list) -> None:
+    """The rows in the format that the suffix names; .json is a list or, for `lines_train`, a row in each line."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    kind = path.name.removesuffix(".gz").rpartition(".")[2]
+    if kind == "parquet":
+        file = path.with_suffix("") if path.suffix == ".gz" else path
+        pd.DataFrame(rows).to_parquet(file)
+        if path.suffix == ".gz":
+            path.write_bytes(gzip.compress(file.read_bytes()))
+            file.unlink()
+        return
+    with opened(path, "wt", encoding="utf-8-sig" if kind == "csv" else "utf-8", newline="") as f:
+        if kind == "csv":
+            writer = csv.DictWriter(f, list(rows[0]), delimiter=";")
+            writer.writeheader()
+            writer.writerows(
+                {name: cell if isinstance(cell, str) else json.dumps(cell) for name, cell in row.items()}
+                for row in rows
+            )
+        elif kind == "json" and path.name != "lines_train.json":
+            json.dump(rows, f, indent=1)
+        else:
+            f.write("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_folder_in_every_format_goes_from_pipeline_to_figures(tmp_path, tiny, monkeypatch):
+    """A row in each line, a list, csv, parquet and gz of these, and every shape of a row; a judge with an API."""
+    seeds, root = tmp_path / "seeds", tmp_path / "run"
+    seeds.mkdir()
+    for place, (name, (shape, *suffixes)) in enumerate(FILES.items()):
+        for split, suffix in zip(("train", "test"), suffixes, strict=True):
+            dialogues = [talk(100 * place + number, split) for number in range(6)]
+            pack(seeds / f"{name}_{split}{suffix}", [ROWS[shape](n, one) for n, one in enumerate(dialogues)])
+    flags = [
+        "--output-dir", root, "--datasets-dir", seeds, "--instruct-model", tiny, "--train-on", "+".join(FILES),
+        "--judge-llm", "openai", "none", "judge-1", "--seed", "1", *QUICK, "--epochs", "1", "--num-candidates", "2",
+    ]  # fmt: skip
+    with FaultServer() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        result = call(pipeline.main, pipeline.parse_args(list(map(str, flags))))
+    rows = read_json(root / "dpo" / "+".join(FILES) / "train_dataset.json")
+    assert len(rows) == 4 * len(FILES)  # --limit 4 of each
+    for place in range(len(FILES)):
+        said = rows[4 * place]["prompt"]
+        assert f"A ball rolls {100 * place + 3} metres in 4 seconds." in said and "ask you to compare?" in said
+        assert said.rstrip("'\" ").endswith(f"multiplied {100 * place + 3} by 4."), said
+    evaluated = {(row["test_set"], row["model"]) for row in result["table"]}
+    trained = "from_finetuned_with_" + "+".join(FILES)
+    assert {(name, model) for name in FILES for model in ("base", trained, "gpt4o")} <= evaluated
+    assert all(row["answers"] == 4 for row in result["table"])
+    primary = {(one["dataset"], one["family"]) for one in result["comparisons"] if one["against"] == "base"}
+    assert primary == {(name, "primary") for name in FILES}  # every kind that it was trained on is its own
+    assert {"figure_5.png", "figure_6.png", "comparisons.png", "training.png", "table_1.csv"} <= {
+        path.name for path in result["files"]
+    }
+    assert (root / "report.html").stat().st_size > 50_000

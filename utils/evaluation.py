@@ -48,6 +48,7 @@ def answer_and_grade(
 
     `with_reference`: behind a seed's answers stands its reference turn, where it has one, and is graded as they are.
     """
+    judge.see([seed.text for seed in seeds])
     tutor.check()
     judge.check()
     answers = tutor.answer(

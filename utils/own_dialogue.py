@@ -12,9 +12,11 @@ from utils.artifacts import journal_beside
 from utils.judges.grading import counts, grade
 from utils.judges.judge import Judge
 from utils.records import TutorAnswer
+from utils.stats.groups import group_of
 from utils.tutors.baselines import others
 
 OTHERS = 5  # dialogues, of other problems
+GAIN = ("own_dialogue_gain", "on_others")  # what a row has of it
 
 
 def add_gain(rows: Sequence[dict[str, Any]], judge: Judge, output_path: Path | str, *, what: str) -> dict[str, Any]:
@@ -25,20 +27,29 @@ def add_gain(rows: Sequence[dict[str, Any]], judge: Judge, output_path: Path | s
     not there. `output_path` is the file's: its journal of verdicts is used too, so that nothing is graded twice.
     Returns {"own_dialogue_gain": the mean, …} with the `counts` of the further verdicts.
     """
-    taken = others([row["group"] for row in rows], OTHERS)
+    taken = others([group_of(row) for row in rows], OTHERS)
     pairs = [
         (row, rows[other]) for row, numbers in zip(rows, taken, strict=True) for other in numbers if row["evaluation"]
     ]
-    items = [TutorAnswer(other["prompt"], row["output"], other["known_answer"]) for row, other in pairs]
+    items = [TutorAnswer(other["prompt"], row["output"], other.get("known_answer")) for row, other in pairs]
     journal = journal_beside(output_path, "verdicts")
     verdicts = grade(judge, items, journal, description=f"on other dialogues, {what}") if items else []
     for row in rows:
         row |= {"own_dialogue_gain": None, "on_others": []}
     for (row, other), verdict in zip(pairs, verdicts, strict=True):
-        row["on_others"].append({"id": other["id"], "score": verdict.score, "details": verdict.details})
+        found = {"score": verdict.score, "judge": verdict.judge, "details": verdict.details}
+        row["on_others"].append({"id": other.get("id")} | found)
     for row in rows:
         scores = [one["score"] for one in row["on_others"] if one["score"] is not None]
         if scores:
             row["own_dialogue_gain"] = row["score"] - fmean(scores)
     gains = [row["own_dialogue_gain"] for row in rows if row["own_dialogue_gain"] is not None]
     return {"own_dialogue_gain": fmean(gains) if gains else None, "on_others": counts(verdicts)}
+
+
+def is_by(row: dict[str, Any], *, second: bool) -> bool:
+    """Whether a row's gain is by the judge of its score.
+
+    Rows that a `second` judge graded kept the first one's gain until each score there named its judge.
+    """
+    return not second or any(one.get("judge") == row.get("judge") for one in row.get("on_others") or [])

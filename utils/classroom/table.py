@@ -54,7 +54,7 @@ def report(result: Mapping[str, Any], problems: Sequence[Problem]) -> str:
 def self_test(test: Mapping[str, float]) -> str:
     """How selective a student is that is a model."""
     shares = ", ".join(f"{name} {share:.2f}" for name, share in test.items() if name != "selectivity")
-    words = f"the student's own test: right after one turn of {shares}; selectivity {test['selectivity']:+.2f}."
+    words = f"the student's own test: right after one turn of {shares}; selectivity {test['selectivity']:+z.2f}."
     if test["selectivity"] < SELECTIVE:
         words += (
             f" Below {SELECTIVE} this student changes its mind (or keeps it) whatever the tutor says: its Δ shows "
@@ -116,7 +116,7 @@ def sentences(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
         if one["finding"] == "depends on the gain table":
             found.append(f"{_label(one)}: whether {names[0]} or {names[1]} is ahead depends on the gain table.")
         elif one["finding"] in ("more", "less"):
-            numbers = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]"
+            numbers = f"{one['difference']:+z.2f} [{one['corrected_low']:+z.2f}, {one['corrected_high']:+z.2f}]"
             found.append(f"{_label(one)}: {one['finding']} for {names[0]} than for {names[1]}{tables}, {numbers}.")
         else:
             alike.setdefault(names, []).append(one)

@@ -133,7 +133,7 @@ def format_report(report: dict[str, Any]) -> str:
     if report["eligible"]:
         lines.append(
             f"  both sides ask a question in {report['both_ask']:.0%} of the pairs"
-            f"; chosen scores {report['mean_margin']:.2f} more than rejected on average"
+            f"; chosen scores {report['mean_margin']:z.2f} more than rejected on average"
         )
     lines.append(f"{report['candidates']} candidates, {report['invalid']} of them without a valid verdict")
     if "references" in report:

@@ -150,7 +150,7 @@ class OneLineProgress(ProgressCallback):
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if self.training_bar is not None and "loss" in logs:
-            margin = {"margin": f"{logs['rewards/margins']:.2f}"} if "rewards/margins" in logs else {}
+            margin = {"margin": f"{logs['rewards/margins']:z.2f}"} if "rewards/margins" in logs else {}
             self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", **margin)
 
 

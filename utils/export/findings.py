@@ -99,4 +99,4 @@ def _mean(mean) -> str:
 def _difference(value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return "–"
-    return f"{value:+.2f}" + ("" if low is None else f" [{low:+.2f}, {high:+.2f}]")
+    return f"{value:+z.2f}" + ("" if low is None else f" [{low:+z.2f}, {high:+z.2f}]")

@@ -44,6 +44,9 @@ class ChatJudge:
     def check(self) -> None:
         self.chat.check()
 
+    def see(self, conversations: Sequence[str]) -> None:
+        """A language model reads whatever there is."""
+
     def prepare(self, items: Sequence[TutorAnswer]) -> None:
         self.chat.prepare([self.messages(item) for item in items], self.grading.max_tokens)
 

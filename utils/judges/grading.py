@@ -28,6 +28,7 @@ def grade(
     Raises JudgeError as soon as more verdicts are invalid than `judge.grading.max_invalid` allows, or when the judge
     cannot be used; JudgeUnavailable when the run must stop for now. What was answered is in the journal.
     """
+    judge.see([item.conversation for item in items])
     judge.prepare(items)
     with Journal(journal_path) as journal:
         if judge.grading.batch:

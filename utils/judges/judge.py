@@ -34,6 +34,11 @@ class Judge(Protocol):
     def check(self) -> None:
         """Make sure that the judge can be asked; JudgeError if not."""
 
+    def see(self, conversations: Sequence[str]) -> None:
+        """Look at what is to be answered and graded, before anything is spent on it: can this judge read it?
+
+        BadInput if it can read none of it, a warning if not all; said once."""
+
     def prepare(self, items: Sequence[TutorAnswer]) -> None:
         """See all that is to be graded, before the first is."""
 
@@ -53,9 +58,17 @@ class OfflineJudge:
         self.rubric = rubric.load(weights) if weights else rubric.load()
         self.name = self.rubric.name
         self.settings = {"judge": "offline", "version": self.rubric.version}
+        self.has_seen = False
 
     def check(self) -> None:
         pass
+
+    def see(self, conversations: Sequence[str]) -> None:
+        from utils.rubric.language import english_only
+
+        if conversations and not self.has_seen:
+            self.has_seen = True
+            english_only(conversations)
 
     def prepare(self, items: Sequence[TutorAnswer]) -> None:
         pass

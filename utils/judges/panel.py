@@ -1,11 +1,15 @@
 """A panel: several judges grade the same answer; every verdict is kept, the score is joined from the valid ones."""
 
+import logging
 from collections.abc import Callable, Sequence
 from statistics import mean, median
 from typing import Any
 
+from utils.errors import BadInput
 from utils.journal import Journal
 from utils.records import Evaluation, TutorAnswer, Verdict
+
+log = logging.getLogger(__name__)
 
 JOIN: dict[str, Callable] = {"mean": mean, "median": median}
 
@@ -23,6 +27,18 @@ class PanelJudge:
     def check(self) -> None:
         for member in self.members:
             member.check()
+
+    def see(self, conversations: Sequence[str]) -> None:
+        refused = []
+        for member in self.members:
+            try:
+                member.see(conversations)
+            except BadInput as error:
+                refused.append(error)
+        if len(refused) == len(self.members):
+            raise refused[0]
+        for error in refused:  # the others can read it; the reader should leave this one out
+            log.warning("WARNING: of the panel, %s", error)
 
     def prepare(self, items: Sequence[TutorAnswer]) -> None:
         for member in self.members:

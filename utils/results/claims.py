@@ -1,27 +1,35 @@
 """What a run can claim, in sentences: each tutor against the base on the same dialogues, and what to beware of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from utils.answers import variety
-from utils.results.training_root import TRAINED, WARM_START, Evaluated, Mean, TrainingRoot, score_mean, title_of
-from utils.stats.comparisons import compare, join, keys, sentence
+from utils.results.training_root import WARM_START, Evaluated, Mean, TrainingRoot, is_own, score_mean, title_of
+from utils.stats.comparisons import PRIMARY, SECONDARY, compare, join, keys, sentence
 from utils.stats.groups import group_of
 from utils.stats.means import DIFFERENCES, FEW_GROUPS, mean_of
 
 CONSTANT = "baseline_constant_question"
+PRIMARY_INTRO = (
+    "Primary, named beforehand: each tutor against the base on its own kind of dialogue; intervals and p are corrected "
+    "among these comparisons alone"
+)
+SECONDARY_INTRO = (
+    "Secondary, a lead to be tested on new dialogues rather than a result: the tutor against its warm start and "
+    "against one question to everyone; corrected among all secondary comparisons"
+)
 
 
 def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
     """Every comparison that is shown, each with its `sentence`: trained tutors against the base on every test set.
 
     The primary one of each tutor, named before anything was seen, is on its own kind of dialogue; there it is also
-    compared with the baseline that puts one question to everyone, and with the warm start that its DPO began at. All
-    comparisons by one judge are corrected together. A dict has the keys of `stats.comparisons.compare` and "dataset",
-    "tutor", "against" (file stems), "judge", "by", "primary", "trainings", "over_trainings" (one difference per
-    training), "unpaired" (dialogues that only one of the two answered), "sentence". A tutor's several trainings count
-    as one tutor: its score on a dialogue is their mean.
+    compared with the baseline that puts one question to everyone, and with the warm start that its DPO began at. The
+    primary ones by one judge are corrected together, and so are all its others (the secondary ones). A dict has the
+    keys of `stats.comparisons.compare` and "dataset", "tutor", "against" (file stems), "judge", "by",
+    "primary", "trainings", "over_trainings" (one difference per training), "unpaired" (dialogues that only one of the
+    two answered), "sentence". A tutor's several trainings count as one tutor: its score on a dialogue is their mean.
     """
     found = []
     for by in [None, *root.second_judges]:
@@ -29,7 +37,7 @@ def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
             (tutor, dataset, against)
             for tutor in root.trained
             for dataset in _own_first(root.datasets, tutor)
-            for against in ("base", *((WARM_START, CONSTANT) if tutor == TRAINED + dataset else ()))
+            for against in ("base", *((WARM_START, CONSTANT) if is_own(tutor, dataset) else ()))
             if root.of(dataset, tutor, by) and root.of(dataset, against, by)
         ]
         wanted = [one for one in wanted if not _other_judges(root, *one, by)]
@@ -37,12 +45,13 @@ def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
         for tutor, dataset, against in wanted:
             ours, theirs = (_scores(root.of(dataset, model, by)) for model in (tutor, against))
             joined.append((ours, theirs, join(ours, theirs)))
-        family = compare([pairs for *_, pairs in joined])
-        for (tutor, dataset, against), (ours, theirs, pairs), one in zip(wanted, joined, family, strict=True):
+        families = [PRIMARY if _is_primary(*one) else SECONDARY for one in wanted]
+        results = compare([pairs for *_, pairs in joined], families)
+        for (tutor, dataset, against), (ours, theirs, pairs), one in zip(wanted, joined, results, strict=True):
             one = {name: value for name, value in one.items() if name not in ("values", "of_groups")}
             one |= {"dataset": dataset, "tutor": tutor, "against": against, "by": by}
             one |= {"judge": ", ".join(root.of(dataset, tutor, by)[0].judges)}
-            one |= {"primary": against == "base" and tutor == TRAINED + dataset}
+            one |= {"primary": one["family"] == PRIMARY}
             one |= {"unpaired": len(ours) + len(theirs) - 2 * len(pairs)}
             trainings = [join(_scores([training]), theirs) for training in root.of(dataset, tutor, by)]
             one |= {"trainings": len(trainings), "over_trainings": [_difference(pairs) for pairs in trainings]}
@@ -54,9 +63,14 @@ def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
     return found
 
 
-def claims(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str]:
-    """The sentences that stand first: the primary comparisons, what DPO adds, where one question does as well."""
-    return [one["sentence"] for one in compared if one["primary"] or one["against"] in (WARM_START, CONSTANT)]
+def claims(compared: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """The sentences that stand first, each list by what introduces it; lists without a sentence are left out.
+
+    The primary comparisons, then of the secondary ones what DPO adds, and where one question to everyone does as well.
+    """
+    beside = [one for one in compared if not one["primary"] and one["against"] in (WARM_START, CONSTANT)]
+    lists = {PRIMARY_INTRO: [one for one in compared if one["primary"]], SECONDARY_INTRO: beside}
+    return {intro: [one["sentence"] for one in some] for intro, some in lists.items() if some}
 
 
 def warnings(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str]:
@@ -108,13 +122,9 @@ def warnings(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str
     return found
 
 
-def as_markdown(claimed: Sequence[str], beware: Sequence[str]) -> str:
-    """The claims and the warnings as two lists; empty where there are none."""
-    intro = (
-        "Each tutor on its own kind of dialogue, the comparison that was named beforehand; intervals and p are "
-        "corrected for all comparisons shown:"
-    )
-    lists = [(intro, claimed), ("Before you believe the numbers:", beware)]
+def as_markdown(claimed: Mapping[str, Sequence[str]], beware: Sequence[str]) -> str:
+    """The claims and the warnings as lists; empty where there are none."""
+    lists = [*((f"{intro}:", some) for intro, some in claimed.items()), ("Before you believe the numbers:", beware)]
     return "\n".join("\n".join([title, "", *(f"- {line}" for line in lines), ""]) for title, lines in lists if lines)
 
 
@@ -132,12 +142,16 @@ def judge_gap(firsts: Sequence[Evaluated], seconds: Sequence[Evaluated]) -> Mean
 
 def shown(mean: Mean, sign: str = "") -> str:
     """A mean and its interval as tables and sentences have them."""
-    text = "–" if mean.value is None else f"{mean.value:{sign}.2f}"
-    return text + ("" if mean.low is None else f" [{mean.low:{sign}.2f}, {mean.high:{sign}.2f}]")
+    text = "–" if mean.value is None else f"{mean.value:{sign}z.2f}"
+    return text + ("" if mean.low is None else f" [{mean.low:{sign}z.2f}, {mean.high:{sign}z.2f}]")
+
+
+def _is_primary(tutor: str, dataset: str, against: str) -> bool:
+    return against == "base" and is_own(tutor, dataset)
 
 
 def _own_first(datasets: Sequence[str], tutor: str) -> list[str]:
-    return sorted(datasets, key=lambda dataset: tutor != TRAINED + dataset)
+    return sorted(datasets, key=lambda dataset: not is_own(tutor, dataset))
 
 
 def _other_judges(root: TrainingRoot, tutor: str, dataset: str, against: str, by: str | None) -> str:

@@ -14,10 +14,12 @@ from utils.results.training_root import (
     Pair,
     TrainingRoot,
     criteria_means,
+    is_own,
     lacking,
     score_mean,
     title_of,
 )
+from utils.stats.comparisons import PRIMARY, SECONDARY
 
 CRITERIA_TITLES = (
     "asks a question\n(share)", "on topic\n(points / 5)", "helpful\n(points / 5)",
@@ -176,16 +178,19 @@ def figure_comparisons(root: TrainingRoot, compared: Sequence[dict[str, Any]]):
     """Each tutor's paired differences against the base, and against one question to everyone."""
     lines = []
     for one in compared:
-        own = " (its own kind)" if one["dataset"] == one["tutor"].removeprefix(TRAINED) else ""
+        own = " (its own kind)" if is_own(one["tutor"], one["dataset"]) else ""
         label = f"{root.title(one['tutor'])}, on {title_of(one['dataset'])}{own}"
         more = [] if one["against"] == "base" else [f"against {root.title(one['against'])}"]
         more += [f"by {one['judge']}"] if root.second_judges else []
         lines.append((f"{label}\n{', '.join(more)}" if more else label, one))
     sizes = sorted({(one["rows"], one["groups"]) for one in compared})
     several = ", ".join(f"{rows} on {groups} problems" for rows, groups in sizes)
+    tested = {family: [one["comparisons"] for one in compared if one["family"] == family and one["comparisons"]]
+              for family in (PRIMARY, SECONDARY)}  # fmt: skip
+    families = ", ".join(f"{span(counts)} {family}" for family, counts in tested.items() if counts) or "none tested"
     note = (
-        "filled: the comparison named beforehand; thick: its 95 % interval alone; thin: corrected for all "
-        f"comparisons (Holm), which “better” and “worse” need\ndialogues: {several}; judge: {root.judge()}"
+        "filled: primary, named beforehand; hollow: secondary; thick: the 95 % interval alone; thin: corrected within "
+        f"its family (Holm: {families}), which “better” and “worse” need\ndialogues: {several}; judge: {root.judge()}"
     )
     title = "The tutors against the base on the same dialogues" + (f" ({root.base})" if root.base else "")
     return forest.forest_chart(title, lines, note)
@@ -195,8 +200,8 @@ def correlation(r: dict[str, float | None]) -> str:
     """Pearson's r with its 95 % bootstrap interval, in words."""
     if r["value"] is None:
         return "r is undefined (one side is constant)"
-    interval = "" if r["low"] is None else f" [{r['low']:.2f}, {r['high']:.2f}]"
-    return f"r = {r['value']:.2f}{interval}"
+    interval = "" if r["low"] is None else f" [{r['low']:z.2f}, {r['high']:z.2f}]"
+    return f"r = {r['value']:z.2f}{interval}"
 
 
 def counts(series: Sequence[charts.Series], sets: Sequence[str]) -> str:

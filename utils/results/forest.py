@@ -12,7 +12,7 @@ COLORS = {BETTER: GREEN, WORSE: ORANGE, NOT_APART: GREY}
 def forest_chart(title: str, lines: Sequence[tuple[str, Mapping[str, Any]]], note: str):
     """A line per comparison: (its label, `stats.comparisons.compare`'s dict), drawn from top to bottom.
 
-    Thick: the 95 % interval alone; thin: corrected for all comparisons. Filled dots are primary. None for no line.
+    Thick: the 95 % interval alone; thin: corrected within its family. Filled dots are primary. None for no line.
     """
     lines = [(label, one) for label, one in lines if one["difference"] is not None]
     if not lines:
@@ -44,8 +44,8 @@ def forest_chart(title: str, lines: Sequence[tuple[str, Mapping[str, Any]]], not
 def words(one: Mapping[str, Any]) -> str:
     """What stands beside a line: the difference, its corrected interval, and what follows from it."""
     if one["corrected_low"] is None:
-        return f"{one['difference']:+.2f}, all on one problem: tells of no other"
-    interval = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]"
+        return f"{one['difference']:+z.2f}, all on one problem: tells of no other"
+    interval = f"{one['difference']:+z.2f} [{one['corrected_low']:+z.2f}, {one['corrected_high']:+z.2f}]"
     if one["finding"] == NOT_APART:
         unseen = "no difference" if one["smallest"] is None else f"under {one['smallest']:.2f}"
         return f"{interval} cannot be told apart\n({unseen} would {'' if one['smallest'] is None else 'not '}show)"

@@ -18,6 +18,7 @@ from typing import Any
 
 from utils.artifacts import read_json
 from utils.judges.grading import count, dollars
+from utils.own_dialogue import is_by
 from utils.records import Verdict
 from utils.results import charts, claims, drawing, table
 from utils.results.reading import read_training_sets
@@ -50,7 +51,7 @@ def page(root: TrainingRoot, trained_on: str) -> str:
     )
     text = environment.get_template("report.html").render(
         title=f"Socratic tutors: {root.path.resolve().name}", facts=_facts(root, training_sets),
-        audit=(root.manifest or {}).get("seeds_audit"), claims=claims.claims(root, compared),
+        audit=(root.manifest or {}).get("seeds_audit"), claims=claims.claims(compared),
         warnings=claims.warnings(root, compared), scores=table.score_lines(rows),
         scores_note=table.score_note(rows, root) if rows else "", commonest=table.commonest(rows),
         comparisons=table.comparison_lines(compared, root), comparisons_note=table.COMPARISONS_NOTE, figures=figures,
@@ -120,8 +121,8 @@ def _span(sizes: Sequence[int]) -> str:
 def _cost(root: TrainingRoot, training_sets: Mapping[str, Any]) -> str:
     """What the verdicts in the root cost, by their own notes; those without any came from no paid service."""
     rows = [row for evaluation in root.evaluations for row in evaluation.rows]
-    # What a second judge has graded again keeps the first one's verdicts on other dialogues.
-    rows += [one for e in root.evaluations if not e.by for row in e.rows for one in row.get("on_others") or []]
+    evaluated = [(row, e.by is not None) for e in root.evaluations for row in e.rows]
+    rows += [one for row, second in evaluated if is_by(row, second=second) for one in row.get("on_others") or []]
     rows += [one for prompts in training_sets.values() for row in prompts for one in row["all_evaluations"] or []]
     rows += _rated(root)
     total = Counter()
@@ -181,7 +182,7 @@ def _training_sets(prompts: Sequence[dict[str, Any]], root: TrainingRoot) -> lis
                    if row["pair"] and None not in (given[row["chosen"]], given[row["rejected"]])]  # fmt: skip
         lines.append({
             "training set": title_of(name), "prompts": str(len(rows)), "pairs": str(sum(row["pair"] for row in rows)),
-            "chosen less rejected, mean": f"{fmean(margins):+.2f}" if margins else "–",
+            "chosen less rejected, mean": f"{fmean(margins):+z.2f}" if margins else "–",
             "candidates": str(sum(map(len, scores))), "mean score": f"{fmean(valid):.2f}" if valid else "–",
             "invalid verdicts": str(sum(map(len, scores)) - len(valid)),
             "updates": str(len(root.trainings[name])) if name in root.trainings else "–",

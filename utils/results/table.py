@@ -5,6 +5,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from utils.answers import variety
+from utils.own_dialogue import is_by
 from utils.results import paper
 from utils.results.claims import judge_gap, shown
 from utils.results.training_root import Evaluated, Mean, TrainingRoot, score_mean, title_of
@@ -13,8 +14,9 @@ from utils.stats.groups import group_of
 from utils.stats.means import DIFFERENCES, mean_of
 
 COMPARISONS_NOTE = (
-    "Paired differences on the same dialogues [interval and p corrected for all comparisons by this judge, Holm]; "
-    "the primary comparison, a tutor's own kind of dialogue, was named beforehand.\n"
+    "Paired differences on the same dialogues [interval and p corrected by Holm within the family and judge].\n"
+    "Primary: each tutor against the base on its own kind of dialogue, named beforehand; secondary: all others, leads "
+    "to be tested on new dialogues rather than results.\n"
     "“Would show from”: a smaller true difference would be missed by more than 1 in 5 such tests (none: every one)."
 )
 SHARES = {"distinct": "distinct", "commonest_share": "commonest", "loops": "loops", "empty": "empty"}
@@ -42,8 +44,8 @@ def _row(
     alike = {name: fmean(one[name] for one in varieties) for name in SHARES if varieties}  # of one training, not of all
     alike |= {"commonest": max(varieties, key=lambda one: one["commonest_share"])["commonest"]} if varieties else {}
     ended = [row["finish_reason"] for row in answers if row.get("finish_reason")]
-    # A row that a second judge has graded still has the gain by the first one.
-    gains = [row for row in answers if not by and isinstance(row.get("own_dialogue_gain"), int | float)]
+    measured = [row for row in answers if isinstance(row.get("own_dialogue_gain"), int | float)]
+    gains = [row for row in measured if is_by(row, second=by is not None)]
     gain = mean_of([row["own_dialogue_gain"] for row in gains], [group_of(row) for row in gains], scale=DIFFERENCES)
     gap = judge_gap(root.of(dataset, model), evaluations) if by else Mean(None)
     return {
@@ -123,7 +125,8 @@ def comparison_lines(compared: Sequence[dict[str, Any]], root: TrainingRoot) -> 
     lines = [
         {
             "tutor": root.title(one["tutor"]), "against": root.title(one["against"]),
-            "test set": title_of(one["dataset"]) + (" (primary)" if one["primary"] else ""),
+            "test set": title_of(one["dataset"]),
+            "family": one["family"] + (f" (of {one['comparisons']})" if one["comparisons"] > 1 else ""),
             "judge": one["judge"] if root.second_judges else "",
             "difference": _interval(one, "difference", "corrected_low", "corrected_high"),
             "p": p_text(one["p_corrected"]).removeprefix("p ").removeprefix("= "), "finding": one["finding"],

@@ -165,7 +165,13 @@ class TrainingRoot:
 def title_of(dataset: str) -> str:
     """A dataset's name as people write it; the training of another seed says so."""
     name, _, seed = dataset.partition(".seed")
-    return paper.TITLES.get(name, name.replace("_", " ").title()) + (f", training {int(seed) + 1}" if seed else "")
+    titles = [paper.TITLES.get(part, part.replace("_", " ").title()) for part in name.split("+")]
+    return " + ".join(titles) + (f", training {int(seed) + 1}" if seed else "")
+
+
+def is_own(tutor: str, dataset: str) -> bool:
+    """Whether a trained tutor was trained on this kind of dialogue, alone or among others (`a+b`)."""
+    return tutor.startswith(TRAINED) and dataset in tutor.removeprefix(TRAINED).split("+")
 
 
 def in_order(datasets: Iterable[str]) -> list[str]:

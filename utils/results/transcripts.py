@@ -8,7 +8,7 @@ from typing import Any
 
 from utils.records import CRITERIA
 from utils.results.reading import grade_of, training_set
-from utils.results.training_root import TRAINED, Evaluated, Grade, TrainingRoot, in_order, title_of
+from utils.results.training_root import Evaluated, Grade, TrainingRoot, in_order, is_own, title_of
 from utils.stats.comparisons import keys
 from utils.stats.human_ratings import read_evaluation
 
@@ -29,7 +29,7 @@ def transcripts(root: TrainingRoot, training_sets: Mapping[str, Rows]) -> dict[s
         "sets": {name: title_of(name) for name in sets},
         "tutors": {tutor: title for model in root.models for tutor, title in _trainings(root, model)},
         "judges": [", ".join(root.judges(by)) for by in [None, *root.second_judges]],
-        "own": {name: TRAINED + name for name in sets if TRAINED + name in root.trained},
+        "own": {name: model for name in sets for model in root.trained[::-1] if is_own(model, name)},
         "dialogues": [dialogue for name in root.datasets for dialogue in _dialogues(root, name)],
         "prompts": [
             _prompt(root, name, number, row)

@@ -33,7 +33,7 @@ def gives_away(seed: SeedDialogue, pieces: Sequence[Turn]) -> bool | None:
     the fix counts only where the tutor writes it (a student may have found it), from three tokens on: `<=` alone says
     nothing.
     """
-    if FIX_MARKUP.search(seed.text):
+    if "<bug_" in seed.text and FIX_MARKUP.search(seed.text):
         return True
     turns = [piece for piece in pieces if piece.speaker]
     if not turns:
@@ -66,9 +66,9 @@ def says(text: str, value: float) -> bool:
     if value in {float(number.replace(",", "")) for number in NUMBER.findall(text)}:
         return True
     spelled = in_words(value) if value > EVERYDAY else None
-    if spelled is None or spelled not in _number_words(text):
+    if spelled is None or spelled.split()[0] not in (lower := text.lower()) or spelled not in _number_words(lower):
         return False
-    return any(spelled == _number_words(run) for run in re.findall(IN_WORDS, text.lower()))
+    return any(spelled == _number_words(run) for run in re.findall(IN_WORDS, lower))
 
 
 def states(text: str, value: float) -> bool:
@@ -76,6 +76,9 @@ def states(text: str, value: float) -> bool:
 
     "Would be", "should be" leave it open, and a negation denies it: they do not count.
     """
+    lower = text.lower()  # a case-blind search of every text would take longer than all else here
+    if not any(word in lower for word in ("answer", "result", "solution")):
+        return False
     for mark in ANSWER.finditer(text):
         after, before = IS_IT.match(text, mark.end()), IT_IS.search(text, max(0, mark.start() - 60), mark.start())
         for said, (between, digits, run) in ((after, (1, 2, 3)), (before, (3, 1, 2))):

@@ -33,7 +33,11 @@ _BLANKS = _Blanks()
 
 def words(text: str) -> list[str]:
     """The words and numbers of a text in lower case: what is left when layout and punctuation do not count."""
-    return text.lower().translate(_BLANKS).split()
+    return split_words(text.lower())
+
+
+def split_words(text: str) -> list[str]:
+    return text.translate(_BLANKS).split()
 
 
 class WordIds(dict):

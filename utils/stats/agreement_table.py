@@ -25,9 +25,9 @@ def sentence(name: str, found: dict[str, Any]) -> str:
     if pearson["value"] is None:
         return f"{name}, or the people, gave every answer the same summary score: no agreement can be measured."
     if pearson["mark_rule"] is None:
-        return f"{name}: Pearson {pearson['value']:.2f}. All answers have a question mark, or none has: no `?` rule."
+        return f"{name}: Pearson {pearson['value']:z.2f}. All answers have a question mark, or none has: no `?` rule."
     if gain["low"] is None:
-        return f"{name}: Pearson {pearson['value']:.2f}. All answers are of one conversation, which tells of no other."
+        return f"{name}: Pearson {pearson['value']:z.2f}. All answers are of one conversation, which tells of no other."
     beyond = partial["low"] is not None and partial["low"] > 0
     if gain["low"] > 0:
         how = "better than"
@@ -35,10 +35,10 @@ def sentence(name: str, found: dict[str, Any]) -> str:
         how = "less than"
     else:
         how = "not measurably better than" if beyond else "no better than"
-    figures = f"Pearson {pearson['value']:.2f} against {pearson['mark_rule']:.2f}"
+    figures = f"Pearson {pearson['value']:z.2f} against {pearson['mark_rule']:z.2f}"
     parts = [f"{name} agrees with people {how} counting question marks ({figures})"]
     if beyond:
-        parts.append(f"it does see more than the marks (partial correlation given `?` {partial['value']:.2f})")
+        parts.append(f"it does see more than the marks (partial correlation given `?` {partial['value']:z.2f})")
     kappas = {c: found["statistics"][c].get("quadratic_kappa", found["statistics"][c]["kappa"]) for c in CRITERIA}
     chance = [CRITERION_NAMES[c] for c, kappa in kappas.items() if kappa["low"] is not None and kappa["low"] <= 0]
     if chance:
@@ -114,7 +114,7 @@ def _estimate(entry: dict[str, Any], sign: str = "") -> str:
 
 def shown(value: float | None, sign: str = "") -> str:
     """Two decimals; a dash for what is not defined."""
-    return "–" if value is None else f"{round(value, 2) + 0.0:{sign}.2f}"  # + 0.0: no "-0.00"
+    return "–" if value is None else f"{value:{sign}z.2f}"
 
 
 def _cut(name: str, width: int) -> str:

@@ -1,7 +1,11 @@
 """Is one tutor better than another? Paired differences on the same dialogues, in words no stronger than the data.
 
-Paired and clustered: Miller (2024), "Adding Error Bars to Evals". Several comparisons at once: Holm (1979). What a
-test set of this size can show at all: Card et al. (2020), "With Little Power Comes Great Responsibility".
+Paired and clustered: Miller (2024), "Adding Error Bars to Evals". Several comparisons at once: Holm (1979), among the
+comparisons of one family. The primary ones, named before anything was seen, are a family of their own, and the
+secondary ones another: how many of these a table also shows must not decide what the primary ones mean (Bender & Lange
+2001, "Adjusting for multiple testing: when and how?"; FDA 2022, "Multiple Endpoints in Clinical Trials"). Each family
+has its own 5 %, so a secondary finding is a lead to be tested on new data, not a result. What a test set of this size
+can show at all: Card et al. (2020), "With Little Power Comes Great Responsibility".
 """
 
 from collections import Counter
@@ -18,6 +22,7 @@ from utils.stats.means import DIFFERENCES, FEW_GROUPS, LEVEL, mean_of
 ALPHA, POWER = 1 - LEVEL, 0.8
 FLIPS = 9999  # of the permutation test: all of them up to 13 problems, a random sample beyond
 BETTER, WORSE, NOT_APART = "better", "worse", "cannot be told apart"
+PRIMARY, SECONDARY = "primary", "secondary"  # the two families of a table
 Rows = Sequence[Mapping[str, Any]]
 Pairs = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 
@@ -41,21 +46,30 @@ def keys(rows: Rows) -> list[tuple[str, int]]:
     return found
 
 
-def compare(family: Sequence[Pairs]) -> list[dict[str, Any]]:
+def compare(shown: Sequence[Pairs], families: Sequence[Hashable] | None = None) -> list[dict[str, Any]]:
     """The comparisons that are shown together, each on joined rows (`join`): the first row's `score` less the second's.
 
+    `families` names each one's family, within which it is corrected; when not given, all are one family.
     Rows without two scores are left out and counted. Each comparison is a dict, with None where nothing can be told:
     "difference", "low", "high": the mean and its 95 % interval clustered by problem; "error": its standard error;
     "p": by flipping signs; "rows", "groups", "left_out", "values" (the differences themselves).
-    For all comparisons at once: "comparisons", how many; "p_corrected" by Holm; "level", "corrected_low" and
-    "corrected_high", the interval at the step of Holm's procedure at which this comparison was decided (Guilbaud 2008:
-    those not decided share what is left of the 5 %); "smallest", the difference that this many problems show at that
-    level with 80 % power; and the "finding": "better" or "worse" where corrected p and interval both say so.
+    For a family at once: "comparisons", how many it has that could be tested; "p_corrected" by Holm; "level",
+    "corrected_low" and "corrected_high", the interval at the step of Holm's procedure at which this comparison was
+    decided (Guilbaud 2008: those not decided share what is left of the 5 %); "smallest", the difference that this many
+    problems show at that level with 80 % power; and the "finding": "better" or "worse" where corrected p and interval
+    both say so.
     """
-    found = [_paired(pairs) for pairs in family]
-    tested = [one for one in found if one["p"] is not None]
+    families = families or [None] * len(shown)
+    found = [_paired(pairs) | {"family": family} for pairs, family in zip(shown, families, strict=True)]
+    for family in dict.fromkeys(families):
+        _correct([one for one in found if one["family"] == family and one["p"] is not None])
+    return found
+
+
+def _correct(tested: Sequence[dict[str, Any]]) -> None:
+    """Adds to the comparisons of one family what holds of all of them at once."""
     if not tested:
-        return found
+        return
     from statsmodels.stats.multitest import multipletests
 
     ps = [one["p"] for one in tested]
@@ -69,7 +83,6 @@ def compare(family: Sequence[Pairs]) -> list[dict[str, Any]]:
         one["smallest"] = smallest(mean.error, mean.groups, alpha)
         if is_decided and (mean.low > 0 or mean.high < 0):
             one["finding"] = BETTER if mean.low > 0 else WORSE
-    return found
 
 
 def _paired(pairs: Pairs) -> dict[str, Any]:
@@ -127,16 +140,20 @@ def _shift(groups: int, alpha: float) -> float:
 
 
 def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> str:
-    """A corrected comparison in words: "On MathDial, A is better than B: +0.30 [+0.12, +0.47] …"."""
+    """A corrected comparison in words: "On MathDial, A is better than B: +0.30 [+0.12, +0.47] …".
+
+    One of a named family says which: a secondary comparison must not read like the one that was named beforehand.
+    """
     if one["difference"] is None:
         return f"On {where}, {tutor} and {against} have no dialogue on which both have a valid verdict."
     if one["corrected_low"] is None:
         return (
-            f"On {where}, {tutor} scores {one['difference']:+.2f} against {against}, but all dialogues are on one "
+            f"On {where}, {tutor} scores {one['difference']:+z.2f} against {against}, but all dialogues are on one "
             "problem, which tells of no other."
         )
-    interval = f"{one['difference']:+.2f} [{one['corrected_low']:+.2f}, {one['corrected_high']:+.2f}]"
+    interval = f"{one['difference']:+z.2f} [{one['corrected_low']:+z.2f}, {one['corrected_high']:+z.2f}]"
     sizes = f"{one['rows']} dialogues on {one['groups']} problems"
+    sizes += f", {family_text(one)}" if one.get("family") else ""
     if one["finding"] == NOT_APART:
         words = f"On {where}, {tutor} and {against} cannot be told apart: {interval} on {sizes} ({would_not_show(one)})"
     else:
@@ -144,12 +161,17 @@ def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> st
         words = f"On {where}, {tutor} is {one['finding']} than {against}: {interval} on {sizes}, {p}"
     over = one.get("over_trainings") or ()
     if len(over) > 1:
-        words += f"; over {len(over)} trainings the difference went from {min(over):+.2f} to {max(over):+.2f}"
+        words += f"; over {len(over)} trainings the difference went from {min(over):+z.2f} to {max(over):+z.2f}"
         if one["finding"] != NOT_APART and min(over) < 0 < max(over):
             words += ", so not every training helps" if one["finding"] == BETTER else ", so not every training harms"
     if one["groups"] < FEW_GROUPS:
         words += f". With fewer than {FEW_GROUPS} problems the interval itself is uncertain"
     return words + "."
+
+
+def family_text(one: Mapping[str, Any]) -> str:
+    """Which comparisons a comparison was corrected with."""
+    return f"1 of {one['comparisons']} {one['family']} comparisons" if one["comparisons"] > 1 else f"{one['family']}"
 
 
 def would_not_show(one: Mapping[str, Any]) -> str:

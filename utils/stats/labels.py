@@ -164,9 +164,9 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _shown(entry: dict[str, Any]) -> str:
-    interval = "" if entry["low"] is None else f" [{entry['low']:.2f}, {entry['high']:.2f}]"
+    interval = "" if entry["low"] is None else f" [{entry['low']:z.2f}, {entry['high']:z.2f}]"
     return _number(entry["value"]) + interval
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
+    return "–" if value is None else f"{value:z.2f}"

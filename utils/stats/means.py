@@ -2,7 +2,7 @@
 
 Coverage was measured, not assumed (tests/test_means.py simulates it): on 12 rows a percentile bootstrap of the mean
 score covers 91 %, or 73 % where most scores are near 1.0 (a plain t interval: 79 %), and a share of 0 % gets no
-interval at all from it.
+interval at all from it. What ours cover, also where they are too wide: docs/statistics.md.
 """
 
 from collections.abc import Hashable, Sequence

@@ -18,7 +18,8 @@ function text(className, words) {
 }
 
 function signed(number) {
-  return (number < 0 ? "−" : "+") + Math.abs(number).toFixed(2);
+  const size = Math.abs(number).toFixed(2);
+  return (number < 0 && Number(size) ? "−" : "+") + size; // never −0.00
 }
 
 function score(answer, judge) {
