@@ -326,6 +326,20 @@ def test_a_broken_file_is_named_before_anything_is_drawn(tmp_path, change, says)
     assert not (root / "figures").exists()
 
 
+def test_yes_and_no_of_the_original_count_whatever_their_case(tmp_path, draw, capsys):
+    """Guards: rows with "Yes" and " NO", as the paper's own prompt shows them, counted as invalid, with exit code 0."""
+    root = make_tree(tmp_path)
+    draw(root)
+    before = csv_rows(root)["mathdial", "base"]
+    shouted = {"yes": "Yes", "no": " NO"}
+    edit(root / "evaluation" / "mathdial" / "base.json", lambda rows: [
+        row["evaluation"].update({k: shouted.get(v, v) for k, v in row["evaluation"].items()}) for row in rows
+        if row["evaluation"]
+    ])  # fmt: skip
+    draw(root)
+    assert csv_rows(root)["mathdial", "base"] == before and "counted as invalid" not in capsys.readouterr().out
+
+
 def test_a_judges_expected_score_is_used_as_it_is(tmp_path, draw):
     root = make_tree(tmp_path)
     edit(root / "evaluation" / "mathdial" / "base.json", lambda rows: [row.update(score=0.5) for row in rows])

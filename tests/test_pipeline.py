@@ -11,6 +11,7 @@ import pytest
 import pipeline
 from utils import cli
 from utils.artifacts import read_json
+from utils.errors import BadInput
 from utils.run import Run
 from utils.tutors.local import LocalTutor
 from utils.tutors.served import ServedTutor
@@ -218,6 +219,18 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
     )
     assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_a_limited_dry_run_reads_and_audits_no_more_than_the_limit(tmp_path, capsys):
+    """`--dry-run --limit 3` read and audited a folder of 110,000 rows for minutes."""
+    for split in ("train", "test"):
+        lines = (ROOT / "datasets" / f"mathdial_{split}.jsonl").read_text().splitlines(keepends=True)[:3]
+        (tmp_path / f"mathdial_{split}.jsonl").write_text("".join(lines) + "{")  # whoever reads on stumbles
+    words = ["--output-dir", str(tmp_path / "x"), "--datasets-dir", str(tmp_path), "--dry-run"]
+    cli.call(pipeline.main, pipeline.parse_args([*words, "--limit", "3"]))
+    assert "mathdial train: 3 dialogues" in capsys.readouterr().out
+    with pytest.raises(BadInput, match="line 4"):
+        cli.call(pipeline.main, pipeline.parse_args([*words, "--limit", "4"]))
 
 
 @pytest.mark.parametrize("folder", ["paper", "clean"])

@@ -6,6 +6,7 @@ Each test says which bug it guards.
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import stat
@@ -368,11 +369,16 @@ def moved(output: Path) -> Path:
 
 
 def test_a_finished_training_is_not_done_again_to_make_its_weights(dataset, tiny, tmp_path):
+    """Guards also: an infinite norm, as in fp16's first steps, that made the log unwritable after a whole training."""
     output = tmp_path / "out"
     run(dataset, output, tiny)
     other = moved(output)
+    state = checkpoints.last_whole(other / "checkpoints") / "trainer_state.json"
+    state.write_text(re.sub(r'"grad_norm": [\d.e+-]+', '"grad_norm": Infinity', state.read_text(), count=1))
     summary = run(dataset, other, tiny)
     assert summary["resumed_from_update"] == summary["updates"] == 8
+    logged = json.loads((other / "checkpoints" / "training_log.json").read_text())["log"]
+    assert [entry["grad_norm"] is None for entry in logged] == [True] + 7 * [False]
     assert all(torch.equal(value, weights_of(other)[name]) for name, value in weights_of(output).items())
 
 
