@@ -1,14 +1,12 @@
 """The commands of README and docs are real: every script and flag exists, and every test and file that they name."""
 
 import importlib
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_process import run
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -104,14 +102,12 @@ def test_the_readme_speaks_of_every_script():
         assert f"`{script.name}`" in README
 
 
-def test_the_stages_run_one_after_the_other_as_the_readme_has_them(tmp_path):
+def test_the_stages_run_one_after_the_other_as_the_readme_has_them(tmp_path, monkeypatch):
     """The README's own example generated with one model and trained another."""
+    monkeypatch.chdir(tmp_path)
     block = next(block for block in BLOCKS if "runs/trial/dpo" in block)
     (tmp_path / "datasets").symlink_to(ROOT / "datasets")
     for line in block.splitlines():
-        words = [sys.executable, *shlex.split(line)[1:]]
-        done = subprocess.run(
-            words, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
-        )
+        done = run(*shlex.split(line)[2:])
         assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
     assert (tmp_path / "runs" / "trial" / "figures" / "figure_5.png").is_file()
