@@ -1,11 +1,13 @@
 """The whole pipeline at toy size, twice: everything is made, then nothing is made again."""
 
+import functools
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import in_process
 import pytest
 
 import pipeline
@@ -24,10 +26,7 @@ QUICK = [
 ]  # fmt: skip
 
 
-def run(*flags) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *map(str, flags)], cwd=ROOT, capture_output=True, text=True
-    )
+run = functools.partial(in_process.run, "pipeline")
 
 
 def pick_datasets(folder: Path) -> Path:
@@ -52,7 +51,8 @@ def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("pipeline") / "root"
     seeds = pick_datasets(root.parent / "seeds")
     flags = ["--output-dir", root, "--datasets-dir", seeds, "--datasets", "mathdial,debugging", *QUICK]
-    done = run(*flags)
+    command = [sys.executable, "-m", "pipeline", *map(str, flags)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # for once as a person runs it
     assert done.returncode == 0, done.stderr[-3000:]
     return root, flags, done
 

@@ -452,10 +452,12 @@ def test_memory_asks_for_gradient_checkpointing(tiny, monkeypatch, tmp_path):
         ({"load_in_4bit": True, "device": "cpu"}, "needs an NVIDIA GPU"),
     ],
 )
-def test_a_training_that_cannot_begin_is_refused_beforehand(given, message):
+def test_a_training_that_cannot_begin_is_refused_beforehand(given, message, tmp_path):
     """It was found after a whole dataset had been generated and graded, some as tracebacks."""
+    asked = Training("smollm2", **given)
     with pytest.raises(BadInput, match=message):
-        Training("smollm2", **given).check()
+        asked.check()
+        dpo_config(asked, tmp_path)  # as `pipeline` does before anything is sampled
 
 
 def test_the_model_is_the_one_that_the_pairs_were_sampled_from(dataset, tiny, tmp_path):

@@ -22,7 +22,7 @@ class Run:
     def make(self, stage: ModuleType, artifact: str, /, **inputs: Any) -> Path:
         """Let `stage.main` make the artifact of these inputs: actors, paths and values. Returns its path."""
         path = self.root / artifact
-        folder = "output_dir" in inspect.signature(stage.main).parameters  # such a stage fills it, with the artifact
+        folder = "output_path" not in inspect.signature(stage.main).parameters  # such a stage fills a folder
         where = {"output_dir": path.parent} if folder else {"output_path": path}
         log.info("\n== %s", artifact)
         if not self.manifest.make(
