@@ -1,7 +1,8 @@
 """Fits the offline judge to a person's ratings: a teacher who has rated answers can have her own judge.
 
+    python -m fetch_datasets --paper --output-dir data/paper
     python -m fit_rubric --humans data/paper/mathdial_human_eval.json --output-path runs/my_rubric.json
-    python -m human_vs_gpt --humans other_ratings.json --judge-llm offline runs/my_rubric.json
+    python -m human_vs_gpt --humans runs/ratings.json --judge-llm offline runs/my_rubric.json
 
 A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":
 {"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}; 50 rows are few, but they do. Which features

@@ -1,5 +1,6 @@
-"""Checks a judge against people: it grades answers that people have rated, and the agreement is measured.
+"""Check a judge against people: it grades answers that people have rated, and the agreement is measured.
 
+    python -m fetch_datasets --paper --output-dir data/paper
     python -m human_vs_gpt --humans data/paper/mathdial_human_eval.json --judge-llm offline
 
 A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":

@@ -1,8 +1,59 @@
-"""How a script ends: one line and an exit code for what a user can mend or wait for."""
+"""How a script ends: one line for what its user can mend, a traceback for a defect of the program."""
+
+import argparse
+import errno
 
 import pytest
 
 from utils import cli
+from utils.clients.chat import JudgeError, JudgeUnavailable
+from utils.errors import BadInput
+from utils.prompts import shorten
+
+
+def end(error: BaseException, monkeypatch, capsys) -> tuple[int, str]:
+    """(exit code, what stands on stderr) of a script whose main raises `error`."""
+    monkeypatch.setattr(cli, "end_on_signals", lambda: None)
+
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as stopped:
+        cli.run(main, argparse.Namespace)
+    return stopped.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (BadInput("a.json, row 2: no prompt"), cli.BAD_INPUT),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "a.json"), cli.BAD_INPUT),
+        (JudgeError("no such model"), cli.STOPPED),
+        (JudgeUnavailable("nobody answers"), cli.RESUMABLE),
+        (OSError(errno.ENOSPC, "No space left on device", "a.json"), cli.RESUMABLE),
+        (KeyboardInterrupt(), cli.INTERRUPTED),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+)
+def test_what_a_user_can_mend_is_said_without_a_traceback(error, code, monkeypatch, capsys):
+    found, said = end(error, monkeypatch, capsys)
+    assert found == code and said.startswith("error: ") and "Traceback" not in said and "defect" not in said
+
+
+@pytest.mark.parametrize("error", [ValueError("x must be 1"), KeyError("prompt"), RuntimeError("shape mismatch")])
+def test_a_slip_of_ours_keeps_its_traceback_and_is_called_a_defect(error, monkeypatch, capsys):
+    """Every ValueError, our own slips included, was one line with exit code 2: nobody could tell where it came from."""
+    code, said = end(error, monkeypatch, capsys)
+    assert code == cli.DEFECT and "Traceback" in said and "raise error" in said
+    assert "error: this is a defect of the program" in said.splitlines()[-1]
+
+
+def test_a_prompt_that_cannot_be_shortened_is_bad_input_and_a_slip_while_measuring_it_is_not():
+    """Whoever leaves out a seed that is too long must not leave out one on which the program itself stumbled."""
+    with pytest.raises(BadInput, match="the last student turn alone"):
+        shorten("Student: hi", lambda rest: False)
+    with pytest.raises(ZeroDivisionError):
+        shorten("Student: hi", lambda rest: 1 / 0)
 
 
 @pytest.mark.parametrize(
@@ -15,11 +66,6 @@ from utils import cli
         (OSError(12, "Cannot allocate memory"), "Cannot allocate memory"),
     ],
 )
-def test_out_of_memory_ends_with_one_line_and_the_command_that_goes_on(error, said, capsys):
-    def main():
-        raise error
-
-    with pytest.raises(SystemExit) as ended:
-        cli.run(main, lambda: cli.make_parser("").parse_args([]))
-    shown = capsys.readouterr().err
-    assert ended.value.code == 4 and said in shown and "Traceback" not in shown and "go on later with: " in shown
+def test_out_of_memory_ends_with_one_line_and_the_command_that_goes_on(error, said, monkeypatch, capsys):
+    code, shown = end(error, monkeypatch, capsys)
+    assert code == 4 and said in shown and "Traceback" not in shown and "go on later with: " in shown

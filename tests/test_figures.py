@@ -326,6 +326,20 @@ def test_a_broken_file_is_named_before_anything_is_drawn(tmp_path, change, says)
     assert not (root / "figures").exists()
 
 
+def test_yes_and_no_of_the_original_count_whatever_their_case(tmp_path, draw, capsys):
+    """Guards: rows with "Yes" and " NO", as the paper's own prompt shows them, counted as invalid, with exit code 0."""
+    root = make_tree(tmp_path)
+    draw(root)
+    before = csv_rows(root)["mathdial", "base"]
+    shouted = {"yes": "Yes", "no": " NO"}
+    edit(root / "evaluation" / "mathdial" / "base.json", lambda rows: [
+        row["evaluation"].update({k: shouted.get(v, v) for k, v in row["evaluation"].items()}) for row in rows
+        if row["evaluation"]
+    ])  # fmt: skip
+    draw(root)
+    assert csv_rows(root)["mathdial", "base"] == before and "counted as invalid" not in capsys.readouterr().out
+
+
 def test_a_judges_expected_score_is_used_as_it_is(tmp_path, draw):
     root = make_tree(tmp_path)
     edit(root / "evaluation" / "mathdial" / "base.json", lambda rows: [row.update(score=0.5) for row in rows])
@@ -673,18 +687,15 @@ def test_no_text_overlaps_or_leaves_the_figure(tmp_path, draw, name, invalid):
                 assert not box.overlaps(second), f"{label}: {text!r} overlaps {other!r}"
 
 
-@pytest.mark.parametrize("how", [["-m", "figures"], [str(Path(figures.__file__))]])
-def test_it_runs_as_a_script(tmp_path, how):
+def test_it_runs_as_a_script(tmp_path):
     checkout = Path(figures.__file__).parent
     root = make_tree(tmp_path)
-    done = subprocess.run(
-        [sys.executable, *how, "--training-root", str(root)], cwd=checkout, capture_output=True, text=True, timeout=120
-    )
+    command = [sys.executable, "-m", "figures", "--training-root"]
+    done = subprocess.run([*command, str(root)], cwd=checkout, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stderr == "" and f"17 files in {root / 'figures'}" in done.stdout
     assert (root / "figures" / "figure_5.png").read_bytes().startswith(b"\x89PNG")
-    done = subprocess.run(
-        [sys.executable, *how, "--training-root", str(tmp_path / "no")], cwd=checkout, capture_output=True, text=True
-    )
+    command[1:3] = [figures.__file__]
+    done = subprocess.run([*command, str(tmp_path / "no")], cwd=checkout, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 

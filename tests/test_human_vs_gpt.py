@@ -77,6 +77,13 @@ def test_the_stage_end_to_end(run, tmp_path, capsys):
     assert max(map(len, printed.split("\nrows: ")[0].splitlines())) <= 80
 
 
+def test_limit_takes_the_first_answers_and_never_fewer_than_agreement_needs(run, tmp_path):
+    """`--limit` did not limit it: a cheap trial paid for every rated answer."""
+    assert run(rated(), "--limit", "3")["answers"] == 3
+    assert [row["output"] for row in artifact(tmp_path)] == [output for _, output in (row[:2] for row in ANSWERS[:3])]
+    assert run(rated(), "--limit", "1", "--overwrite")["answers"] == 2
+
+
 def test_an_artifact_is_replaced_only_when_asked(run):
     found = run(rated())
     with pytest.raises(FileExistsError, match="--overwrite"):

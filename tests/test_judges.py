@@ -246,8 +246,10 @@ def test_yes_and_no_count_whatever_their_case():
 
 def test_what_changes_no_verdict_of_one_judge_is_no_setting():
     """A run stopped by --max-invalid could not be resumed with another one; --judge-panel likewise."""
-    one, other = judges.from_flags(), judges.from_flags(max_invalid=0.3, judge_panel="median")
-    assert one.settings == other.settings
+    for spec in (["offline"], ["openai", "none", "judge-1"]):
+        one = judges.from_flags(judge_llm=[spec])  # as the command line gives a single judge
+        other = judges.from_flags(judge_llm=[spec], max_invalid=0.3, judge_panel="median")
+        assert one.settings == other.settings
 
 
 def test_neither_cap_nor_asking_again_makes_another_question(tmp_path):

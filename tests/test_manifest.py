@@ -49,6 +49,29 @@ def test_a_stage_runs_once_per_set_of_inputs(tmp_path):
     assert entry["versions"]["python"]
 
 
+def test_files_are_compared_by_content_and_actors_by_settings_whatever_they_are_called(tmp_path):
+    """Lists of parameter names said what an input is: one that was not on them changed an artifact unseen."""
+
+    class Actor:
+        def __init__(self, name, **settings):
+            self.name, self.settings = name, settings
+
+    one, other = tmp_path / "one.jsonl", tmp_path / "moved" / "other.jsonl"
+    other.parent.mkdir()
+    one.write_text("[1]")
+    other.write_text("[1]")
+    stage = Stage(tmp_path)
+    made = {"anything": one, "several": [one], "player": Actor("a", warmth=1)}
+    Manifest(tmp_path).make("a.json", "stage", made, stage)
+    same = {"anything": other, "several": [other], "player": Actor("b", warmth=1)}
+    assert not Manifest(tmp_path).make("a.json", "stage", same, stage)
+    with pytest.raises(BadInput, match=r"inputs: player: {'warmth': 1} -> {'warmth': 2}\. Take"):
+        Manifest(tmp_path).make("a.json", "stage", same | {"player": Actor("b", warmth=2)}, stage)
+    other.write_text("[2]")
+    with pytest.raises(BadInput, match=r"inputs: anything: .*; several: "):
+        Manifest(tmp_path).make("a.json", "stage", same, stage)
+
+
 def test_what_the_manifest_does_not_know_is_left_alone(tmp_path):
     """The original's pipeline deleted everything in its output folder."""
     (tmp_path / "a.json").write_text('"mine"')

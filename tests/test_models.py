@@ -64,6 +64,22 @@ def test_bfloat16_that_a_gpu_only_emulates_is_not_taken(monkeypatch):
     assert models.pick_dtype(torch.device("cuda")) == torch.bfloat16
 
 
+def test_a_folder_that_an_earlier_version_converted_is_not_taken(tmp_path, monkeypatch):
+    """Its tokenizer lacks the single digits that the model was trained on."""
+    monkeypatch.setattr(models, "CACHE_DIR", tmp_path)
+    (tmp_path / models.BUNDLED_NAME).mkdir()  # as the first version named it
+    (tmp_path / f"{models.BUNDLED_NAME}-v{models.CONVERSION - 1}").mkdir()
+
+    def converts(_):
+        raise models.importlib.metadata.PackageNotFoundError
+
+    monkeypatch.setattr(models.importlib.metadata, "distribution", converts)
+    with pytest.raises(FileNotFoundError, match="the small model is not installed"):
+        models.bundled_model()
+    (tmp_path / f"{models.BUNDLED_NAME}-v{models.CONVERSION}").mkdir()
+    assert models.bundled_model().name == f"{models.BUNDLED_NAME}-v{models.CONVERSION}"
+
+
 def test_a_tutor_is_named_by_its_folder_and_not_weights():
     """Every fine-tuned row said "tutor": "weights"."""
     assert models.display_name("runs/demo/dpo/mathdial/weights") == "mathdial/weights"

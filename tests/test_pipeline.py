@@ -1,11 +1,13 @@
 """The whole pipeline at toy size, twice: everything is made, then nothing is made again."""
 
+import functools
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import in_process
 import pytest
 from fault_server import FaultServer
 
@@ -13,6 +15,7 @@ import eval_model
 import pipeline
 from utils import cli
 from utils.artifacts import read_json
+from utils.errors import BadInput
 from utils.judges.judge import GradingOptions
 from utils.manifest import Manifest
 from utils.run import Run
@@ -35,10 +38,7 @@ FOR_ONE_STAGE = [
 ]  # fmt: skip
 
 
-def run(*flags) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *map(str, flags)], cwd=ROOT, capture_output=True, text=True
-    )
+run = functools.partial(in_process.run, "pipeline")
 
 
 def pick_datasets(folder: Path) -> Path:
@@ -63,7 +63,8 @@ def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("pipeline") / "root"
     seeds = pick_datasets(root.parent / "seeds")
     flags = ["--output-dir", root, "--datasets-dir", seeds, "--datasets", "mathdial,debugging", *QUICK]
-    done = run(*flags)
+    command = [sys.executable, "-m", "pipeline", *map(str, flags)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)  # for once as a person runs it
     assert done.returncode == 0, done.stderr[-3000:]
     return root, flags, done
 
@@ -242,6 +243,18 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
     )
     assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_a_limited_dry_run_reads_and_audits_no_more_than_the_limit(tmp_path, capsys):
+    """`--dry-run --limit 3` read and audited a folder of 110,000 rows for minutes."""
+    for split in ("train", "test"):
+        lines = (ROOT / "datasets" / f"mathdial_{split}.jsonl").read_text().splitlines(keepends=True)[:3]
+        (tmp_path / f"mathdial_{split}.jsonl").write_text("".join(lines) + "{")  # whoever reads on stumbles
+    words = ["--output-dir", str(tmp_path / "x"), "--datasets-dir", str(tmp_path), "--dry-run"]
+    cli.call(pipeline.main, pipeline.parse_args([*words, "--limit", "3"]))
+    assert "mathdial train: 3 dialogues" in capsys.readouterr().out
+    with pytest.raises(BadInput, match="line 4"):
+        cli.call(pipeline.main, pipeline.parse_args([*words, "--limit", "4"]))
 
 
 @pytest.mark.parametrize("folder", ["paper", "clean"])

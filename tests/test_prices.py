@@ -73,6 +73,17 @@ def test_estimate_of_a_panel_and_of_unknown_models(monkeypatch):
     assert unknown.cost is None and "cost unknown" in str(unknown) and "unknown context" in str(unknown)
 
 
+def test_a_model_of_ones_own_is_free_and_no_price_list_is_named_without_a_price(monkeypatch):
+    """ "cost unknown (prices of 2025-08)" was said of free models on the same machine."""
+    for spec in (["ollama", "localhost:11434", "qwen3:14b"], ["openai", "none", "mine"]):
+        monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8000/v1")
+        [local] = prices.estimate(judges.make_judge(spec, TEMPLATE), ["Student: hi"])
+        assert local.cost == 0 and ", free, " in str(local) and prices.PRICES_OF not in str(local)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://10.0.0.7:8000/v1")
+    [elsewhere] = prices.estimate(judges.make_judge(["openai", "none", "mine"], TEMPLATE), ["Student: hi"])
+    assert "cost unknown" in str(elsewhere) and prices.PRICES_OF not in str(elsewhere)
+
+
 def test_a_prompt_longer_than_the_context_is_shouted_about(tmp_path, monkeypatch):
     (tmp_path / "p.json").write_text('{"small": {"prompt": 1, "cached": 1, "completion": 1, "context": 500}}')
     judge = judges.make_judge(["openai", "none", "small"], TEMPLATE, prices=tmp_path / "p.json")

@@ -1,14 +1,12 @@
 """The commands of README and docs are real: every script and flag exists, and every test and file that they name."""
 
 import importlib
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from in_process import run
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,6 +27,45 @@ def test_commands_are_understood(command, capsys):
         assert words[0] in capsys.readouterr().out
     else:
         module.parse_args(words[1:])
+
+
+SCRIPTS = sorted(path.stem for path in ROOT.glob("*.py"))
+INPUTS = ("seeds", "humans", "train_dataset", "artifact", "training_root", "answers", "files", "word_order", "weights")
+OUTPUTS = ("output_dir", "output_path", "output", "model_dir")
+
+
+def commands_of(script: str) -> list[tuple[str, list[str]]]:
+    """(script, words) of each command in a script's docstring, which `--help` shows."""
+    text = re.sub(r"\\\n\s*", "", importlib.import_module(script).__doc__)
+    lines = [re.split(r"\s{2,}", line.strip())[0] for line in text.splitlines()]
+    return [(line.split()[2], shlex.split(line)[3:]) for line in lines if line.startswith("python -m ")]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_commands_that_a_script_opens_with_are_understood(script):
+    commands = commands_of(script)
+    assert any(name == script for name, _ in commands)
+    for name, words in commands:
+        importlib.import_module(name).parse_args(words)
+
+
+def test_each_file_in_those_commands_is_there_or_made_by_another_of_them():
+    """human_vs_gpt and fit_rubric opened with commands on files that nothing makes."""
+    demo = re.search(r"-m pipeline (.*?)\n\n", (ROOT / "Makefile").read_text().replace("\\\n", " "), re.DOTALL)[1]
+    commands = [("pipeline", shlex.split(demo))] + [one for script in SCRIPTS for one in commands_of(script)]
+    parsed = [vars(importlib.import_module(name).parse_args(words)) for name, words in commands]
+    paths = {
+        kind: {Path(path) for flags in parsed for name in names for path in listed(flags.get(name))}
+        for kind, names in (("read", INPUTS), ("made", OUTPUTS))
+    }
+    assert len(paths["read"]) > 8
+    for path in paths["read"]:
+        assert any((ROOT).glob(str(path))) or paths["made"] & {path, *path.parents} - {Path()}, path
+
+
+def listed(value) -> list:
+    """A flag's values, whether it takes one or several."""
+    return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def test_there_are_commands_and_make_has_the_two_that_are_promised():
@@ -65,14 +102,12 @@ def test_the_readme_speaks_of_every_script():
         assert f"`{script.name}`" in README
 
 
-def test_the_stages_run_one_after_the_other_as_the_readme_has_them(tmp_path):
+def test_the_stages_run_one_after_the_other_as_the_readme_has_them(tmp_path, monkeypatch):
     """The README's own example generated with one model and trained another."""
+    monkeypatch.chdir(tmp_path)
     block = next(block for block in BLOCKS if "runs/trial/dpo" in block)
     (tmp_path / "datasets").symlink_to(ROOT / "datasets")
     for line in block.splitlines():
-        words = [sys.executable, *shlex.split(line)[1:]]
-        done = subprocess.run(
-            words, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
-        )
+        done = run(*shlex.split(line)[2:])
         assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
     assert (tmp_path / "runs" / "trial" / "figures" / "figure_5.png").is_file()

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from in_process import run
 
 from utils.artifacts import read_json
 from utils.judges.judge import OfflineJudge
@@ -22,11 +23,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SEEDS = ROOT / "datasets" / "mathdial_test.jsonl"
 QUICK = ["--limit", "3", "--max-new-tokens", "12", "--dtype", "float32"]
 FIELDS = {"prompt", "output", "raw_evaluation", "evaluation_error", "evaluation", "score"}  # the original's
-
-
-def run(script: str, *flags, **more) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", script, *map(str, flags)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **more)
 
 
 def test_eval_model_writes_the_originals_fields_and_more(tmp_path):
@@ -95,17 +91,18 @@ def test_the_reference_is_one_more_candidate_that_may_be_chosen(tmp_path):
     assert "2 of them are reference turns (of 3 prompts); 2 are the chosen side of a pair" in done.stdout
 
 
-def test_generation_goes_on_after_a_kill(tmp_path):
+def test_generation_goes_on_after_a_kill(tmp_path, tiny):
     """A killed run lost everything that it had generated."""
     output = tmp_path / "a.json"
-    flags = ["--seeds", SEEDS, "--limit", "6", "--max-new-tokens", "12", "--dtype", "float32", "--num-candidates", "8"]
+    flags = ["--seeds", SEEDS, "--limit", "12", "--max-new-tokens", "32", "--dtype", "float32", "--num-candidates", "8"]
+    flags += ["--instruct-model", tiny]
     command = [sys.executable, "-m", "gen_train_dataset", "--output-path", str(output), *map(str, flags)]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     journal = tmp_path / "a.candidates.jsonl"
     deadline = time.monotonic() + 120
     while not (journal.is_file() and journal.read_bytes().count(b"\n") >= 5):
         assert child.poll() is None and time.monotonic() < deadline, "it ended, or never began to write"
-        time.sleep(0.05)
+        time.sleep(0.01)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     kept = journal.read_bytes().count(b"\n")
@@ -114,7 +111,7 @@ def test_generation_goes_on_after_a_kill(tmp_path):
         f.write(b'{"key": "torn')  # what a crash in the middle of a write leaves
     done = run("gen_train_dataset", "--output-path", output, *flags)
     assert done.returncode == 0, done.stderr
-    assert f"/{48 - kept // 8 * 8} [" in done.stderr  # the bar: what was left to generate, by whole prompts
+    assert f"/{96 - kept // 8 * 8} [" in done.stderr  # the bar: what was left to generate, by whole prompts
     whole = run("gen_train_dataset", "--output-path", tmp_path / "b.json", *flags)
     assert whole.returncode == 0
     assert read_json(output) == read_json(tmp_path / "b.json")

@@ -6,6 +6,7 @@ Each test says which bug it guards.
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import stat
@@ -371,11 +372,16 @@ def moved(output: Path) -> Path:
 
 
 def test_a_finished_training_is_not_done_again_to_make_its_weights(dataset, tiny, tmp_path):
+    """Guards also: an infinite norm, as in fp16's first steps, that made the log unwritable after a whole training."""
     output = tmp_path / "out"
     run(dataset, output, tiny)
     other = moved(output)
+    state = checkpoints.last_whole(other / "checkpoints") / "trainer_state.json"
+    state.write_text(re.sub(r'"grad_norm": [\d.e+-]+', '"grad_norm": Infinity', state.read_text(), count=1))
     summary = run(dataset, other, tiny)
     assert summary["resumed_from_update"] == summary["updates"] == 8
+    logged = json.loads((other / "checkpoints" / "training_log.json").read_text())["log"]
+    assert [entry["grad_norm"] is None for entry in logged] == [True] + 7 * [False]
     assert all(torch.equal(value, weights_of(other)[name]) for name, value in weights_of(output).items())
 
 
@@ -449,10 +455,12 @@ def test_memory_asks_for_gradient_checkpointing(tiny, monkeypatch, tmp_path):
         ({"load_in_4bit": True, "device": "cpu"}, "needs an NVIDIA GPU"),
     ],
 )
-def test_a_training_that_cannot_begin_is_refused_beforehand(given, message):
+def test_a_training_that_cannot_begin_is_refused_beforehand(given, message, tmp_path):
     """It was found after a whole dataset had been generated and graded, some as tracebacks."""
+    asked = Training("smollm2", **given)
     with pytest.raises(BadInput, match=message):
-        Training("smollm2", **given).check()
+        asked.check()
+        dpo_config(asked, tmp_path)  # as `pipeline` does before anything is sampled
 
 
 def test_the_model_is_the_one_that_the_pairs_were_sampled_from(dataset, tiny, tmp_path):

@@ -159,8 +159,8 @@ class Manifest:
             log.info("made with other packages: %s", "; ".join(other))
 
 
-# What manifests of earlier versions compared though it changes no artifact.
-FORMER_INPUTS = ("max_invalid", "judge_panel")
+# What manifests of earlier versions compared beside the judge's settings: it changes no artifact, or they have it too.
+FORMER_INPUTS = ("max_invalid", "judge_panel", "judge_scores")
 ACTORS = ("tutor", "training", "instruct_model", "model_path")  # the last two: names of earlier versions
 
 

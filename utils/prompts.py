@@ -64,4 +64,4 @@ def shorten(dialogue: str, fits: Callable[[str], bool]) -> tuple[str, int]:
         rest = "".join(turn.text for turn in turns[dropped:])
         if fits(rest):
             return rest, dropped
-    raise ValueError("the last student turn alone is longer than the model's context allows")
+    raise BadInput("the last student turn alone is longer than the model's context allows")

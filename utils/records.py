@@ -33,6 +33,8 @@ def summary_score(questions: float, on_topic: float, helpful: float, reveal_answ
 class Evaluation(BaseModel):
     """A judge's (or a person's) reply for one answer. The JSON schema sent to a server comes from this class."""
 
+    # That sentence is the schema's description, and so a part of every question that is kept: worded otherwise, all
+    # replies in journals would be asked for, and paid, again.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     questions: YesNo

@@ -104,12 +104,14 @@ class Estimate:
     context: int | None
 
     def __str__(self) -> str:
-        dollars = "cost unknown (no price: see --prices)" if self.cost is None else f"about ${self.cost:,.2f}"
+        dollars = "cost unknown (no price: see --prices)" if self.cost is None else "free"
+        if self.cost:
+            dollars = f"about ${self.cost:,.2f} (prices of {PRICES_OF}, or yours)"
         room = "of an unknown context" if self.context is None else f"of {self.context:,}"
         warning = " TOO LONG" if self.context is not None and self.longest_prompt > self.context else ""
         return (
             f"{self.judge}: {self.calls:,} calls, about {self.prompt_tokens:,} tokens in and "
-            f"{self.completion_tokens:,} out, {dollars} (prices of {PRICES_OF}), "
+            f"{self.completion_tokens:,} out, {dollars}, "
             f"longest prompt about {self.longest_prompt:,} tokens {room}{warning}"
         )
 

@@ -128,7 +128,7 @@ def fit_dialogue(
         rest, dropped = shorten(dialogue, fits)
     except TemplateDiffers:
         raise BadInput(TEMPLATE_DIFFERS) from None
-    except ValueError:  # of `shorten`
+    except BadInput:  # of `shorten`
         return None
     return rest, dropped, length
 

@@ -189,7 +189,7 @@ def grade_of(path: Path, number: int, row: dict[str, Any], name: str) -> Grade |
         return None
     try:
         evaluation = read_evaluation(row[name])
-    except ValueError as error:
+    except BadInput as error:
         # The original's judge let through what is outside the rubric, such as `on_topic: 50`: no valid verdict.
         print(f"{path}, row {number}: counted as invalid ({name}.{error})")
         return None

@@ -10,6 +10,7 @@ from typing import Any
 from utils.clients.ask_all import ask_all
 from utils.clients.chat import Chat, Reply
 from utils.dialogue import cut_at_new_turn
+from utils.errors import BadInput
 from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
 from utils.tutors.tutor import Answers, Sampling
@@ -87,6 +88,6 @@ def _without_oldest(seed: SeedDialogue, turns: int) -> str | None:
     tries = count()
     try:
         return shorten(seed.text, lambda _: next(tries) == turns)[0]
-    except ValueError:
+    except BadInput:
         log.warning("left out: seed %s: its last student turn alone is too long for the service", seed.id)
         return None

@@ -124,6 +124,6 @@ def fit_prompt(tokenizer, template: str, seed: SeedDialogue, room: int) -> tuple
 
     try:
         dialogue, dropped = shorten(seed.text, lambda text: len(tokens(text)) <= room)
-    except ValueError as error:
+    except BadInput as error:
         raise BadInput(f"seed {seed.id}: {error} ({room} tokens)") from None
     return tokens(dialogue), dropped

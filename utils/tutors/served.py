@@ -18,6 +18,7 @@ from typing import Any
 from utils.clients.ask_all import run_all
 from utils.clients.openai_chat import OpenAIChat
 from utils.dialogue import cut_at_new_turn
+from utils.errors import BadInput
 from utils.journal import Journal, key_of
 from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
@@ -95,7 +96,7 @@ def _answers(
     while missing := [k for k, key in enumerate(keys) if key not in journal]:  # again: a server may ignore `n`
         try:
             dropped = shorten(seed.text, fits)[1]
-        except ValueError as error:
+        except BadInput as error:
             log.warning("left out: seed %s: %s", seed.id, error)
             return [TOO_LONG] * num_samples, 0
         for k, reply in zip(missing, replies, strict=False):

@@ -118,10 +118,7 @@ class ChatStream:
 
     def _messages(self, dialogue: str) -> list[dict[str, str]]:
         tries = count()
-        try:
-            rest = shorten(dialogue, lambda _: next(tries) == self._dropped.get(dialogue, 0))[0]
-        except ValueError as error:
-            raise BadInput(str(error)) from None
+        rest = shorten(dialogue, lambda _: next(tries) == self._dropped.get(dialogue, 0))[0]
         return tutor_messages(self._template, rest)
 
     def prompt(self, dialogue: str) -> Prompt:
