@@ -285,6 +285,12 @@ def test_a_question_that_could_be_put_to_everyone_is_never_chosen(talk, answer):
     assert grade(answer, talk).guards == ["generic"]
 
 
+def test_words_about_how_it_feels_are_no_subject():
+    """ "Which part do you feel least sure about?" was specific wherever a problem said "at least" or "feel"."""
+    talk = f"{MATH} At least I feel that it is hard."
+    assert grade("Which part of this do you feel least sure about, and why?", talk).guards == ["generic"]
+
+
 @pytest.mark.parametrize("talk", [MATH, CODE, PROSE])
 def test_words_in_random_order_are_no_question(talk):
     """Words of the dialogue in any order are on topic by every count of words."""

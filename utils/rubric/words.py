@@ -56,7 +56,8 @@ week year zero mistake error
 _VAGUE = """
 arithmetic assumption calculate calculation check compute concept confused confusion data diagram double draw equation
 expression formula lesson math mathematics method mistake number operation pattern picture plan problem quantity rule
-step strategy stuck total understanding unit value variable work program bug
+step strategy stuck total understanding unit value variable work program bug certain confident difficult easy feel hard
+least trouble unsure
 """
 
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
