@@ -8,7 +8,7 @@ import pytest
 
 import fit_rubric
 from utils.records import Evaluation
-from utils.rubric import rubric
+from utils.rubric import fitting, rubric
 from utils.rubric.features import SIGNS
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -37,9 +37,9 @@ def ratings(helpful: dict[str, float], count: int = 12) -> list[dict]:
 
 
 def test_weights_follow_the_ratings_and_keep_their_signs():
-    cares = fit_rubric.fit(ratings({"asks how": 5.0, "asks": 2.0, "praises": 2.0, "reveals": 2.0}))
-    cares_not = fit_rubric.fit(ratings({"asks how": 2.0, "asks": 5.0, "praises": 5.0, "reveals": 2.0}))
-    assert cares["helpful"]["open"] > fit_rubric.PRIOR_WEIGHT > cares_not["helpful"]["open"]
+    cares = fitting.fit(ratings({"asks how": 5.0, "asks": 2.0, "praises": 2.0, "reveals": 2.0}))
+    cares_not = fitting.fit(ratings({"asks how": 2.0, "asks": 5.0, "praises": 5.0, "reveals": 2.0}))
+    assert cares["helpful"]["open"] > fitting.PRIOR_WEIGHT > cares_not["helpful"]["open"]
     assert cares["helpful"]["praise"] < cares_not["helpful"]["praise"] <= 0
     for weights in (cares, cares_not):
         for criterion, signs in SIGNS.items():
@@ -48,14 +48,14 @@ def test_weights_follow_the_ratings_and_keep_their_signs():
 
 def test_without_evidence_the_prior_stays():
     """No feature that the ratings never show may get a weight of its own."""
-    weights = fit_rubric.fit(ratings(dict.fromkeys(ANSWERS, 3.0)))
-    assert weights["helpful"]["noise"] == -fit_rubric.PRIOR_WEIGHT
-    assert weights["reveal_answer"]["equations"] == pytest.approx(fit_rubric.PRIOR_WEIGHT, abs=1e-3)
+    weights = fitting.fit(ratings(dict.fromkeys(ANSWERS, 3.0)))
+    assert weights["helpful"]["noise"] == -fitting.PRIOR_WEIGHT
+    assert weights["reveal_answer"]["equations"] == pytest.approx(fitting.PRIOR_WEIGHT, abs=1e-3)
 
 
 def test_mean_of_the_grades_is_the_mean_of_the_ratings():
     rows = ratings({"asks how": 4.0, "asks": 4.0, "praises": 2.0, "reveals": 2.0})
-    judge = rubric.Rubric(fit_rubric.fit(rows), "")
+    judge = rubric.Rubric(fitting.fit(rows), "")
     graded = [judge.grade(row["prompt"], row["output"]).evaluation.helpful for row in rows]
     assert sum(graded) / len(graded) == pytest.approx((4 + 4 + 2 + 2) / 4, abs=0.1)
 
