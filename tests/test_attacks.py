@@ -58,3 +58,19 @@ def test_written_attacks_are_read_and_wrong_rows_named(tmp_path, capsys):
     path.write_text('{"dialogue_id": "here"}')
     with pytest.raises(ValueError, match="row 1: expected dialogue_id, kind and answer"):
         attacks.read_written(path, {"here": None})
+
+
+def test_turns_that_no_teacher_should_take_are_counted(tmp_path, capsys):
+    from benchmarks import barred
+
+    turns = [
+        {"role": "student", "content": "I have 3 apples and 4 pears. Is that 12?"},
+        {"role": "teacher", "content": "What do you think you should do next?"},
+        {"role": "student", "content": "I don't know."},
+    ]
+    row = {"id": "a", "source": "fruit", "group": "a", "turns": turns, "reference": "Which 3 are pears?", "answer": "7"}
+    path = tmp_path / "fruit_test.jsonl"
+    rows = [row, row | {"id": "b", "reference": None}, row | {"id": "c", "turns": turns[:1], "reference": None}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert barred.main(seeds=[path]) == {"fruit": 1 / 2}
+    assert "50.0% of 2 turns have a guard (generic 1)" in capsys.readouterr().out

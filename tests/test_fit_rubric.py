@@ -9,13 +9,13 @@ import pytest
 
 import fit_rubric
 from utils.records import Evaluation
-from utils.rubric import rubric
+from utils.rubric import fitting, rubric
 from utils.rubric.features import SIGNS
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 ANSWERS = {
-    "asks you": "How would you share the coins?",
-    "asks": "How would anyone share the coins?",
+    "asks how": "How would you share the coins?",
+    "asks": "Would anyone share the coins?",
     "praises": "Well done, great work!",
     "reveals": "The answer is {0}.",
 }
@@ -38,9 +38,9 @@ def ratings(helpful: dict[str, float], count: int = 12) -> list[dict]:
 
 
 def test_weights_follow_the_ratings_and_keep_their_signs():
-    cares = fit_rubric.fit(ratings({"asks you": 5.0, "asks": 2.0, "praises": 2.0, "reveals": 2.0}))
-    cares_not = fit_rubric.fit(ratings({"asks you": 2.0, "asks": 5.0, "praises": 5.0, "reveals": 2.0}))
-    assert cares["helpful"]["addresses"] > fit_rubric.PRIOR_WEIGHT > cares_not["helpful"]["addresses"]
+    cares = fitting.fit(ratings({"asks how": 5.0, "asks": 2.0, "praises": 2.0, "reveals": 2.0}))
+    cares_not = fitting.fit(ratings({"asks how": 2.0, "asks": 5.0, "praises": 5.0, "reveals": 2.0}))
+    assert cares["helpful"]["open"] > fitting.PRIOR_WEIGHT > cares_not["helpful"]["open"]
     assert cares["helpful"]["praise"] < cares_not["helpful"]["praise"] <= 0
     for weights in (cares, cares_not):
         for criterion, signs in SIGNS.items():
@@ -49,14 +49,14 @@ def test_weights_follow_the_ratings_and_keep_their_signs():
 
 def test_without_evidence_the_prior_stays():
     """No feature that the ratings never show may get a weight of its own."""
-    weights = fit_rubric.fit(ratings(dict.fromkeys(ANSWERS, 3.0)))
-    assert weights["helpful"]["noise"] == -fit_rubric.PRIOR_WEIGHT
-    assert weights["reveal_answer"]["equations"] == pytest.approx(fit_rubric.PRIOR_WEIGHT, abs=1e-3)
+    weights = fitting.fit(ratings(dict.fromkeys(ANSWERS, 3.0)))
+    assert weights["helpful"]["noise"] == -fitting.PRIOR_WEIGHT
+    assert weights["reveal_answer"]["equations"] == pytest.approx(fitting.PRIOR_WEIGHT, abs=1e-3)
 
 
 def test_mean_of_the_grades_is_the_mean_of_the_ratings():
-    rows = ratings({"asks you": 4.0, "asks": 4.0, "praises": 2.0, "reveals": 2.0})
-    judge = rubric.Rubric(fit_rubric.fit(rows), "")
+    rows = ratings({"asks how": 4.0, "asks": 4.0, "praises": 2.0, "reveals": 2.0})
+    judge = rubric.Rubric(fitting.fit(rows), "")
     graded = [judge.grade(row["prompt"], row["output"]).evaluation.helpful for row in rows]
     assert sum(graded) / len(graded) == pytest.approx((4 + 4 + 2 + 2) / 4, abs=0.1)
 
@@ -64,7 +64,7 @@ def test_mean_of_the_grades_is_the_mean_of_the_ratings():
 def test_the_script_writes_weights_that_the_judge_takes(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(fit_rubric, "REPEATS", 1)
     humans, out = tmp_path / "mine.json", tmp_path / "weights.json"
-    rows = ratings({"asks you": 5.0, "asks": 4.0, "praises": 1.0, "reveals": 2.0})
+    rows = ratings({"asks how": 5.0, "asks": 4.0, "praises": 1.0, "reveals": 2.0})
     humans.write_text(json.dumps(rows))
     fit_rubric.main(**vars(fit_rubric.parse_args(["--humans", str(humans), "--output-path", str(out)])))
     written = json.loads(out.read_text())
@@ -74,7 +74,7 @@ def test_the_script_writes_weights_that_the_judge_takes(tmp_path, capsys, monkey
     assert "48 rated answers to 12 conversations" in capsys.readouterr().out
     judge = rubric.load(out)
     assert (
-        judge.grade(rows[0]["prompt"], ANSWERS["asks you"]).score > judge.grade(rows[0]["prompt"], "Well done!").score
+        judge.grade(rows[0]["prompt"], ANSWERS["asks how"]).score > judge.grade(rows[0]["prompt"], "Well done!").score
     )
     with pytest.raises(FileExistsError):
         fit_rubric.main(humans=[str(humans)], output_path=str(out))

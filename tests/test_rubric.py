@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from utils.dialogue import split_turns
 from utils.rubric import rubric
 from utils.rubric.features import SIGNS
-from utils.rubric.reading import looks_english, numbers_of, read_answer, read_conversation
+from utils.rubric.quantities import in_digits, numbers_of
+from utils.rubric.reading import looks_english, read_answer, read_conversation, words_of
 from utils.seeds.read import read_seeds
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -75,6 +76,12 @@ def test_what_counts_as_a_question(answer, asks):
         (MATH, "the the of of of and and to to to in in in it it it", "repeats"),
         (MATH, "There are 14 tulips next to each other, and the gardener has 6 such rows!", "parrot"),
         (CODE, "My function should count the vowels of a word, but it always returns 1?", "parrot"),
+        (MATH, "So there are 14 tulips next to each other, you say, and the gardener has 6 such rows?", "parrot"),
+        (
+            PROSE,
+            "At full moon, you guess, but then the shadow would make the full moon dark, and it's bright?",
+            "parrot",
+        ),
         (MATH, "qpwoe rutyalsk djfhgz mxncb vqpwo", "gibberish"),
         (MATH, "thegardenerplantsrowsoftulipsandlosessomeofthemtofrost tulipsrowsgardenerfrostplanted", "gibberish"),
         (MATH, "Who composed the ninth symphony, and in which opera house was it first performed?", "off topic"),
@@ -97,6 +104,11 @@ def test_junk_gets_the_lowest_grades_and_its_guard(talk, answer, guard):
         (CODE, "What is the difference between `=` and `+=` in Python?"),
         (PROSE, "Good doubt! What would a lamp and a ball in a dark room show you?"),
         (PROSE, "Is the shadow always there?"),
+        (PROSE, "Picture a bicycle chain beside a wall and a lantern above: which links would be bright?"),
+        (MATH, "Lay a carpet of chessboard squares on the kitchen floor, six of them: how wide is it, in rows?"),
+        (MATH, "You say the gardener has 6 such rows. Which of your numbers tells you what stands in one of them?"),
+        (MATH, "How many tulips stand in a row? Try it with two rows first."),
+        (CODE, "Which value has `count` after two vowels? You can print it inside the loop."),
     ],
 )
 def test_guards_spare_what_a_tutor_may_say(talk, answer):
@@ -121,7 +133,7 @@ def test_flaws_cap_the_grades():
         ("How many tulips rows in the are six, which the of?", "word salad"),
     ):
         found = grade(bad)
-        assert found.guards == [guard] and found.score < clean.score
+        assert set(found.guards) - {"goes on"} == {guard} and found.score < clean.score
     talk = "Student: A student has 6 pens.\nTeacher: Yes?\nStudent: So?"
     assert grade("How many pens does the student need?", talk).guards == []
     garbled = grade(asks + " Therearefourteentulipsinaeachrow&nbsp;andsixrowsofthemall <br> &times; thegardenerhas")
@@ -132,7 +144,13 @@ def test_flaws_cap_the_grades():
     ("talk", "answer", "known", "reveals"),
     [
         (MATH, "6 times 14 is 84, and 84 minus 19 is 65. Do you see how?", "65", True),
-        (MATH, "There are sixty-five, 65 tulips left. What do you think of that?", "65", True),
+        (MATH, "There are sixty-five tulips left. What do you think of that?", "65", True),
+        (MATH, "You pay two hundred and five dollars. Why?", "205", True),
+        (MATH, "Sixty of them are left, five rows or more. Why?", "65", False),
+        (MATH, "Your 60 falls five short. What would you change?", "65", True),
+        (MATH, "You have 51 too few with your 14. What would you change?", "65", True),
+        (MATH, "Your 60 is 6 short. What would you change?", "65", False),
+        (MATH, "You have taken 51 off twice. What would you change about the 14?", "65", False),
         (MATH, "You should get $1,200 then. Why?", "1200", True),
         (MATH, "Could it be 65? How would you check that?", "65", True),  # a question can tell it, too
         (MATH, "Is the answer 19? How would you check that?", "19", True),
@@ -268,6 +286,12 @@ def test_a_question_that_could_be_put_to_everyone_is_never_chosen(talk, answer):
     assert grade(answer, talk).guards == ["generic"]
 
 
+def test_words_about_how_it_feels_are_no_subject():
+    """ "Which part do you feel least sure about?" was specific wherever a problem said "at least" or "feel"."""
+    talk = f"{MATH} At least I feel that it is hard."
+    assert grade("Which part of this do you feel least sure about, and why?", talk).guards == ["generic"]
+
+
 @pytest.mark.parametrize("talk", [MATH, CODE, PROSE])
 def test_words_in_random_order_are_no_question(talk):
     """Words of the dialogue in any order are on topic by every count of words."""
@@ -280,8 +304,73 @@ def test_words_in_random_order_are_no_question(talk):
 
 
 def test_lectures_are_unfit_even_with_a_good_question_behind():
-    """Small models lecture and then ask: as preferred answers they would teach to lecture."""
-    assert grade(REVEALS[PROSE] + " " + GOOD[PROSE][0], PROSE).guards == ["tells"]
+    """Small models lecture and then ask: as preferred answers they would teach to lecture. To explain something without
+    a result before a question is no lecture: that barred two of five turns of TutorChat."""
+    assert grade(REVEALS[MATH] + " " + GOOD[MATH][0], MATH).guards == ["tells"]
+    assert grade(REVEALS[PROSE] + " " + GOOD[PROSE][0], PROSE).guards == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "What do the rows stand for? Fourteen tulips, side by side. And all of them? Six times that.",
+        "Does the frost take whole rows? It does not, it takes single tulips. What then?",
+        "How many tulips are in a row? The problem says it.",
+    ],
+)
+def test_who_goes_on_after_a_question_does_not_wait_for_an_answer(answer):
+    found = grade(answer)
+    assert "goes on" in found.guards and found.evaluation.helpful <= 2 and found.evaluation.reveal_answer == "no"
+
+
+ATTEMPT = MATH.partition("\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("talk", "answer", "known", "confirms"),
+    [
+        (ATTEMPT, "Exactly right, taking away the 19 was careful. How did you find the 20 tulips?", "65", True),
+        (ATTEMPT, "Yes, well done! Which of the rows was hit by the frost?", "65", True),
+        (ATTEMPT, "Yes, well done! Which of the rows was hit by the frost?", "1", False),  # it is right
+        (ATTEMPT, "Yes, well done! Which of the rows was hit by the frost?", None, False),  # nobody knows
+        (ATTEMPT, "You are right that the frost takes 19. What is the 6 a number of?", "65", False),
+        (ATTEMPT, "Good start! What is the 6 a number of?", "65", False),
+        (MATH, "Exactly, 6 rows. How many tulips are in all of them?", "65", False),  # a step of several may be right
+    ],
+)
+def test_a_yes_to_a_wrong_first_attempt_is_never_chosen(talk, answer, known, confirms):
+    found = grade(answer, talk, known)
+    assert ("confirms an error" in found.guards) is confirms
+    assert not confirms or found.evaluation.helpful <= 1.5
+
+
+def test_long_answers_in_hardly_an_order_are_word_salad():
+    """Words of the dialogue, drawn so that some pairs make sense: the more words, the surer."""
+    salad = "Most rows of the gardener 14 it is two said, frost tulips numbers that together left how from the most?"
+    assert "word salad" in grade(salad).guards
+    assert "word salad" in grade("Rows of in the tulips what you 14 is plants frost, the it do loses `x`?").guards
+
+
+def test_to_tell_more_than_to_ask_costs_help():
+    """Longer answers got more points: 24 of 72 attacks that other people wrote passed the teacher's turn by that."""
+    asks = "How many tulips stand in all the rows?"
+    told = "The gardener has a lot of work with the flowers, and there are many of them in the rows. " + asks
+    assert grade(told).evaluation.helpful < grade(asks).evaluation.helpful - 0.3
+    longer = asks + " Which of the numbers that you have written down tells you how many stand in a single one?"
+    assert grade(longer).evaluation.on_topic >= grade(asks).evaluation.on_topic - 0.3
+
+
+def test_a_question_may_be_specific_by_a_number_or_by_code_alone():
+    from utils.rubric.features import features
+
+    for talk, answer, specific in (
+        (MATH, "What is the 14 good for?", 1),
+        (MATH, "What is the 15 good for?", 0),
+        (CODE, "What about the `= 1` there?", 1),
+        (CODE, "What about the `= 7` there?", 0),
+    ):
+        read = read_conversation(talk)
+        assert features(read, read_answer(answer, read))["specific"] == specific
 
 
 @pytest.mark.parametrize(
@@ -324,8 +413,14 @@ def test_usual_words_earn_nothing():
 
 
 def test_numbers():
-    assert numbers_of("1,200.50 and .5, 007, four; line 3, steps 2 and 3\n1. first") == ["1200.5", ".5", "7", "4"]
-    assert numbers_of("one x2 v1.2") == []
+    def read(text):
+        return numbers_of(text, words_of(text))
+
+    assert read("1,200.50 and .5, 007, four; line 3, steps 2 and 3\n1. first") == ["1200.5", ".5", "7", "4"]
+    assert read("one x2 v1.2") == []
+    assert read("fifty-six, Two hundred and five; six and seven, one hundred") == ["56", "205", "6", "7", "100"]
+    assert read("two thousand three hundred of a hundred and twenty-one") == ["2300", "121"]
+    assert in_digits("Fifty-six of $1,200.00, one of Seven") == "56 of $1200, one of 7"
 
 
 def test_a_student_who_speaks_under_a_name_is_a_student():

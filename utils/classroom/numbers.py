@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from utils.rubric.any_language import NUMBER, canonical
-from utils.rubric.reading import PLACE
+from utils.rubric.quantities import PLACE
 
 SMALL = [
     "zero",

@@ -5,17 +5,17 @@
 
 import math
 
-from utils.rubric.reading import LONG, Answer, Conversation, as_digits, content_stems, words_of
+from utils.rubric.any_language import INLINE_CODE, squeeze
+from utils.rubric.quantities import as_digits, in_digits, numbers_of
+from utils.rubric.reading import LONG, Answer, Conversation, content_stems, words_of
 from utils.rubric.words import (
     CORRECTED,
     EQUATION,
     LATEX,
     LEAK,
     MARKUP,
-    NUMBER_WORDS,
     OPEN,
     ORDER,
-    POINTS_OUT,
     PRAISE,
     RESULT,
     TELLING,
@@ -26,20 +26,26 @@ SIGNS = {
         "short": -1, "bare": -1, "noise": -1, "length": +1, "shared": +1, "shared_student": +1, "shared_tutor": +1,
     },
     "helpful": {
-        "guiding": +1, "open": +1, "addresses": +1, "specific": +1, "points_out": +1, "length": +1,
-        "short": -1, "bare": -1, "praise": -1, "noise": -1, "leak": -1,
+        "guiding": +1, "open": +1, "specific": +1, "length": +1,
+        "short": -1, "bare": -1, "praise": -1, "noise": -1, "leak": -1, "telling_share": -1,
     },
     "reveal_answer": {
         "guiding": -1, "bare": +1, "result": +1, "unsaid": +1, "restated": +1, "telling": +1, "equations": +1,
         "declarative": +1, "praise": -1, "short": +1,
     },
 }  # fmt: skip
+ENOUGH_WORDS = 20  # a tutor's turn need not be longer: what is longer mostly tells more
+ENOUGH_SHARED = 0.5  # share of words of content that are the dialogue's: a good question brings in some of its own
 
 
 def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
     """Every feature of `SIGNS`, in [0, 1]."""
     count, told = len(answer.words), answer.told
-    silent, asked_about = not answer.guiding, content_stems(words_of(" ".join(answer.guiding)))
+    silent, asked = not answer.guiding, " ".join(answer.guiding)
+    asked_words = words_of(asked)
+    taken_up = len(conversation.stems.intersection(content_stems(asked_words)))
+    taken_up += len(conversation.numbers.intersection(numbers_of(asked, asked_words)))
+    taken_up += sum(squeeze(code) in conversation.code for code in set(INLINE_CODE.findall(asked)))
     unsaid, result = unsaid_numbers(conversation, answer), new_result(conversation, answer)
     # Where a number is what is looked for, words alone give nothing away.
     telling = 1.0 if result or not conversation.calculates else 0.5
@@ -47,15 +53,14 @@ def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
         "short": float(count <= 6 and silent),
         "bare": float(count <= 8 and silent and bool(answer.numbers)),
         "noise": noise(conversation, answer),
-        "length": min(1.0, math.log1p(count) / math.log1p(120)),
+        "length": min(1.0, math.log1p(count) / math.log1p(ENOUGH_WORDS)),
         "shared": _share(answer, conversation.stems),
         "shared_student": _share(answer, conversation.last_student_stems),
         "shared_tutor": _share(answer, conversation.last_tutor_stems),
         "guiding": max((1.0 if question.endswith("?") else 0.5 for question in answer.guiding), default=0.0),
         "open": float(any(OPEN.search(question) for question in answer.guiding)),
-        "addresses": float(any(word.split("'")[0] in ("you", "your", "yours") for word in answer.words)),
-        "points_out": float(POINTS_OUT.search(told) is not None),
         "praise": float(count <= 15 and silent and PRAISE.search(told) is not None),
+        "telling_share": answer.told_words / max(1, count) if answer.guiding else 0.0,
         "leak": float(LEAK.search(answer.prose) is not None),
         "result": float(result is not None),
         "unsaid": min(1.0, len(unsaid) / 2),
@@ -63,7 +68,7 @@ def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
         "telling": telling * min(1.0, (len(TELLING.findall(told)) + len(ORDER.findall(told))) / 2),
         "equations": telling * min(1.0, len(EQUATION.findall(told)) / 3),
         "declarative": telling * min(1.0, answer.told_words / 60),
-        "specific": min(1.0, len(conversation.stems.intersection(asked_about)) / 2),
+        "specific": float(taken_up > 0),
     }
 
 
@@ -79,8 +84,8 @@ def new_result(conversation: Conversation, answer: Answer) -> str | None:
     for right, wrong in CORRECTED.findall(answer.told):
         if as_digits(wrong) in own:
             return as_digits(right)
-    for stated in RESULT.finditer(answer.told):
-        number = NUMBER_WORDS.get(stated[1].lower()) or as_digits(stated[1])
+    for stated in RESULT.findall(in_digits(answer.told)):
+        number = as_digits(stated)
         if number not in conversation.numbers:
             return number
     return None
@@ -95,5 +100,6 @@ def noise(conversation: Conversation, answer: Answer) -> float:
 
 
 def _share(answer: Answer, of: frozenset[str]) -> float:
-    """Share of the answer's words of content that are in `of`. Words that any tutor uses earn nothing."""
-    return len(of.intersection(answer.stems)) / len(answer.stems) if answer.stems else 0.0
+    """Share of the answer's words of content that are in `of`: 1 from half of them on. Words that any tutor uses earn
+    nothing."""
+    return min(1.0, len(of.intersection(answer.stems)) / len(answer.stems) / ENOUGH_SHARED) if answer.stems else 0.0

@@ -5,9 +5,11 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from utils.dialogue import split_turns
 from utils.rubric.any_language import BUG_FIXES, FOR_THE_TUTOR, squeeze
+from utils.rubric.quantities import PLACE, numbers_of
 from utils.rubric.words import (
     CLOSER,
     CODE_WORDS,
@@ -17,21 +19,16 @@ from utils.rubric.words import (
     LATEX,
     MARKUP,
     MATH_WORDS,
-    NUMBER_WORDS,
+    OTHER_SPEAKER,
     TUTOR_WORDS,
     VAGUE_WORDS,
 )  # fmt: skip
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)")
-# Numbers that only point at a place: "line 5", "step 2", "test case 1", and the marks of a numbered list.
-PLACE = re.compile(
-    r"\b(?:line|step|test|case|question|part)s? ?#?\d+(?: ?(?:-|to|and|,) ?\d+)*|^[ \t]*\**\d+[.)]\s", re.MULTILINE
-)  # of lower-case text: ignoring the case takes three times as long
 CODE_BLOCK = re.compile(r"```[^\n`]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 # A sentence ends after `?`, after `.` or `!` with a space or a capital behind it, and at the end of a line.
 SENTENCE_END = re.compile(r"(?<=\?)(?!\s*\?)|(?<=[.!])(?=\s+\S)|(?<=[a-z][.!])(?=[A-Z])|\n+")
-ENDING = re.compile(r"(?<=...)(?:ations?|ings?|ions?|ies|ied|edly|ed|ly|es|s|e|y)$")
+ENDING = re.compile(r"(?<=...)(?:ations?|ings?|ions?|ies|ied|(?<!e)edly|(?<!e)ed|ly|es|s|e|y)$")
 APPENDED = re.compile(r"(?<!\.)[.!]\s*\?+$")  # a statement with question marks behind its full stop
 SHOUTED = re.compile(r"(?:\?\s*){3}$")  # "?????" makes no question of a sentence that is not built like one
 RUN = 4  # words in a row that two texts have in common by copying alone
@@ -53,6 +50,8 @@ class Conversation:
     given_numbers: frozenset[str]  # in the problem: up to the first question mark
     last_student_numbers: tuple[str, ...]
     last_student_plain: str
+    last_student_pairs: frozenset[tuple[str, str]]  # words in a row, as a tutor would say them: "my" is "your"
+    student_turns: int
     runs: frozenset[tuple[str, ...]]  # four words in a row of the student's turns or before the first one: copies
     code: str  # everything without white space: for finding copied code
     lesson_stems: frozenset[str]  # what may come up in any lesson of this kind
@@ -83,9 +82,11 @@ class Answer:
     asked: int  # sentences that end on a question mark, real questions or not
     questions: tuple[str, ...]  # the real ones, see `is_real_question`
     guiding: tuple[str, ...]  # real questions that are no closers
+    answered: tuple[tuple[str, str], ...]  # each guiding question with the statement right behind it
     told: str  # the declarative part: the sentences that ask nothing
     told_words: int
     numbers: tuple[str, ...]  # in the declarative part
+    all_numbers: tuple[str, ...]  # anywhere in the prose
     stems: tuple[str, ...]  # of words of content, one each
 
 
@@ -102,6 +103,7 @@ def read_conversation(text: str) -> Conversation:
     everything = "\n".join(texts)
     words = [words_of(one) for one in texts]
     numbers = [numbers_of(one, of) for one, of in zip(texts, words, strict=True)]
+    given = "\n".join([before, *(turn.content for turn in turns)]).partition("?")[0]
     lesson: frozenset[str] = frozenset()
     programs = "`" in everything or "<bug_code>" in everything
     counts = len(set().union(*numbers)) >= 3
@@ -116,9 +118,11 @@ def read_conversation(text: str) -> Conversation:
         last_student_stems=frozenset(content_stems(words[-1])),
         last_tutor_stems=frozenset(content_stems(words[len(tutors)])),
         numbers=frozenset().union(*numbers),
-        given_numbers=frozenset(numbers_of("\n".join([before, *(turn.content for turn in turns)]).partition("?")[0])),
+        given_numbers=frozenset(numbers_of(given, words_of(given))),
         last_student_numbers=tuple(numbers[-1]),
         last_student_plain=plain(students[-1]),
+        last_student_pairs=frozenset(_pairs(plain(students[-1]).split())),
+        student_turns=len(students),
         runs=frozenset(run for one in [before, *students] for run in runs_of(plain(one).split())),
         code=squeeze(everything),
         lesson_stems=lesson,
@@ -154,9 +158,15 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
         asked=sum(sentence.endswith("?") for sentence in sentences),
         questions=tuple(questions),
         guiding=tuple(guiding),
+        answered=tuple(
+            (one, after)
+            for one, after in pairwise(sentences)
+            if one in guiding and after not in questions and not after.endswith("?")
+        ),
         told=declarative,
         told_words=len(told_words),
         numbers=tuple(numbers_of(declarative, told_words)),
+        all_numbers=tuple(numbers_of(prose, words)),
         stems=tuple(content_stems(words)),
     )
 
@@ -177,6 +187,16 @@ def copied(words: list[str], conversation: Conversation, share: float = 1.0) -> 
     return bool(runs) and sum(run in conversation.runs for run in runs) >= share * len(runs)
 
 
+def echoed(words: list[str], conversation: Conversation) -> float:
+    """Share of the pairs of words that stand so in the student's last turn, whoever is "I" in it."""
+    pairs = _pairs(words)
+    return sum(pair in conversation.last_student_pairs for pair in pairs) / len(pairs) if pairs else 0.0
+
+
+def _pairs(words: list[str]) -> list[tuple[str, str]]:
+    return list(pairwise(OTHER_SPEAKER.get(word, word) for word in words))
+
+
 def runs_of(words: list[str]) -> list[tuple[str, ...]]:
     return list(zip(*(words[start:] for start in range(RUN)), strict=False))
 
@@ -195,21 +215,6 @@ def looks_english(text: str) -> bool:
 
 def words_of(text: str) -> list[str]:
     return WORD.findall(text.lower().replace("’", "'"))
-
-
-def numbers_of(text: str, words: list[str] | None = None) -> list[str]:
-    """The numbers that `text` says, as digits ("1,200.50" is 1200.5, "four" is 4); line and step numbers are none.
-
-    `words` are `words_of(text)`, where the caller has them already.
-    """
-    digits = [as_digits(number) for number in NUMBER.findall(PLACE.sub(" ", text.lower()))]
-    return digits + [NUMBER_WORDS[word] for word in words or words_of(text) if word in NUMBER_WORDS]
-
-
-def as_digits(number: str) -> str:
-    """ "1,200.50" is 1200.5, "007" is 7."""
-    number = number.replace(",", "")
-    return (number.rstrip("0").rstrip(".") if "." in number else number.lstrip("0")) or "0"
 
 
 @lru_cache(65536)

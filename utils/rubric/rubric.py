@@ -1,6 +1,7 @@
 """The offline judge: the rubric as features with fitted weights, and guards. No key, no server, no model.
 
-Features: `rubric/features.py`; guards: `rubric/guards.py`; how a text is read: `rubric/reading.py`, `rubric/words.py`;
+Features: `rubric/features.py`; guards: `rubric/guards.py`, and `rubric/tells.py` for what is given away; how a text is
+read: `rubric/reading.py`, `rubric/quantities.py`, `rubric/words.py`;
 weights, what they were fitted on and their cross-validated figures: `weights.json`, written by `fit_rubric.py`.
 What it reaches, and what it cannot see: docs/judges.md.
 """
@@ -15,21 +16,24 @@ from pathlib import Path
 from utils.errors import BadInput
 from utils.records import Evaluation, Verdict
 from utils.rubric.features import SIGNS, features, unsaid_numbers
-from utils.rubric.guards import flaws, junk, tells
-from utils.rubric.reading import NUMBER, read_answer, read_conversation, words_of
+from utils.rubric.guards import flaws, junk
+from utils.rubric.quantities import NUMBER
+from utils.rubric.reading import read_answer, read_conversation, words_of
+from utils.rubric.tells import tells
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 WORD_ORDER = WEIGHTS.with_name("word_order.json")
 NAME = "offline rubric"
-VERSION = 3  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
+VERSION = 4  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
 Weights = dict[str, dict[str, float]]  # {"on_topic": {"intercept": 3.1, "short": -0.8, …}, "helpful": …, …}
 
 # The most points that an answer with a flaw gets, (on topic, helpful): where people rate it, about what they give.
 CAPS = {
     "garbled": (4.0, 2.0), "out of role": (4.0, 2.0), "plays the student": (5.0, 3.0), "word salad": (2.0, 1.5),
     "carries a verdict": (2.0, 1.0), "only checks": (4.0, 2.0), "generic": (4.0, 3.0), "flatters": (3.0, 2.0),
-    "wrong sum": (4.0, 1.5),
+    "wrong sum": (4.0, 1.5), "confirms an error": (4.0, 1.5), "goes on": (4.0, 2.0),
 }  # fmt: skip
+LECTURE = 2.0  # log-odds that it reveals: from here on an answer is unfit whatever it asks in the end
 WHY = {  # the features that a reason may name, in the teacher's words
     "short": "a few words and no question",
     "bare": "a bare number",
@@ -41,6 +45,7 @@ WHY = {  # the features that a reason may name, in the teacher's words
     "telling": "phrases that tell rather than ask",
     "equations": "it calculates for the student",
     "declarative": "it explains at length",
+    "telling_share": "it tells more than it asks",
 }
 
 
@@ -51,7 +56,7 @@ class Reading:
         self.talk = read_conversation(conversation)
         self.said = read_answer(answer, self.talk)
         self.features = features(self.talk, self.said)
-        self.junk, self.flaws = junk(self.talk, self.said), flaws(self.talk, self.said)
+        self.junk, self.flaws = junk(self.talk, self.said), flaws(self.talk, self.said, known_answer)
         self.tells = tells(self.talk, self.said, known_answer)
         self.known_number = is_number(known_answer)
 
@@ -108,8 +113,12 @@ class Rubric:
         )
 
     def lectures(self, read: Reading) -> bool:
-        """Does the declarative part alone tell too much? Steps on the way to a known number do not, yet."""
-        return self.weigh("reveal_answer", read.features | {"guiding": 0.0}) > (1.0 if read.known_number else 0.0)
+        """Does the declarative part alone tell too much: a result that nobody has found, or a lot, beyond doubt?
+
+        Who explains something first and then asks does not lecture; nor do steps on the way to a known number.
+        """
+        told = self.weigh("reveal_answer", read.features | {"guiding": 0.0})
+        return told > (1.0 if read.features["result"] and not read.known_number else LECTURE)
 
     def weigh(self, criterion: str, found: dict[str, float]) -> float:
         """Points, of which 1 to 5 count; for `reveal_answer` the log-odds."""

@@ -56,7 +56,8 @@ week year zero mistake error
 _VAGUE = """
 arithmetic assumption calculate calculation check compute concept confused confusion data diagram double draw equation
 expression formula lesson math mathematics method mistake number operation pattern picture plan problem quantity rule
-step strategy stuck total understanding unit value variable work program bug
+step strategy stuck total understanding unit value variable work program bug certain confident difficult easy feel hard
+least trouble unsure
 """
 
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
@@ -65,11 +66,9 @@ CODE_WORDS = frozenset(_CODE.split())  # what may come up in any lesson about a 
 MATH_WORDS = frozenset(_MATH.split())  # … and in any about a calculation
 VAGUE_WORDS = frozenset(_VAGUE.split())
 
-# "one" is a pronoun too often to be a number.
-NUMBER_WORDS = {
-    "zero": "0", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",
-    "nine": "9", "ten": "10", "eleven": "11", "twelve": "12", "fifteen": "15", "twenty": "20", "thirty": "30",
-    "forty": "40", "fifty": "50", "hundred": "100",
+# How a tutor says a student's words ("I've got my 3" is "you've got your 3"); an apostrophe ends a word here.
+OTHER_SPEAKER = {"i": "you", "me": "you", "we": "you", "us": "you", "my": "your", "our": "your", "mine": "yours"} | {
+    "am": "are", "m": "re", "myself": "yourself"
 }  # fmt: skip
 
 # A yes/no check, with few words behind it: a question, but none that guides.
@@ -94,9 +93,8 @@ INTERROGATIVE = re.compile(
     r"whose|is|are|was|were|do|does|did|can|could|would|will|should|have|has|if)\b",
     re.IGNORECASE,
 )
-OPEN = phrases(
-    r"how (?:did|do|would|could|can|might|does|is|are|should|many|much)", "why", "which", "where",
-    r"what (?:do|did|does|would|could|if|makes|happens|might|can|should|is|are)",
+OPEN = phrases(  # a yes or a no is no answer to it
+    "what", "which", "how", "why", "where", "when", "whose?",
     r"(?:can|could) you (?:please )?(?:explain|tell|describe|show|think|walk|see|find|identify|spot)",
     r"(?:walk|talk) me through",
 )  # fmt: skip
@@ -141,7 +139,7 @@ RESULT = re.compile(
     r"(?:=|\b(?:is|are|was|were|be|equals?|gets?|got|gives?|makes?|leaves?|total|answer|result|altogether|left|"
     r"have|has|had|actually|exactly|simply|just|only|each holds)\b)(?: (?:us|you|me|a|an|the|of|to|is|be|exactly|"
     r"actually|simply|just|about|total|sum|only|equal|then|really|left|with|him|her|them|it)){0,4} ?[:$£€]? ?"
-    r"(\d[\d,]*(?:\.\d+)?|" + "|".join(word for word in NUMBER_WORDS if word != "zero") + r")\b"
+    r"(\d[\d,]*(?:\.\d+)?)\b"
     r"(?! ?(?:[-+*/×÷^]|x\b|times\b|plus\b|minus\b|divided\b|multiplied\b|%? of\b)| ?\) ?[-+*/×÷x])",
     re.IGNORECASE,
 )
@@ -169,5 +167,23 @@ CODE_LINE = re.compile(
 SELF_ANSWER = re.compile(
     r"^\W*(?:that['’]?s (?:right|correct)|correct\b|exactly\b|yes\b|the (?:correct )?answer (?:is|would)|because\b|"
     r"\$?\d)",
+    re.IGNORECASE,
+)
+# What may follow a question without answering it: an instruction, a word to the student, an example to look at.
+INSTRUCTS = re.compile(
+    r"^\W*(?:(?:so|and|but|or|now|then|well|ok|okay|also|just|only|first|please|hint|instead|for example|maybe|"
+    r"perhaps|once|in your own words)\W+)*(?:think|try|look|remember|consider|let(?:['’]s| us| me)?|take|check|start|"
+    r"recall|compare|count|read|write|draw|use|go|see|imagine|suppose|picture|keep|notice|focus|put|make|give|tell|"
+    r"explain|describe|run|print|add|follow|walk|do|don['’]t|you|your|if|i|we|what|how|why|when|where|which|this|"
+    r"that(?:['’]s)?|ask|find|list|work|say|name|set|pick|choose|call|begin|hold|lay|step|show|mark|feel|trace|"
+    r"type|test|stop|observe|calculate|note|pay)\b",
+    re.IGNORECASE,
+)
+# A yes at the beginning; "you are right that …, but" takes up one thing of several.
+CONFIRMS = re.compile(
+    r"\W*(?:(?:oh|ah|yes|yeah|well|ok|okay|so|wow)\W+)*(?:(?:that(?:['’]s| is)|you(?:['’]re| are)|it(?:['’]s| is)) "
+    r"(?:\w+ )?)?(?:exactly(?: right)?|right|correct|perfect|precisely|spot on|well done|yes|absolutely|"
+    r"excellent|great|lovely work|(?:great|good|nice|excellent) (?:job|work))\b(?! (?:that|about|to|in|with|start|idea|"
+    r"question))",
     re.IGNORECASE,
 )

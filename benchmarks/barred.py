@@ -1,0 +1,58 @@
+"""How often may a real teacher's turn not be chosen, and how long does a verdict of the offline judge take?
+
+    python -m benchmarks.barred --seeds data/clean/mathdial_*.jsonl data/clean/tutorchat_*.jsonl
+
+A seed with a `reference` has that turn graded (and its alternatives), any other the dialogue's own last teacher turn.
+"""
+
+import argparse
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from utils import cli
+from utils.dialogue import split_turns
+from utils.records import SeedDialogue
+from utils.rubric.rubric import grade
+from utils.seeds.read import read_seeds
+
+
+def main(*, seeds: Sequence[Path]) -> dict[str, float]:
+    """Print, for each source, the share with a guard, which guards, and milliseconds; returns the shares."""
+    guards, counts, seconds = defaultdict(Counter), Counter(), Counter()
+    for one in (one for path in seeds for one in read_seeds(path)):
+        source = one.source or "seeds"
+        for dialogue, turn, known in turns_of(one):
+            started = time.process_time()
+            found = grade(dialogue, turn, known).guards
+            seconds[source] += time.process_time() - started
+            counts[source] += 1
+            guards[source].update([*found, *(["any"] if found else [])])
+    for source, count in counts.items():
+        why = ", ".join(f"{name} {times}" for name, times in guards[source].most_common() if name != "any")
+        share, each = guards[source]["any"] / count, 1000 * seconds[source] / count
+        print(f"{source}: {share:.1%} of {count} turns have a guard ({why or 'none'}); {each:.2f} ms a verdict")
+    return {source: guards[source]["any"] / count for source, count in counts.items()}
+
+
+def turns_of(seed: SeedDialogue) -> Iterator[tuple[str, str, str | None]]:
+    """(dialogue, the teacher's next turn, the known answer)."""
+    if seed.reference:
+        for turn in [seed.reference, *seed.reference_alternatives]:
+            yield seed.text, turn, seed.answer
+        return
+    turns = split_turns(seed.text)
+    last = max((place for place, turn in enumerate(turns) if turn.speaker == "teacher"), default=0)
+    if last:
+        yield "".join(turn.text for turn in turns[:last]).rstrip(), turns[last].content, seed.answer
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = cli.make_parser(__doc__)
+    parser.add_argument("--seeds", nargs="+", type=Path, required=True, metavar="FILE", help="files of seed dialogues")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    cli.run(main, parse_args)
