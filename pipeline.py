@@ -59,10 +59,11 @@ def main(
     """
     from utils.dpo.preferences import NoEligiblePair
     from utils.manifest import Manifest, check_root, only_run
-    from utils.plan import plan
+    from utils.plan import check_disk, plan
     from utils.seeds.audit import examine, one_line
     from utils.seeds.read import find_datasets, find_seeds, read_seeds
     from utils.tutors.baselines import baselines
+    from utils.tutors.local import LocalTutor
     from utils.tutors.variants import also, finetuned, resampled
 
     root, humans = output_dir, datasets_dir / HUMAN_RATINGS
@@ -84,21 +85,24 @@ def main(
         log.info("--use-cache: always so here, what was made from the same inputs is not made again")
     base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
     others, second = also(also_evaluate or [], base), report_judge
+    times = len(training_seeds or [0])
+    trainings = len(train_on) * times
+    fits = trainings * rounds + warm_start
+    for actor in (tutor, base, training, *(one for one in others.values() if isinstance(one, LocalTutor))):
+        actor.check()  # asks no server
+    check_root(root)
+    check_disk(root, training, fits)
     if dry_run:
-        times = len(training_seeds or [0])
-        trainings = len(train_on) * times
         graded = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
             name: (trainings + 2 + warm_start + len(others) + len(baselines(base, dialogues[name, "test"])))
             * (6 if own_dialogue_gain and not judge.free else 1)
             for name in tested
         }
         candidates = (num_candidates + with_reference) * rounds * times
-        fits = trainings * rounds + warm_start
         print(plan(root, judge, dialogues, humans, tutor, base, training, candidates, graded, fits, second))
         return {}
-    for actor in filter(None, (tutor, base, judge, training, second, *others.values())):
+    for actor in filter(None, (judge, second, *others.values())):
         actor.check()
-    check_root(root)
 
     with only_run(root):
         manifest = Manifest(root, overwrite)
