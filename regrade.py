@@ -8,6 +8,8 @@ training set are chosen anew. (To grade human-rated answers with another judge, 
 """
 
 import argparse
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -18,6 +20,19 @@ from utils.errors import BadInput
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a text without halves of characters, which no file could hold."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
+
+
+# What is read of an answer and its row, and what it must be where it is there.
+SOUND = {
+    "prompt": is_text, "output": is_text, "known_answer": is_text,
+    "score": lambda value: isinstance(value, int | float) and math.isfinite(value),
+    "earlier": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+}  # fmt: skip
 
 
 def main(
@@ -89,6 +104,9 @@ def stored_answers(rows: Any, artifact: str) -> list[list[dict[str, Any]]]:
         given = given if isinstance(given, list) else [None]
         if "human" in row or not all(isinstance(one, dict) and isinstance(one.get("output"), str) for one in given):
             raise BadInput(f"{artifact}, row {number}: no stored answer (`output`); human ratings are human_vs_gpt's")
+        for one in ({"known_answer": row.get("known_answer"), "prompt": row["prompt"]}, *given):
+            if odd := [name for name, sound in SOUND.items() if one.get(name) is not None and not sound(one[name])]:
+                raise BadInput(f"{artifact}, row {number}: odd `{odd[0]}` ({str(one[odd[0]])[:40]!r})")
         answers.append(given)
     if len({"all_evaluations" in row for row in rows}) > 1:
         raise BadInput(f"{artifact}: some rows are of a training set, others of an evaluation")
