@@ -9,22 +9,17 @@ training set are chosen anew. (To grade human-rated answers with another judge, 
 
 import argparse
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from utils import cli
+from utils.artifacts import is_text
 from utils.errors import BadInput
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
-
-
-def is_text(value: Any) -> bool:
-    """Whether it is a text without halves of characters, which no file could hold."""
-    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 # What is read of an answer and its row, and what it must be where it is there.
