@@ -63,12 +63,13 @@ def main(
     from utils.dpo.config import dpo_config
     from utils.dpo.preferences import NoEligiblePair
     from utils.manifest import Manifest, check_root, only_run
-    from utils.plan import plan
+    from utils.plan import check_disk, plan
     from utils.results.training_root import WARM_START
     from utils.run import Run
     from utils.seeds.audit import examine, one_line
     from utils.seeds.chosen import choose
     from utils.tutors.baselines import baselines
+    from utils.tutors.local import LocalTutor
     from utils.tutors.variants import also, finetuned, resampled
 
     root, humans = output_dir, datasets_dir / HUMAN_RATINGS
@@ -84,26 +85,29 @@ def main(
     others, second = also(also_evaluate or [], base), report_judge
     for one in filter(None, (judge, second)):
         one.see(conversations)
+    times = len(training_seeds or [0])
+    trainings = len(seeds.train_on) * times
+    fits = trainings * rounds + warm_start
+    for actor in (tutor, base, training, *(one for one in others.values() if isinstance(one, LocalTutor))):
+        actor.check()  # asks no server
+    dpo_config(training, root)  # what --set says
+    check_root(root)
+    check_disk(root, training, fits)
     if dry_run:
-        times = len(training_seeds or [0])
-        trainings = len(seeds.train_on) * times
         graded = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
             name: (trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"])))
             * (6 if own_dialogue_gain else 1)
             for name in seeds.tested
         }
         candidates = (num_candidates + with_reference) * rounds * times
-        fits = trainings * rounds + warm_start
         print(plan(root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second))
         if classroom_problems:
             talking = [base] * (1 + trainings) + list(others.values())
             lesson = Classroom(talking, generate(classroom_problems), classroom_turns)
             print("classroom:\n  " + estimate(lesson, judge, prices).replace("\n", "\n  "))
         return {}
-    for actor in filter(None, (tutor, base, judge, training, second, *others.values())):
+    for actor in filter(None, (judge, second, *others.values())):
         actor.check()
-    dpo_config(training, root)  # what --set says, before anything is sampled
-    check_root(root)
 
     with only_run(root):
         manifest = Manifest(root, overwrite)

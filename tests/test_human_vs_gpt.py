@@ -198,3 +198,16 @@ def test_an_error_is_one_line_and_exit_code_2(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and "none.json" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("known_answer", 4), ("known_answer", ["4"]), ("output", "\ud83d"), ("prompt", "\ud83d")]
+)
+def test_an_odd_field_of_a_rated_row_is_named(tmp_path, name, value):
+    """Each was a traceback, after all was graded."""
+    rating = {"questions": "yes", "on_topic": 4, "helpful": 3, "reveal_answer": "no"}
+    rows = [{"prompt": "Student: 1?", "output": "What?", "evaluation": rating} for _ in range(2)]
+    rows[1][name] = value
+    (tmp_path / "rated.json").write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match="row 2: "):
+        human_vs_gpt.read_people([tmp_path / "rated.json"])

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import in_process
 import pytest
@@ -313,3 +314,23 @@ def test_another_tutor_is_the_folder_that_was_named(tmp_path):
     assert tutors["also_nomodel"].model == "./nomodel"
     with pytest.raises(FileNotFoundError, match="no such folder"):
         tutors["also_nomodel"].check()
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--full-finetune"], "3 trainings need 7.8 GB of disk"),  # 135 million x (3 x 2 + 3 x 12 + 2 x 8) bytes
+        (["--max-length", "999999"], "--max-length 999999"),
+        (["--set", "loss_type=banana"], "loss_type"),
+        (["--max-new-tokens", "99999"], "leaves no room"),
+        (["--also-evaluate", "./nomodel"], "no such folder"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_starts(tmp_path, monkeypatch, flags, said, dry):
+    """A disk that is too small was found after a dataset was generated and graded; a dry run checked nothing."""
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=7.0e9))
+    monkeypatch.setattr(Run, "make", lambda *_, **__: pytest.fail("something was started"))
+    with pytest.raises((BadInput, OSError), match=said):
+        cli.call(pipeline.main, pipeline.parse_args(["--output-dir", str(tmp_path / "x"), *flags, *dry]))
+    assert not (tmp_path / "x").exists()

@@ -7,6 +7,7 @@ from fault_server import FaultServer
 
 import regrade
 from utils import cli
+from utils.errors import BadInput
 from utils.records import Evaluation
 
 KEY = "sk-secret-0123456789"
@@ -100,3 +101,18 @@ def test_other_files_are_refused_before_anything_is_asked(run, rows):
         with pytest.raises(ValueError, match=r"old\.json"):
             run(rows, server=server)
         assert server.bodies == [] and server.paths == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("score", "0.8"), ("score", float("nan")), ("score", [1]), ("known_answer", 4), ("known_answer", ["4"]),
+     ("output", "half an emoji \ud83d"), ("prompt", "\ud83d"), ("earlier", "x")],
+)  # fmt: skip
+def test_an_odd_field_is_named_before_anything_is_asked(run, name, value):
+    """Each was a traceback, most of them after all was graded; a text as `earlier` became its letters."""
+    rows = [{"prompt": "Student: 1?", **entry("What is 1?", 2)}, {"prompt": "Student: 2?", **entry("What is 2?", 2)}]
+    rows[1][name] = value
+    with FaultServer() as server:
+        with pytest.raises(BadInput, match=f"row 2: odd `{name}`"):
+            run(rows, server=server)
+        assert not server.bodies

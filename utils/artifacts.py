@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ def place_of(path: Path | str) -> Path:
     if not os.access(above, os.W_OK):
         raise PermissionError(f"{path}: you have no right to write in {above}")
     return place
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a text without halves of characters, which no file could hold."""
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def refuse_existing(path: Path | str, overwrite: bool) -> None:

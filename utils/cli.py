@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from utils.errors import BadInput, is_out_of_memory
+from utils.errors import BadInput, interrupt_behind, is_out_of_memory
 
 DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
@@ -24,7 +24,7 @@ ACTORS = {
 
 def _no_traceback(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
     """Ctrl-C while a script still loads is no error of ours: one line."""
-    if issubclass(kind, KeyboardInterrupt):
+    if interrupt_behind(error):
         print("error: stopped by Ctrl-C, before anything had begun", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, traceback)
@@ -73,7 +73,7 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     # Before torch is loaded: threads that spin while they wait stall each other on a machine with other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for library in ("httpx", "httpx2", "openai"):  # a line per request, otherwise
+    for library in ("httpx", "httpx2", "openai", "torch"):  # a line per request, otherwise, or below our last one
         logging.getLogger(library).setLevel(logging.WARNING)
     from utils.clients.chat import JudgeError, JudgeUnavailable
     from utils.clients.keys import command_line, redact
@@ -90,10 +90,10 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
             said = f"{redact(error)}\nmake room; what was answered is kept; go on later with: {command_line()}"
             sys.exit(_say(said, RESUMABLE))
         sys.exit(_say(redact(error), BAD_INPUT))
-    except KeyboardInterrupt as stop:
-        by = str(stop) or "Ctrl-C"
-        sys.exit(_say(f"stopped by {by}; what was answered is kept; go on with: {command_line()}", INTERRUPTED))
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if stop := interrupt_behind(error):
+            by = str(stop) or "Ctrl-C"
+            sys.exit(_say(f"stopped by {by}; what was answered is kept; go on with: {command_line()}", INTERRUPTED))
         if is_out_of_memory(error):
             said = f"out of memory: {redact(error).strip().splitlines()[0]}" if str(error).strip() else "out of memory"
             sys.exit(_say(f"{said}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))

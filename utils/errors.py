@@ -1,6 +1,9 @@
 """Errors that a user can mend, and how they are said in one line."""
 
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # every script imports this first: until it has, Ctrl-C is a traceback
+    from pydantic import ValidationError
 
 
 class BadInput(ValueError):
@@ -11,7 +14,7 @@ class BadInput(ValueError):
     """
 
 
-def problems_of(error: ValidationError) -> str:
+def problems_of(error: "ValidationError") -> str:
     """What pydantic found, in one line: `on_topic: Input should be less than or equal to 5; ...`."""
     return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}" for one in error.errors())
 
@@ -27,3 +30,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
     )
+
+
+def interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
+    """The Ctrl-C (or signal) that an error is due to: Python wraps one that comes while a class is being made."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error

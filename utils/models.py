@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.artifacts import read_json, sha256
-from utils.errors import BadInput, is_out_of_memory
+from utils.errors import BadInput, interrupt_behind, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +40,7 @@ def reading(model: Path | str) -> Iterator[None]:
     except (BadInput, OSError, MemoryError):  # say it themselves
         raise
     except Exception as error:
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or interrupt_behind(error):
             raise
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise BadInput(

@@ -6,21 +6,16 @@ from pathlib import Path
 
 from utils import models
 from utils.artifacts import read_json
-from utils.clients.prices import Estimate, estimate
+from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, estimate
+from utils.dpo import memory
 from utils.dpo.recipe import Training
+from utils.errors import BadInput
 from utils.judges.judge import Judge
 from utils.records import SeedDialogue
 from utils.stats.human_ratings import read_humans
 from utils.tutors.local import LocalTutor
 from utils.tutors.served import ServedTutor
 from utils.tutors.tutor import Sampling
-
-# Bytes per parameter. 16-bit weights; training holds them once more, frozen (LoRA), or as 32-bit weights, gradients
-# and Adam's two moments (full). Activations come on top.
-WEIGHTS, LORA_TRAINING, FULL_TRAINING = 2, 2.5, 18
-# Kept on disk while full fine-tuning goes on: two checkpoints of 32-bit weights and two moments. Of the finished ones
-# only the weights stay; an adapter's are some MB.
-FULL_CHECKPOINTS = 2 * 4 + 2 * 8
 
 
 def plan(
@@ -59,18 +54,39 @@ def plan(
             for name, dialogues in tests.items()
         ]  # fmt: skip
         lines += [f"  {_sum(parts)}, the second judge" for parts in zip(*again, strict=True)]
-    size = models.skeleton(training.model).num_parameters()
-    to_train = (FULL_TRAINING if training.full_finetune else LORA_TRAINING) * size
-    kept = FULL_CHECKPOINTS * size * num_trainings if training.full_finetune else 0
+    model = models.skeleton(training.model)
+    size = model.num_parameters()
+    texts = [len(one.text) for (_, split), dialogues in seeds.items() if split == "train" for one in dialogues]
+    template = len(getattr(tutor, "local", tutor).template)
+    longest = int((max(texts, default=0) + template) / CHARACTERS_PER_TOKEN) + _sampling(tutor).max_new_tokens
+    to_train = memory.to_train(size, model.config, training, min(longest, training.longest_sequence()))
+    weights, kept = memory.on_disk(size, training, num_trainings)
     lines += [
         f"{models.display_name(training.model)}: {size / 1e6:,.0f} million parameters",
-        f"  disk: {_gigabytes(WEIGHTS * size * num_trainings)} of weights, {_gigabytes(kept)} of checkpoints"
-        f" ({_gigabytes(shutil.disk_usage(_existing(root)).free)} are free)",
-        f"  memory: {_gigabytes(WEIGHTS * size)} to generate, {_gigabytes(to_train)} to train, and activations",
+        f"  disk: {_gigabytes(weights)} of weights, up to {_gigabytes(kept)} of checkpoints"
+        f" ({_gigabytes(_free(root))} are free)",
+        f"  memory: {_gigabytes(memory.WEIGHTS * size + memory.LIBRARIES)} and the answers' caches to generate,"
+        f" about {_gigabytes(to_train)} to train",
     ]
     done = _done(root)
     lines.append(f"done already in {root}, skipped if the inputs are the same: {', '.join(done) or 'nothing'}")
     return "\n".join(lines)
+
+
+def check_disk(root: Path, training: Training, num_trainings: int) -> None:
+    """BadInput where the disk cannot hold what so many trainings leave and need meanwhile, less those that are done."""
+    left = num_trainings - sum(name.endswith("weights") for name in _done(root))
+    if left > 0:
+        needed = sum(memory.on_disk(models.skeleton(training.model).num_parameters(), training, left))
+        if needed > _free(root):
+            raise BadInput(
+                f"{root}: {left} trainings need {_gigabytes(needed)} of disk for weights and checkpoints, "
+                f"{_gigabytes(_free(root))} are free; LoRA (without --full-finetune) keeps no large checkpoints"
+            )
+
+
+def _free(path: Path) -> int:
+    return shutil.disk_usage(_existing(path)).free
 
 
 def _sampling(tutor: LocalTutor | ServedTutor) -> Sampling:

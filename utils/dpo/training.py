@@ -23,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from trl import DPOConfig
 
 from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
+from utils.dpo.memory import activations
 from utils.dpo.recipe import Training
 from utils.errors import is_out_of_memory
 from utils.models import computed_in, reading, resolve
@@ -155,15 +156,8 @@ class OneLineProgress(ProgressCallback):
 
 
 def _memory_asks_for_checkpointing(model, longest: int, config: TrainingArguments) -> bool:
-    """Whether the activations of one batch would take more than half of the free memory.
-
-    Per token and layer the backward pass keeps 12 hidden and 3 intermediate values (measured with SmolLM2 in bfloat16,
-    755 to 1,099 tokens: 11,610 values +- 0.3 %); a batch has twice `longest` tokens where prompts cannot be shared.
-    """
-    text = model.config.get_text_config()
-    hidden, intermediate = text.hidden_size, getattr(text, "intermediate_size", 4 * text.hidden_size)
-    values = text.num_hidden_layers * (12 * hidden + 3 * intermediate)
-    needed = 2 * longest * config.per_device_train_batch_size * values * model.dtype.itemsize
+    """Whether the activations of one batch would take more than half of the free memory."""
+    needed = activations(model.config, longest * config.per_device_train_batch_size, model.dtype.itemsize)
     cuda = config.device.type == "cuda"
     free = torch.cuda.mem_get_info()[0] if cuda else psutil.virtual_memory().available
     return needed > free / 2

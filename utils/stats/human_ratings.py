@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from utils.artifacts import read_json
+from utils.artifacts import is_text, read_json
 from utils.errors import BadInput, problems_of
 from utils.records import Evaluation
 
@@ -29,8 +29,10 @@ def read_humans(path: str | Path) -> list[dict[str, Any]]:
         raise BadInput(f"{path}: expected a JSON list of two or more rated answers")
     for number, row in enumerate(rows, 1):
         where = f"{path}, row {number}"
-        if not isinstance(row, dict) or not all(isinstance(row.get(name), str) for name in ("prompt", "output")):
-            raise BadInput(f"{where}: expected an object with the texts `prompt` and `output`")
+        if not isinstance(row, dict) or not all(is_text(row.get(name)) for name in ("prompt", "output")):
+            raise BadInput(f"{where}: expected an object with the texts `prompt` and `output` (no half of an emoji)")
+        if row.get("known_answer") is not None and not is_text(row["known_answer"]):
+            raise BadInput(f"{where}: `known_answer` is no text")
         if row.get("evaluation") is None:
             raise BadInput(f"{where}: no `evaluation` by a person: rate the answer or take the row out")
         try:
