@@ -47,8 +47,9 @@ def main(
     eval_max_new_tokens: int, trained_on: str, eval_temperature: float = 0.0, eval_limit: int | None = None,
     train_on: list[str] | None = None, training_seeds: list[int] | None = None, warm_start: bool = False,
     with_reference: bool = False, rounds: int = 1, also_evaluate: list[list[str]] | None = None,
-    report_judge: list[str] | None = None, own_dialogue_gain: bool = False, roles: dict[str, Any] | None = None,
-    limit: int | None = None, overwrite: bool = False, dry_run: bool = False, use_cache: bool = False,
+    report_judge: list[str] | None = None, own_dialogue_gain: bool = False, best_of: int | None = None,
+    roles: dict[str, Any] | None = None, limit: int | None = None, overwrite: bool = False, dry_run: bool = False,
+    use_cache: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fill the training root `output_dir`; returns what `figures.main` returns.
 
@@ -81,14 +82,19 @@ def main(
     if dry_run:
         times = len(training_seeds or [0])
         trainings = len(seeds.train_on) * times
-        graded = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
-            name: (trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"])))
-            * (6 if own_dialogue_gain else 1)
+        shown = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
+            name: (
+                trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"]))
+                + bool(best_of)
+            ) * (6 if own_dialogue_gain else 1)
             for name in seeds.tested
-        }
+        }  # fmt: skip
+        graded = {name: count + (best_of or 1) - 1 for name, count in shown.items()}
         candidates = (num_candidates + with_reference) * rounds * times
         fits = trainings * rounds + warm_start
-        print(plan(root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second))
+        print(
+            plan(root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second, shown)
+        )
         return {}
     for actor in filter(None, (tutor, base, judge, training, second, *others.values())):
         actor.check()
@@ -132,6 +138,11 @@ def main(
                 run.make(eval_model, f"evaluation/{name}/{file}.json", tutor=one, **test)
             playing = resampled(base, temperature=self_eval.TEMPERATURE)
             run.make(self_eval, f"evaluation/{name}/gpt4o.json", tutor=playing, **test)
+            if best_of:
+                file = f"evaluation/{name}/baseline_best_of_n.json"
+                run.make(eval_model, file, tutor=playing, best_of=best_of, **test)
+        if not best_of:
+            manifest.outdate("evaluation/*/baseline_best_of_n.*", "no --best-of")
         manifest.set(names=names, seeds_audit=audited)
         if second:
             gain = {"own_dialogue_gain": True} if own_dialogue_gain else {}
@@ -261,6 +272,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--also-evaluate", nargs="+", action="append", metavar="WORD",
         help="another tutor beside base and trained ones: a model, or `openai ...` / `ollama ...`; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--best-of", type=flags.positive_int, metavar="N",
+        help="one more baseline: the base answers N times, the judge takes the best (N more calls a test dialogue); "
+        "with the offline judge gpt4o.json is the base's best of five without it",
     )  # fmt: skip
     flags.add_gain_flag(parser)
     flags.add_judge_flags(parser)
