@@ -161,8 +161,9 @@ def main(
         page = report.main(training_root=root, trained_on=trained_on)
     if missing := [name for name in seeds.train_on if name not in trained]:
         print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")
-    weights = f"The weights of each tutor are in {root}/dpo/*/weights, the" if trained else "The"
-    print(f"\n{weights} graded answers are in {root}/evaluation.")
+    places = [f"the weights of each tutor are in {root}/dpo/*/weights"] if trained else []
+    places += [f"the graded answers are in {root}/evaluation"] if seeds.tested else []
+    print(f"\n{', '.join(places)}.".replace("\nt", "\nT") if places else "")
     print(f"Next: open {page} and read a few answers, then run it with your own seeds, model and judge (README).")
     return drawn
 
