@@ -89,6 +89,7 @@ def figure_2(graded: Sequence[Pair], judge: str, left_out: str):
         charts.Series(judge, charts.BLUE, [Mean(pair.judge.score) for pair in shown]),
     ]
     note = f"row of human_vs_gpt.json, ordered by people's score; the first {len(shown)} of {len(graded)} answers"
+    note += f", on {len({pair.human.group for pair in shown})} problems"
     title = f"Summary score of single answers: people and {judge}"
     return charts.bar_chart(title, [str(pair.number) for pair in shown], series, note + left_out, show_values=False)
 
