@@ -66,7 +66,9 @@ LINES = {
         "--input", "mathdial_test.json", "--output", "self.json", "--eval-prompt", "eval.txt", *JUDGED,
         *SHORT, *TINY,
     ],
-    "human_vs_gpt": ["--humans", "mathdial_human_eval.json", "--output-dir", ".", *JUDGED],
+    "human_vs_gpt": [
+        "--humans", "mathdial_human_eval.json", "--eval-prompt", "eval.txt", "--output-dir", ".", *JUDGED,
+    ],
     "pipeline": [
         "--datasets-dir", ".", "--output-dir", "out", "--use-cache", *JUDGED, "--limit", "2",
         "--eval-max-new-tokens", "8", "--min-chosen-score", "0.1", "--epochs", "1", "--best-of", "3",
