@@ -246,6 +246,11 @@ def test_brackets_may_open_what_a_student_says(tmp_path):
     assert read_seeds(tmp_path / "a.csv")[0].text == "Student: [1; 2; 3] has the mean 2?"
 
 
+def test_a_folder_is_no_file_of_seeds(tmp_path):
+    with pytest.raises(BadInput, match="is a folder; with --split"):
+        read_seeds(tmp_path)
+
+
 def test_a_blank_reference_is_none(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "Hi", "reference": " ", "problem": "\\n"}')
     (seed,) = read_seeds(tmp_path / "a.jsonl")
