@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def main(
     *, seeds: Sequence[Path], output_path: Path, tutor: "Tutor", judge: "Judge", split: str | None = None,
-    roles: dict[str, Any] | None = None, own_dialogue_gain: bool = False, limit: int | None = None,
+    roles: dict[str, Any] | None = None, own_dialogue_gain: bool = False, best_of: int = 1, limit: int | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the graded answers to `output_path`; returns their means (`utils.evaluation.summarise`)."""
@@ -31,7 +31,7 @@ def main(
     refuse_existing(output_path, overwrite)
     dialogues = read_all(seeds, limit, split=split, roles=roles)
     what = f"{output_path.stem} on {'+'.join(path.stem for path in seeds)}"
-    rows, answers = evaluate(dialogues, tutor, judge, output_path, what=what)
+    rows, answers = evaluate(dialogues, tutor, judge, output_path, best_of=best_of, what=what)
     gain = add_gain(rows, judge, output_path, what=what) if own_dialogue_gain or judge.free else {}
     write_json(output_path, rows)
     summary = summarise(rows) | gain
@@ -45,6 +45,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model-path", dest="model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
     flags.add_tutor_flag(parser)
     flags.add_generation_flags(parser, max_new_tokens=250, temperature=0.0)
+    parser.add_argument(
+        "--best-of", type=flags.positive_int, default=1, metavar="N",
+        help="N answers to each dialogue, of which the judge's best counts; with a --temperature above 0",
+    )  # fmt: skip
     flags.add_gain_flag(parser)
     flags.add_judge_flags(parser)
     return parser.parse_args(argv)

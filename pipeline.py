@@ -48,9 +48,10 @@ def main(
     eval_max_new_tokens: int, trained_on: str, eval_temperature: float = 0.0, eval_limit: int | None = None,
     train_on: list[str] | None = None, training_seeds: list[int] | None = None, warm_start: bool = False,
     with_reference: bool = False, rounds: int = 1, also_evaluate: list[list[str]] | None = None,
-    report_judge: "Judge | None" = None, own_dialogue_gain: bool = False, roles: dict[str, Any] | None = None,
-    classroom_problems: int = 0, classroom_turns: int = 6, prices: str | None = None, limit: int | None = None,
-    overwrite: bool = False, dry_run: bool = False, use_cache: bool = False,
+    report_judge: "Judge | None" = None, own_dialogue_gain: bool = False, best_of: int | None = None,
+    roles: dict[str, Any] | None = None, classroom_problems: int = 0, classroom_turns: int = 6,
+    prices: str | None = None, limit: int | None = None, overwrite: bool = False, dry_run: bool = False,
+    use_cache: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Fill the training root `output_dir`; returns what `figures.main` returns.
 
@@ -94,13 +95,18 @@ def main(
     check_root(root)
     check_disk(root, training, fits)
     if dry_run:
-        graded = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
-            name: (trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"])))
-            * (6 if own_dialogue_gain else 1)
+        shown = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
+            name: (
+                trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"]))
+                + bool(best_of)
+            ) * (6 if own_dialogue_gain else 1)
             for name in seeds.tested
-        }
+        }  # fmt: skip
+        graded = {name: count + (best_of or 1) - 1 for name, count in shown.items()}
         candidates = (num_candidates + with_reference) * rounds * times
-        print(plan(root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second))
+        print(
+            plan(root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second, shown)
+        )
         if classroom_problems:
             talking = [base] * (1 + trainings) + list(others.values())
             lesson = Classroom(talking, generate(classroom_problems), classroom_turns)
@@ -148,6 +154,11 @@ def main(
                 run.make(eval_model, f"evaluation/{name}/{file}.json", tutor=one, **test)
             playing = resampled(base, temperature=self_eval.TEMPERATURE)
             run.make(self_eval, f"evaluation/{name}/gpt4o.json", tutor=playing, **test)
+            if best_of:
+                file = f"evaluation/{name}/baseline_best_of_n.json"
+                run.make(eval_model, file, tutor=playing, best_of=best_of, **test)
+        if not best_of:
+            manifest.outdate("evaluation/*/baseline_best_of_n.*", "no --best-of")
         manifest.set(names=names, seeds_audit=audited)
         if second:
             gain = {"own_dialogue_gain": True} if own_dialogue_gain else {}
@@ -172,8 +183,9 @@ def main(
         page = report.main(training_root=root, trained_on=trained_on)
     if missing := [name for name in seeds.train_on if name not in trained]:
         print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")
-    weights = f"The weights of each tutor are in {root}/dpo/*/weights, the" if trained else "The"
-    print(f"\n{weights} graded answers are in {root}/evaluation.")
+    places = [f"the weights of each tutor are in {root}/dpo/*/weights"] if trained else []
+    places += [f"the graded answers are in {root}/evaluation"] if seeds.tested else []
+    print(f"\n{', '.join(places)}.".replace("\nt", "\nT") if places else "")
     print(f"Next: open {page} and read a few answers, then run it with your own seeds, model and judge (README).")
     return drawn
 
@@ -276,6 +288,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--also-evaluate", nargs="+", action="append", metavar="WORD",
         help="another tutor beside base and trained ones: a model, or `openai ...` / `ollama ...`; repeatable",
+    )  # fmt: skip
+    parser.add_argument(
+        "--best-of", type=flags.positive_int, metavar="N",
+        help="one more baseline: the base answers N times, the judge takes the best (N more calls a test dialogue); "
+        "with the offline judge gpt4o.json is the base's best of five without it",
     )  # fmt: skip
     flags.add_gain_flag(parser)
     flags.add_judge_flags(parser)

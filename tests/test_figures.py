@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -293,6 +294,7 @@ def test_figure_2_shows_thirty_samples_of_many(tmp_path, draw):
     pairs = [{"prompt": "", "output": "a", "human": GOOD, "gpt4o": BAD}] * 45
     write(tmp_path / "evaluation" / "human_vs_gpt.json", pairs)
     figure = draw(tmp_path)["drawn"]["figure_2"]
+    assert re.search(r"the first 30 of \d+ answers, on \d+ problems", " ".join(words(figure).split()))
     assert len(heights(figure)[charts.BLUE]) == 30 and "the first 30 of 45 answers" in words(figure)
 
 
@@ -461,6 +463,24 @@ def test_a_judge_that_also_chose_the_pairs_is_marked(tmp_path, draw, where):
     assert "also chose the pairs" in (root / "figures" / "table_1.md").read_text(encoding="utf-8")
     write_manifest(root, pairs_judge="another judge")
     assert not any("chose the pairs" in line for line in draw(root)["warnings"])
+
+
+def test_it_is_marked_among_several_judges_and_as_the_second_one(tmp_path, draw):
+    """Guards: a table of mixed judges, or of two, that no longer said which of them had chosen the pairs."""
+    root = make_tree(tmp_path)
+    base = root / "evaluation" / "mathdial" / "base.json"
+    edit(base, lambda rows: [row.update(judge="gpt-4o") for row in rows])
+    write_manifest(root, pairs_judge="gpt-4o")
+    drawn = draw(root)["drawn"]
+    assert "several judges: gpt-4o (also chose the pairs), offline rubric" in " ".join(words(drawn["figure_5"]).split())
+    edit(base, lambda rows: [row.update(judge="offline rubric") for row in rows])
+    again = rows(3, 7, judge="gpt-4o")
+    write(root / "evaluation" / "mathdial" / "base.by_gpt-4o.json", again)
+    write_manifest(root, pairs_judge="gpt-4o")
+    result = draw(root)
+    assert any(line.startswith("gpt-4o, the second judge, chose the pairs") for line in result["warnings"])
+    text = (root / "figures" / "table_1.md").read_text(encoding="utf-8")
+    assert "by gpt-4o: gpt-4o, which also chose the pairs" in text
 
 
 # --- baselines, trainings, second judges, other datasets

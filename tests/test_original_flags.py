@@ -66,10 +66,13 @@ LINES = {
         "--input", "mathdial_test.json", "--output", "self.json", "--eval-prompt", "eval.txt", *JUDGED,
         *SHORT, *TINY,
     ],
-    "human_vs_gpt": ["--humans", "mathdial_human_eval.json", "--output-dir", ".", *JUDGED],
+    "human_vs_gpt": [
+        "--humans", "mathdial_human_eval.json", "--eval-prompt", "eval.txt", "--output-dir", ".", *JUDGED,
+    ],
     "pipeline": [
         "--datasets-dir", ".", "--output-dir", "out", "--use-cache", *JUDGED, "--limit", "2",
-        "--eval-max-new-tokens", "8", "--min-chosen-score", "0.1", "--epochs", "1", *SHORT, *TINY,
+        "--eval-max-new-tokens", "8", "--min-chosen-score", "0.1", "--epochs", "1", "--best-of", "3",
+        *SHORT, *TINY,
     ],
 }  # fmt: skip
 
@@ -107,5 +110,7 @@ def look_at_outputs() -> None:
     assert Path("weights/model.safetensors").is_file() and Path("checkpoints/training_log.json").is_file()
     assert len(graded) == 3 and graded[0]["tutor"] != read_json(Path("self.json"))[0]["tutor"]
     assert [row["human"]["questions"] for row in read_json(Path("human_vs_gpt.json"))] == ["yes", "no", "yes", "no"]
+    best = read_json(Path("out/evaluation/mathdial/baseline_best_of_n.json"))
+    assert {row["best_of"] for row in best} == {3} and "| base, best of 3" in Path("out/figures/table_1.md").read_text()
     assert Path("out/figures/figure_4.png").is_file() and Path("out/report.html").is_file()
     assert Path("out/evaluation/human_vs_gpt.json").is_file() and Path("mathdial_train.json").is_file()

@@ -177,7 +177,7 @@ def test_each_round_goes_on_from_the_tutor_of_the_one_before(tmp_path, monkeypat
     monkeypatch.setattr(pipeline.figures, "main", lambda **_: {})
     monkeypatch.setattr(pipeline.report, "main", lambda **_: None)
     flags = ["--output-dir", str(tmp_path), "--datasets", "mathdial,debugging", "--warm-start", "--rounds", "2"]
-    flags += ["--with-reference", "--eval-temperature", "0.7", "--eval-limit", "5", "--beta", "0.3"]
+    flags += ["--with-reference", "--eval-temperature", "0.7", "--eval-limit", "5", "--beta", "0.3", "--best-of", "3"]
     cli.call(pipeline.main, pipeline.parse_args(flags))
 
     warm = made["warm_start/weights"]
@@ -194,6 +194,8 @@ def test_each_round_goes_on_from_the_tutor_of_the_one_before(tmp_path, monkeypat
     assert made["dpo/debugging/round_1/train_dataset.json"]["tutor"].model == weights[0]
     shown = [made[f"evaluation/mathdial/{file}.json"] for file in
              ("base", "baseline_warm_start", "from_finetuned_with_mathdial")]  # fmt: skip
+    best = made["evaluation/debugging/baseline_best_of_n.json"]
+    assert (best["best_of"], best["tutor"].model, best["tutor"].sampling.temperature) == (3, "smollm2", 1.0)
     assert [one["tutor"].model for one in shown] == ["smollm2", weights[0], weights[2]]
     assert {one["tutor"].sampling.temperature for one in shown} == {0.7}
     assert {one["limit"] for one in shown} == {5}
@@ -242,6 +244,13 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
         and "135 million parameters" in done.stdout
         and "gpt-4o-mini as judge of dialogues: 96 calls" in done.stdout
     )
+    more = run(
+        "--output-dir", tmp_path / "x", "--dry-run", "--judge-llm", "openai", "sk-not-a-key", "gpt-4o-mini",
+        "--best-of", "4", "--own-dialogue-gain", "--report-judge", "openai", "sk-not-a-key", "gpt-4o",
+    )  # fmt: skip
+    # nine kinds of answers now, each graded on five other dialogues too, and three more of the base, of four
+    assert f"{(60 + 60 + 61) * 5 + 3 * 12 * (9 * 6 + 3):,} calls" in more.stdout, more.stdout + more.stderr
+    assert f"{3 * 12 * 9 * 6:,} calls" in more.stdout  # the second judge sees the best alone
     assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
     assert not (tmp_path / "x").exists()
 

@@ -175,6 +175,9 @@ def test_rows_on_one_problem_are_one_group(tmp_path):
         ("", "no seed dialogue"),
         ('""', "row 1: an empty dialogue"),
         ("7", "row 1: .*`messages` is a number"),
+        ("null", "row 1: not a seed dialogue: it is null"),
+        ('{"text": null, "id": 1}', "row 1: not a seed dialogue: its `text` is null"),
+        ('{"text": "Hi", "id": ' + "9" * 5000 + "}", "line 1: a number with thousands of digits"),
         ('{"text": 7}', "row 1: .*`text` is a number"),
         (json.dumps(turns(("user", None))), "row 1: the content of turn 1 is missing"),
         (json.dumps(turns(("user", [{"type": "text", "text": "Hi"}]))), "content of turn 1 is a list; it must be text"),
@@ -217,6 +220,13 @@ def test_bad_seeds_name_the_file_the_row_and_the_fault(tmp_path, content, messag
         ("a.csv", b'text,answer\n"Hi,4\n', "after line 1: not CSV"),
         ("a.csv", b"question,answer\nHi,4\n", "row 1: not a seed dialogue: it has question, answer"),
         ("a.csv", b"text,answer\n\xe9,4\n", "a.csv: not UTF-8"),
+        (
+            "a.csv",
+            b'messages\n"[{""role"": ""user"", ""conte"\n',
+            "row 1, messages: not JSON",
+        ),  # else the student says it
+        ("a.csv", b"prompt\n\"[{'role': 'user', 'content'\"\n", "row 1, prompt: not JSON"),
+        ("a.csv", b"turns\n" + b"[" * 5000 + b"\n", "row 1, turns: nested too deeply"),
         ("a.jsonl", b'{"id": "\xe9"}', "line 1: not UTF-8.*save the file as UTF-8"),
         ("a.jsonl.gz", gzip.compress(b'"Hi"\n' * 9, mtime=0)[:-9], "not a whole gzip file"),
         ("a.jsonl.gz", b"Hi", "not a whole gzip file"),
@@ -229,6 +239,22 @@ def test_bad_files_of_every_format_are_named(tmp_path, name, content, message):
     with pytest.raises(BadInput, match=message) as error:
         read_seeds(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
+
+
+def test_brackets_may_open_what_a_student_says(tmp_path):
+    (tmp_path / "a.csv").write_text("prompt\n[1; 2; 3] has the mean 2?\n")
+    assert read_seeds(tmp_path / "a.csv")[0].text == "Student: [1; 2; 3] has the mean 2?"
+
+
+def test_a_folder_is_no_file_of_seeds(tmp_path):
+    with pytest.raises(BadInput, match="is a folder; with --split"):
+        read_seeds(tmp_path)
+
+
+def test_a_blank_reference_is_none(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "Hi", "reference": " ", "problem": "\\n"}')
+    (seed,) = read_seeds(tmp_path / "a.jsonl")
+    assert seed.reference is None and seed.problem is None
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path):

@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 from fault_server import FaultServer
 
+import figures
 import pipeline
 from utils.artifacts import read_json
 from utils.cli import call
+from utils.seeds.chosen import choose
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = [
@@ -116,6 +118,26 @@ def test_a_dataset_that_is_not_there_is_named(tmp_path):
             cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_a_dataset_without_a_test_set_is_trained_on_and_what_is_not_shown_is_said(tmp_path, caplog):
+    """It was refused: "nothing could be evaluated"."""
+    write_folder(tmp_path / "seeds")
+    with caplog.at_level("WARNING"):
+        seeds = choose(tmp_path / "seeds", ["wurf"], limits={"train": 4, "test": 4})
+    assert (seeds.train_on, seeds.tested) == (["wurf"], []) and len(seeds.dialogues["wurf", "train"]) == 4
+    assert "no test set of wurf: no tutor is evaluated on it; nothing is evaluated, so neither table" in caplog.text
+
+
+def test_what_a_tree_of_other_datasets_lacks_is_named_by_its_own_names(tmp_path, capsys):
+    """Guards: "figure_5: not drawn, without evaluation/mathdial/ (all), …" of a run on physics."""
+    log = tmp_path / "dpo" / "physics" / "checkpoints" / "training_log.json"
+    log.parent.mkdir(parents=True)
+    log.write_text(json.dumps({"log": [{"step": 1, "loss": 0.7}, {"step": 2, "loss": 0.5}]}))
+    (tmp_path / "dpo" / "physics" / "train_dataset.json").write_text("[]")
+    missing = figures.main(tmp_path)["missing"]
+    assert "figure_5: not drawn, without evaluation/physics/ (all)" in missing, missing
+    assert "mathdial" not in capsys.readouterr().out
 
 
 # --- every format that is read, from a folder to figures

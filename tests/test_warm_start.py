@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 import warm_start
-from utils import cli
-from utils.dpo import checkpoints, training
+from utils import cli, models
+from utils.dpo import checkpoints, config
 from utils.dpo.preferences import tokenize
 from utils.dpo.recipe import Training
 from utils.dpo.references import fit_references
@@ -101,9 +101,9 @@ def test_the_loss_is_trls_and_on_the_reference_alone(size, tiny, tmp_path, token
     ours.gradient_checkpointing = False
     stock = SFTConfig(str(tmp_path), use_cpu=True, bf16=False, report_to="none", max_length=None)
     losses = []
-    for kind, config in ((ReferenceSFTTrainer, ours), (SFTTrainer, stock)):
+    for kind, settings in ((ReferenceSFTTrainer, ours), (SFTTrainer, stock)):
         model = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32)
-        trainer = kind(model, args=config, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
+        trainer = kind(model, args=settings, train_dataset=Dataset.from_list(rows), processing_class=tokenizer)
         batch = trainer.data_collator([trainer.train_dataset[i] for i in range(size)])
         losses.append(trainer.compute_loss(model, batch).item())
         if kind is ReferenceSFTTrainer:
@@ -161,7 +161,8 @@ def test_seeds_without_any_reference_are_refused_before_anything_is_written(tmp_
 def test_auto_is_measured_once(files, tiny, tmp_path, monkeypatch):
     """Guards: weights in bfloat16 under a configuration in float32, as a busy machine measures twice."""
     measured = iter([torch.bfloat16, torch.float32] * 2)
-    monkeypatch.setattr(training, "pick_dtype", lambda device: next(measured))
+    for module in (config, models):
+        monkeypatch.setattr(module, "pick_dtype", lambda device: next(measured))
     run(files, tmp_path / "out", tiny, "--dtype", "auto", "--limit", "1")
     assert (tmp_path / "out" / "weights").is_dir()
 

@@ -22,11 +22,13 @@ def plan(
     root: Path, judge: Judge, seeds: Mapping[tuple[str, str], Sequence[SeedDialogue]], humans: Path,
     tutor: LocalTutor | ServedTutor, base: LocalTutor | ServedTutor, training: Training, num_candidates: int,
     num_graded: Mapping[str, int], num_trainings: int, second: Judge | None = None,
+    num_again: Mapping[str, int] | None = None,
 ) -> str:  # fmt: skip
     """The lines that `pipeline --dry-run` prints; no server is asked anything.
 
     `seeds` are by (dataset, split); `tutor` samples the candidates, `base` is the same one as it is evaluated;
-    `num_graded` says for each test set how many answers to one dialogue are graded; `second` grades those again.
+    `num_graded` says for each test set how many answers to one dialogue are graded, `num_again` how many of them
+    `second` grades again (all, when not given).
     """
     estimates: list[list[Estimate]] = []
     lines = ["what would be graded:"]
@@ -49,7 +51,7 @@ def plan(
         lines.append(f"  and {sum(map(len, tests.values())):,} calls in which it plays the tutor itself")
     if second and not second.free:
         again = [
-            estimate(second, [one.text for one in dialogues], answers=num_graded[name],
+            estimate(second, [one.text for one in dialogues], answers=(num_again or num_graded)[name],
                      answer_tokens=_sampling(base).max_new_tokens)
             for name, dialogues in tests.items()
         ]  # fmt: skip

@@ -17,7 +17,7 @@ SECRETS: set[str] = set()  # keys in use: `redact` takes them out of any text
 SHORTEST = 8  # a shorter word is no secret but a placeholder ("none", "x") for a server that wants no key
 
 
-def read_key(word: str, flag: str = "--judge-llm") -> str:
+def read_key(word: str, flag: str = "`openai <key> <model>`") -> str:
     """A key given as `env:NAME`, `file:PATH` or itself. ValueError, which never shows it, names `flag`."""
     kind, _, rest = word.partition(":")
     if kind == "env":

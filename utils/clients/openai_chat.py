@@ -31,7 +31,7 @@ class OpenAIChat(Service):
             raise BadInput(f"{origin}: {address} lacks http:// or https://")
         if address.rstrip("/").endswith("/chat/completions"):
             raise BadInput(f"{origin}: give the address without /chat/completions: {address}")
-        self.key = read_key(key, "--server" if origin == "--server" else "--judge-llm")
+        self.key = read_key(key, "--server") if origin == "--server" else read_key(key)
         import openai
 
         super().__init__("openai", model, address.rstrip("/"), deadline=deadline, budget=budget)

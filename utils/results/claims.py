@@ -88,6 +88,11 @@ def warnings(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str
             f"{name} graded these answers and also chose the pairs that the tutors were trained on, so it may favour "
             "them" + ("." if root.second_judges else "; --report-judge grades them with another judge.")
         )
+    seconds = {name for by in root.second_judges for name in root.judges(by)}
+    for name in sorted(seconds & set(root.pair_judges) - set(judges)) if root.trained else ():
+        found.append(
+            f"{name}, the second judge, chose the pairs that the tutors were trained on, so it may favour them."
+        )
     there = [(dataset, model) for dataset in root.datasets for model in root.models if root.of(dataset, model)]
     means = {(dataset, model): score_mean(root.of(dataset, model)) for dataset, model in there}
     problems = {name: max(m.groups for (of, _), m in means.items() if of == name) for name, _ in there}

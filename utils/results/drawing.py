@@ -14,6 +14,7 @@ from utils.results.training_root import (
     Pair,
     TrainingRoot,
     criteria_means,
+    in_order,
     is_own,
     lacking,
     score_mean,
@@ -38,9 +39,11 @@ def draw(root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str
         first = root.trained[0].removeprefix(TRAINED)
         print(f"no model trained on {trained_on} was evaluated: Figures 5 and 6 show the one trained on {first}")
         trained_on = first
-    models = (TRAINED + trained_on, "base", "gpt4o")
-    one_set = "mathdial" if "mathdial" in root.datasets else next(iter(root.datasets), "mathdial")
     datasets = wanted(root)
+    if not root.trained and trained_on not in datasets:
+        trained_on = datasets[0]
+    models = (TRAINED + trained_on, "base", "gpt4o")
+    one_set = "mathdial" if "mathdial" in root.datasets else next(iter(root.datasets), datasets[0])
     graded = [pair for pair in root.pairs if pair.human and pair.judge]
     invalid = len(root.pairs) - len(graded)
     left_out = f"\nleft out, no valid verdict: {invalid} of {len(root.pairs)}" if invalid else ""
@@ -63,7 +66,9 @@ def draw(root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str
 
 def wanted(root: TrainingRoot) -> list[str]:
     """The datasets that a whole root would have: the paper's, unless there are others."""
-    return list(paper.TITLES) if set(root.datasets) <= set(paper.TITLES) else root.datasets
+    trained = {part for name in root.training_sets for part in name.partition(".seed")[0].split("+")}
+    there = {*root.datasets, *trained}
+    return list(paper.TITLES) if there <= set(paper.TITLES) else in_order(there)
 
 
 def missing(root: TrainingRoot, drawn: dict[str, tuple[Any, str]]) -> list[str]:
@@ -84,6 +89,7 @@ def figure_2(graded: Sequence[Pair], judge: str, left_out: str):
         charts.Series(judge, charts.BLUE, [Mean(pair.judge.score) for pair in shown]),
     ]
     note = f"row of human_vs_gpt.json, ordered by people's score; the first {len(shown)} of {len(graded)} answers"
+    note += f", on {len({pair.human.group for pair in shown})} problems"
     title = f"Summary score of single answers: people and {judge}"
     return charts.bar_chart(title, [str(pair.number) for pair in shown], series, note + left_out, show_values=False)
 

@@ -100,7 +100,8 @@ def score_note(rows: Sequence[dict[str, Any]], root: TrainingRoot) -> str:
     known = {"base": root.base, "judge": root.judge()}
     if "gpt4o" in root.models:
         known[root.title("gpt4o")] = root.name("gpt4o")
-    who = "; ".join(f"{role}: {name}" for role, name in known.items() if name)
+    known |= {f"by {', '.join(root.judges(by))}": root.judge(by) for by in root.second_judges}
+    who = "; ".join(f"{role}: {name}" for role, name in known.items() if name and role != f"by {name}")
     note = (
         f"Mean summary score [95 % interval, clustered by problem]. {who}.\nOf the answers: distinct ones, the share "
         "of the commonest one, those that loop, are empty, were cut off at the token limit."

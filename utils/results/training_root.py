@@ -125,7 +125,8 @@ class TrainingRoot:
         """The judge in words: its name, or that there were several; whether it also chose the pairs."""
         names = self.judges(by)
         if len(names) > 1:
-            return f"several judges: {', '.join(names)}"
+            marked = [f"{name} (also chose the pairs)" if name in self.pair_judges else name for name in names]
+            return f"several judges: {', '.join(marked)}"
         also = ", which also chose the pairs" if set(names) & set(self.pair_judges) else ""
         return "".join(names) + also
 

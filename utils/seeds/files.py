@@ -27,6 +27,8 @@ HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # may be half of a pair; a lo
 STRUCTURED = (
     "turns", "messages", "conversations", "prompt", "chosen", "rejected", "reference_alternatives", "meta"
 )  # fmt: skip
+NEVER_TEXT = ("turns", "messages", "conversations")  # of the others a cell may be text that begins with a bracket
+OBJECTS = re.compile(r"\s*\[\s*\{\s*[\"']")
 
 
 def stem(path: Path) -> str:
@@ -128,10 +130,12 @@ def _cell(where: str, name: str, cell: str) -> Any:
         return cell
     try:
         return _parse(where, cell)
-    except BadInput:
+    except BadInput as fault:
         try:
             return literal_eval(cell.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):
+            if name in NEVER_TEXT or OBJECTS.match(cell):  # else half a list of messages becomes what a student says
+                raise fault from None
             return cell
 
 
@@ -164,6 +168,10 @@ def _decode(where: str, text: str, at: int) -> tuple[Any, int]:
         raise BadInput(f"{where}: {error}") from None
     except RecursionError:
         raise BadInput(f"{where}: nested too deeply for a dialogue") from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # Python converts no integer of more than 4,300 digits
+        raise BadInput(f"{where}: a number with thousands of digits; write it as text") from None
 
 
 def _no_half_characters(where: str, text: str, value: Any) -> None:

@@ -79,6 +79,8 @@ def read_seeds(
         raise BadInput(f"{source} is a file; a split is only for a Hugging Face dataset")
     if split is None and not path.is_file():
         hint = "" if path.suffix or path.is_absolute() else "; a Hugging Face dataset needs a split, e.g. --split train"
+        if path.is_dir():
+            raise BadInput(f"{source} is a folder; with --split it is read as a Hugging Face dataset")
         raise FileNotFoundError(f"{source}: there is no such file{hint}")
     where, name = (f"{source}, split {split}", f"{path.name}-{split}") if split else (str(path), stem(path))
     rows = rows_of_dataset(str(source), split) if split else rows_of_file(path)

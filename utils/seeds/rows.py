@@ -34,8 +34,10 @@ def seed_of(name: str, number: int, row: Any, roles: Roles, mended: Counter[str]
     fields = row if isinstance(row, dict) else {"text": row} if isinstance(row, str) else {"messages": row}
     field = next((field for field in DIALOGUE if fields.get(field) is not None), None)
     if field is None:
-        found = ", ".join(map(str, fields)) or "nothing"
-        raise BadInput(f"not a seed dialogue: it has {found}; expected one of {', '.join(DIALOGUE)}")
+        empty = [name for name in DIALOGUE if name in fields]
+        found = f"its `{empty[0]}` is null" if empty else f"it has {', '.join(map(str, fields)) or 'nothing'}"
+        found = found if isinstance(row, dict) else "it is null"
+        raise BadInput(f"not a seed dialogue: {found}; expected one of {', '.join(DIALOGUE)}")
     given, reference = fields[field], _scalar(fields, "reference")
     meta, context = _meta(fields), [text for text in [_scalar(fields, "context")] if text]
     original = isinstance(given, str) and _keep_as_it_is(given, roles)
@@ -144,8 +146,8 @@ def _digest(text: str) -> str:
 def _scalar(fields: dict[str, Any], name: str) -> str | None:
     """A field that is text; numbers are written out (7, 7.0 and "7" are the same)."""
     value = fields.get(name)
-    if value is None or value == "" or isinstance(value, str):
-        return value or None
+    if value is None or isinstance(value, str):
+        return value if value and value.strip() else None
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return str(int(value) if value == int(value) else value)
     raise BadInput(f"`{name}` is {_kind(value)}, expected text")
