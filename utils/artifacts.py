@@ -1,4 +1,4 @@
-"""What a run leaves behind: files that are whole when they exist."""
+"""Write files atomically: a file that exists is complete. Also reading, hashing, and naming them."""
 
 import functools
 import hashlib
@@ -14,7 +14,7 @@ from utils.errors import BadInput
 def write_text(path: Path | str, text: str) -> None:
     """Write under a temporary name, then rename: a reader finds the old file or the whole new one."""
     path = Path(path)
-    if path.is_symlink():  # what it points to is written, the link stays
+    if path.is_symlink():  # write its target and keep the link
         path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
@@ -38,7 +38,7 @@ def write_json(path: Path | str, data: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """The content of a JSON file; BadInput says which file is broken."""
+    """Read a JSON file. Raises BadInput, which names the file, if it is not valid."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -46,7 +46,7 @@ def read_json(path: Path | str) -> Any:
 
 
 def refuse_existing(path: Path | str, overwrite: bool) -> None:
-    """FileExistsError unless `path` is free or may be replaced: asked before anything expensive starts."""
+    """Raise FileExistsError if `path` exists and must not be replaced; called before anything expensive starts."""
     if Path(path).is_dir():
         raise IsADirectoryError(f"{path} is a folder; give the path of the file to write")
     if Path(path).exists() and not overwrite:
@@ -54,12 +54,12 @@ def refuse_existing(path: Path | str, overwrite: bool) -> None:
 
 
 def journal_beside(path: Path | str, kind: str) -> Path:
-    """Where the replies behind an artifact are kept: `base.json` -> `base.{kind}.jsonl`."""
+    """Return the path of the journal of an artifact: `base.json` -> `base.{kind}.jsonl`."""
     return Path(path).with_suffix(f".{kind}.jsonl")
 
 
 def sha256(path: Path | str) -> str:
-    """Of a file, or of a folder: its files' names and contents."""
+    """Hash a file, or a folder: the names and contents of its files."""
     path = Path(path)
     if path.is_file():
         state = path.stat()
@@ -68,7 +68,7 @@ def sha256(path: Path | str) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-@functools.cache  # a run compares the same weights again and again: they are read once
+@functools.cache  # a run compares the same weights many times: they are read once
 def _sha256_of_file(path: Path, *state: int) -> str:
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What was measured of an export, and before it of the tutor, as tables in Markdown and sentences."""
+"""Describe in tables and sentences what was measured: of the exported files, and before that of the tutor."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ TITLES = {"mathdial": "MathDial", "tutorchat": "TutorChat", "debugging": "Debugg
 
 
 def parity_table(table: Sequence[dict[str, Any]]) -> str:
-    """A line per file in Markdown: size, bits, ids, KL, top-1, the judge's score and its paired difference."""
+    """Format one Markdown row per file: size, bits, ids, KL, top-1, the judge's score and its paired difference."""
     head = ("file", "MiB", "bits", "equal prompts", "KL", "KL 99 %", "top-1", "score", "difference from float32 [95 %]")
     lines: list[Sequence[str]] = [head, []]
     for row in table:
@@ -28,7 +28,7 @@ def parity_table(table: Sequence[dict[str, Any]]) -> str:
 
 
 def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
-    """What the judge's scores allow to say of each file, and what that many answers can show at all."""
+    """Say what the judge's scores show about each file, and which difference so many answers could show at all."""
     from utils.stats.comparisons import sentence
 
     tokens = table[0]["parity"]["tokens"]
@@ -39,7 +39,7 @@ def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def evaluation_rows(source: Source) -> list[dict[str, Any]]:
-    """A row of the paper's Table 1 for each test set that the tutor has answered, with its baselines.
+    """Make a row of the paper's Table 1 for each test set that the tutor has answered, with its baselines.
 
     "mean", "base", "gpt4o" are `stats.means.Mean`; "paired" is the comparison with the base, corrected over the sets.
     """
@@ -68,7 +68,7 @@ def evaluation_rows(source: Source) -> list[dict[str, Any]]:
 
 
 def evaluation(source: Source, results: Sequence[dict[str, Any]]) -> str:
-    """Table 1's rows with their baselines, and what may be said of them."""
+    """Format Table 1's rows with their baselines, and the claims that they allow."""
     if not results:
         return "It was exported without its evaluation: nothing is claimed."
     from utils.stats.comparisons import sentence
