@@ -12,19 +12,17 @@ TITLES = {"mathdial": "MathDial", "tutorchat": "TutorChat", "debugging": "Debugg
 
 def parity_table(table: Sequence[dict[str, Any]]) -> str:
     """Format one Markdown row per file: size, bits, ids, KL, top-1, the judge's score and its paired difference."""
+    from tabulate import tabulate
+
     head = ("file", "MiB", "bits", "equal prompts", "KL", "KL 99 %", "top-1", "score", "difference from float32 [95 %]")
-    lines: list[Sequence[str]] = [head, []]
+    lines = []
     for row in table:
         parity, score = row["parity"], row["score"]
         sizes = [row["kind"], f"{row['bytes'] / 2**20:.0f}", f"{row['bits']:.1f}", str(row["ids_equal"])]
         near = [f"{parity['kl']:.1e}", f"{parity['kl_p99']:.1e}", f"{parity['top_1']:.3f}"]
         mean = "–" if score["mean"].value is None else f"{score['mean'].value:.2f}"
         lines.append([*sizes, *near, mean, _difference(score["difference"], score["low"], score["high"])])
-    widths = [max(map(len, column)) for column in zip(lines[0], *lines[2:], strict=True)]
-    lines[1] = ["-" * width for width in widths]
-    return "\n".join(
-        f"| {' | '.join(text.ljust(width) for text, width in zip(line, widths, strict=True))} |" for line in lines
-    )
+    return tabulate(lines, head, tablefmt="github", disable_numparse=True)
 
 
 def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
