@@ -4,9 +4,9 @@
     python -m chat --model smollm2 runs/demo/dpo/mathdial/weights
     python -m chat --tutor-llm openai env:OPENAI_API_KEY gpt-4o --terminal
 
-The conversation is built exactly as in training and evaluation: same prompt, labels, fitting to the context and
-cutting. With two tutors you can pick the better answer, blind if you like: picks are kept as preference pairs, and the
-page shows the score so far with its interval. The judge's verdict stands under each answer if you switch it on.
+The conversation is built exactly as in training and evaluation: the same prompt, labels, shortening and cutting. With
+two tutors you can pick the better answer, blind if you like: picks are kept as preference pairs, and the page shows the
+score so far with its interval. The judge's verdict stands under each answer if you switch it on.
 """
 
 import argparse

@@ -1,14 +1,14 @@
-"""Hold a classroom: tutors talk to students for several turns, and what happened is measured, beside controls.
+"""Let tutors talk to students for several turns, and measure the dialogues beside those of controls.
 
     python -m classroom --output-dir runs/classroom
     python -m classroom --output-dir runs/classroom --tutor smollm2 --training-root runs/demo
     python -m classroom --output-dir runs/llm --student openai env:OPENAI_API_KEY gpt-4o-mini \\
         --tutor openai env:OPENAI_API_KEY gpt-4o --judge-llm openai env:OPENAI_API_KEY gpt-4o --dry-run
 
-Without a tutor it needs no key and no model: the controls alone, seconds. The student of rules takes every word
-literally: what it shows is compliance, never learning. A run in which a control lands wrong is void. docs/classroom.md
-has the method, what each measure can tell, and what has been found on simulated students. Stopped anywhere, the same
-command goes on where it was.
+Without a tutor it runs the controls alone, in seconds, and needs neither key nor model. The rule student takes each
+word literally: it shows compliance, never learning. A run in which a control is measured wrong is void.
+docs/classroom.md has the method, the meaning of each measure, and what is known about simulated students. If the run is
+stopped, the same command resumes it.
 """
 
 import argparse

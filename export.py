@@ -1,10 +1,10 @@
-"""Turn a tutor's weights into files that llama.cpp and Ollama run, and prove each equal to what was trained.
+"""Turn a tutor's weights into files for llama.cpp and Ollama, and compare each with what was trained.
 
     python -m export --training-root runs/demo --tutor tutorchat --output-dir out --quantize f16 q8_0 q4_k_m
 
 Writes GGUF files, a Modelfile for Ollama, the weights themselves and a model card. Nothing is exported unless the f16
-file reads every prompt as the tutor did in training and predicts the same next tokens; of the smaller files it is said
-how far they are off. Stopped anywhere, the same command goes on where it was.
+file reads every prompt as the tutor did in training and predicts the same next tokens; for the smaller files the
+difference is measured. If the run is stopped, the same command resumes it.
 """
 
 import argparse

@@ -76,7 +76,7 @@ def main(
     max_tokens: int,
     tutorchat_train: bool,
 ) -> None:
-    """Fetch or only audit; SystemExit(1) if `strict` and something leaks."""
+    """Fetch seeds, or only audit them. Raises SystemExit(1) if `strict` and something leaks."""
     if output_dir is None and not audit:
         raise BadInput("--output-dir is missing: say where the seeds should go")
     count_tokens = _token_counter(tokenizer)
@@ -111,7 +111,7 @@ def main(
 
 
 def fetch_paper(output_dir: Path, known: Files) -> tuple[dict[str, str], dict[str, Any]]:
-    """The original's files, unchanged: (the text of each seed file, the record). Others, prompts too, are written."""
+    """Fetch the original's files unchanged; write all but the seeds. Returns (text of each seed file, record)."""
     files = fetch(SOURCES["paper"], output_dir / "raw", known)
     texts = {file.path: file.local.read_text(encoding="utf-8") for file in files}
     names = {path: Path(path).name for path in texts}
@@ -126,7 +126,7 @@ def fetch_paper(output_dir: Path, known: Files) -> tuple[dict[str, str], dict[st
 
 
 def fetch_raw(output_dir: Path, known: Files, tutorchat_train: bool) -> tuple[dict[str, list[Path]], Files]:
-    """The raw files of the three sources: (where they are, by dataset; all of them with revision and checksum)."""
+    """Fetch the raw files of the three sources. Returns (paths by dataset, files with revision and checksum)."""
     paths, entries = {}, []
     for name in LAYOUT:
         parts = [name, f"{name}_train"] if name == "tutorchat" and tutorchat_train else [name]
@@ -137,7 +137,7 @@ def fetch_raw(output_dir: Path, known: Files, tutorchat_train: bool) -> tuple[di
 
 
 def take_raw(folder: Path) -> tuple[dict[str, list[Path]], Files]:
-    """The raw files that are in a folder: (where they are, by dataset; all of them with their checksum)."""
+    """Find the raw files in a folder. Returns (paths by dataset, files with checksum)."""
     paths = find_raw(folder)
     return paths, [
         _entry(name, local=path, size=path.stat().st_size, sha256=sha256(path))
@@ -146,7 +146,7 @@ def take_raw(folder: Path) -> tuple[dict[str, list[Path]], Files]:
 
 
 def _entry(dataset: str, local: Path, **facts: Any) -> dict[str, Any]:
-    """A file as `sources.json` lists it."""
+    """Describe a file as `sources.json` lists it."""
     return {"dataset": dataset, "local": str(local), **facts}
 
 

@@ -1,4 +1,4 @@
-"""Draw the paper's Figures 2-6 and Table 1, how tutors compare, and how the trainings went: nothing is run for it.
+"""Draw the paper's Figures 2-6 and Table 1, the comparison of tutors, and the training curves. Runs no model.
 
     python -m figures --training-root runs/demo
 

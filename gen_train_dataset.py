@@ -1,9 +1,9 @@
-"""Make preference pairs: a model answers every seed dialogue several times, the judge grades, best and worst pair up.
+"""Make preference pairs: a model answers each seed dialogue several times, and a judge finds the best and the worst.
 
     python -m gen_train_dataset --seeds datasets/mathdial_train.jsonl --output-path runs/mathdial/train_dataset.json
 
-Every candidate is kept, with its verdict, next to the pair (if any) that it belongs to. The replies are kept in
-journals beside the output: after a crash the same command goes on where it was.
+Every candidate is kept, with its verdict, next to the pair (if any) that it belongs to. Replies are kept in
+journals beside the output: after a crash the same command resumes.
 """
 
 import argparse

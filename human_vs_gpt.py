@@ -1,12 +1,12 @@
-"""Check a judge against people: it grades answers that people have rated, and the agreement is measured.
+"""Check a judge against people: it grades answers that people have rated, and their agreement is measured.
 
     python -m fetch_datasets --paper --output-dir data/paper
     python -m human_vs_gpt --humans data/paper/mathdial_human_eval.json --judge-llm offline
 
 A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":
-{"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}. Rows may have a "group": answers that are
-not independent (of one dialogue, on one problem) share it, else those of the same prompt do.
-Written: the answers with both ratings, the agreement beside it (`….agreement.json`), and the journal of the replies.
+{"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}. Rows may have a "group", which
+answers share that are not independent (of one dialogue, on one problem); without it, prompts that open alike are one.
+Writes the answers with both ratings, the agreement beside them (`….agreement.json`), and the journal of the replies.
 """
 
 import argparse

@@ -3,12 +3,12 @@
     python -m fetch_datasets --mrbench --output-dir data/mrbench
     python -m mrbench --files data/mrbench/MRBench_V2.json data/mrbench/mrbench_v3_devset.json --judge-llm offline
 
-MRBench (Maurya et al., NAACL 2025) has answers of eight tutors to dialogues in mathematics, labelled by people. Printed
-with 95 % intervals (bootstrap over problems), each beside what counting question marks reaches: how well the judge's
+MRBench (Maurya et al., NAACL 2025) has answers of eight tutors to dialogues in mathematics, labelled by people. Prints,
+with 95 % intervals (bootstrap over problems) and beside what counting question marks reaches: how well the judge's
 `reveal_answer` finds the answers that reveal the final answer (AUC, kappa); how well its score tells answers that guide
 the student, and answers that say what to do next, from others (AUC); Spearman of the score with the sum of the eight
 labels; the order of the tutors; and how often the best answer to a dialogue is scored above the worst.
-Written: every answer with its labels and verdict, the figures beside it (`….figures.json`), the journal of the replies.
+Writes every answer with its labels and verdict, the figures beside them (`….figures.json`), the journal of replies.
 """
 
 import argparse

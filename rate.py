@@ -4,10 +4,10 @@
     python -m human_vs_gpt --humans runs/ratings.json
 
 Opens a page on this machine. Each answer is shown with its dialogue and the rubric's four questions, blind to the
-model and to the judge's verdict. Every rating is on the disk before the next answer appears; the same command goes on
-where it was. Several people can rate, each under a name, one after another or at once. At the end the page says how
-far raters agree with each other and with the judge.
-Written: what human_vs_gpt and fit_rubric read, one row per rater and answer, and the journal beside it.
+model and to the judge's verdict. Every rating is on disk before the next answer appears; the same command resumes.
+Several people can rate, each under a name, one after another or at once. At the end the page shows how far raters agree
+with each other and with the judge.
+Writes the file that human_vs_gpt and fit_rubric read, one row per rater and answer, and its journal.
 """
 
 import argparse

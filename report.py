@@ -1,10 +1,10 @@
-"""Write the report of a training root: one HTML file with all that was found and every answer, for a browser offline.
+"""Write the report of a training root: one HTML file with all results and every answer, which needs no network.
 
     python -m report --training-root runs/demo
 
-What was run, what can be claimed, Table 1, the figures, the judge's agreement with people; then every answer with its
-verdicts, to be filtered and searched; the pairs that were trained on; the manifest. Nothing is run for it. The file
-loads nothing and sends nothing. A training root made by the original code works too.
+It has the settings, the claims, Table 1, the figures and the judge's agreement with people; then every answer with its
+verdicts, to filter and search; the training pairs; and the manifest. No model is run. The file loads nothing and sends
+nothing. A training root made by the original code works too.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Let the judge itself play the tutor: it answers every test dialogue with the same prompt, and is graded.
+"""Let the judge play the tutor: it answers every test dialogue with the same prompt, and its answers are graded.
 
     python -m self_eval --seeds datasets/mathdial_test.jsonl --output-path runs/self.json
 
-This is the ceiling that a fine-tuned model is compared with. The offline judge has no LLM that could answer: its
-tutor is the base model, which answers five times, and the rubric takes the best (`tutor` in each row says so).
+This is the ceiling for a fine-tuned model. The offline judge has no LLM that could answer: the base model answers five
+times instead, and the rubric takes the best answer (`tutor` in each row says so).
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main(
 
 
 def played_by(judge: "Judge", base: "Tutor") -> tuple["Tutor", int]:
-    """(the tutor, how many answers it is given): the judge's own chat model, or else the base model's best of five.
+    """Return (tutor, number of answers): the judge's own chat model, or else the base model's best of five.
 
     Of a panel, the first member that is an LLM plays.
     """

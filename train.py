@@ -3,8 +3,8 @@
     python -m train --train-dataset runs/mathdial/train_dataset.json --output-dir runs/mathdial
 
 Writes `weights/` (AutoModelForCausalLM and AutoTokenizer load it as it is) and `checkpoints/` into the output folder.
-Stopped anywhere, the same command goes on from the last whole checkpoint. On several GPUs, start it with
-`accelerate launch -m train ...`; the batch of an update is then that many times larger.
+If the run is stopped, the same command resumes from the last whole checkpoint. On several GPUs, start it with
+`accelerate launch -m train ...`; the batch of an update is then larger by the number of GPUs.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main(
     *, train_dataset: Path, training: "Training", output_dir: Path | None = None, model_dir: Path | None = None,
     checkpoints_dir: Path | None = None, overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Train on the eligible pairs of `train_dataset`; returns the summary that `training_log.json` has too.
+    """Train on the eligible pairs of `train_dataset`. Returns the summary that is also in `training_log.json`.
 
     `train_dataset` is a file of ours, or trl's conversational rows: a file, or a Hugging Face dataset's name. Written
     are `weights/` and `checkpoints/` in `output_dir`, unless `model_dir` and `checkpoints_dir` name the two.

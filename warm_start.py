@@ -1,11 +1,11 @@
-"""Teach a model to hold a tutor's turn before DPO: supervised fine-tuning on the seeds' reference turns, by trl.
+"""Teach a model the tutor's role before DPO: supervised fine-tuning on the seeds' reference turns, by trl.
 
     python -m warm_start --seeds datasets/mathdial_train.jsonl datasets/tutorchat_train.jsonl --output-dir runs/warm
 
-A reference is what the teacher really said next. DPO only weighs the model's own answers against each other, so a
-model that never asks a good question has nothing to choose from; `gen_train_dataset` and `train` go on from
+A reference is what the teacher really said next. DPO only compares the model's own answers, so a model that never asks
+a good question has nothing to learn from. `gen_train_dataset` and `train` continue with
 `--instruct-model runs/warm/weights`. Writes `weights/` and `checkpoints/`, LoRA adapters merged, as `train` does.
-Stopped anywhere, the same command goes on from the last whole checkpoint.
+If the run is stopped, the same command resumes from the last whole checkpoint.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from utils.prompts import INFERENCE_PROMPT
 if TYPE_CHECKING:
     from utils.dpo.recipe import Training
 
-# What a warm start does otherwise than a DPO. A small model needs about a hundred updates: one time through some 180
-# references, one per update.
+# Where a warm start differs from DPO. A small model needs some hundred updates: one pass over about 180 references,
+# one per update.
 RECIPE = {"learning_rate": 2e-4, "epochs": 1, "gradient_accumulation": 1}
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def main(
     *, seeds: list[Path], output_dir: Path, training: "Training", limit: int | None = None, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Fine-tune on the references of all seed files; returns the summary that `training_log.json` has too.
+    """Fine-tune on the references of all seed files. Returns the summary that is also in `training_log.json`.
 
     Of `training`, what only DPO has (beta, --set, the pairs' bar) does not count. Raises BadInput if no seed has a
     reference, if `checkpoints/` belongs to other settings, or if the loss stops being a number.

@@ -107,6 +107,19 @@ def test_utils_never_import_a_script(path):
 
 
 @pytest.mark.parametrize("path", [*ROOT.glob("*.py"), *UTILS], ids=name_of)
+def test_every_public_function_of_more_than_five_lines_has_a_docstring(path):
+    """`parse_args` is described by the script's docstring and by the help of its flags."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    functions = [
+        node for body in (tree.body, *(one.body for one in classes)) for node in body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_")
+    ]  # fmt: skip
+    long = [one for one in functions if one.end_lineno - one.lineno > 5 and one.name != "parse_args"]
+    assert [one.name for one in long if not ast.get_docstring(one)] == []
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*.py"), *UTILS], ids=name_of)
 def test_heavy_packages_are_imported_where_they_are_used(path):
     if name_of(path).removeprefix("utils.") not in IMPORTED_LAZILY:
         assert not {name.split(".")[0] for name in imports(path, top_level=True)} & HEAVY

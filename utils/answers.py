@@ -1,6 +1,6 @@
-"""What a set of answers looks like, whoever judges them: how many are distinct, which is the commonest, which loop.
+"""Describe a set of answers without a judge: how many are distinct, which one is the most common, which ones loop.
 
-No judge of single answers sees that a tutor puts the same question to everyone. The commonest answer shows it.
+A judge that sees one answer at a time cannot see that a tutor asks everyone the same question. These numbers can.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-# Scripts that put no space between words: Thai to Khmer, kana, Chinese characters. There each character is a token.
+# Scripts without spaces between words: Thai to Khmer, kana, Chinese characters. There each character is a token.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 LONGEST_PHRASE = 200  # tokens: comparing longer ones would take time by the square of the text's length
@@ -16,19 +16,19 @@ _SENTENCE_END = re.compile(r"[.!?\n。！？]+")
 
 
 def tokens(text: str) -> list[str]:
-    """The words and numbers of a text in lower case, without punctuation."""
+    """Split a text into words and numbers, in lower case and without punctuation."""
     return _TOKEN.findall(text.lower())
 
 
 def plain(text: str) -> str:
-    """A text by which two answers are compared: case, punctuation and spacing do not count."""
+    """Normalise a text for comparing answers: case, punctuation and spacing are ignored."""
     return " ".join(tokens(text))
 
 
 def loops(text: str) -> bool:
-    """Whether an answer says the same over and over, in any language.
+    """Whether an answer repeats itself, in any language.
 
-    It does so when one sentence (of three tokens or more) occurs three times, when a text of 12 to 60 tokens has
+    It does when one sentence (of three tokens or more) occurs three times, when a text of 12 to 60 tokens has
     2 distinct ones in 5 or fewer, when fewer than half of the runs of four tokens are distinct (of 27 runs or more),
     or when the text ends in one phrase said four times in a row (twice, for a phrase of twelve tokens or more).
     """
@@ -49,7 +49,7 @@ def loops(text: str) -> bool:
 
 
 def variety(texts: Sequence[str]) -> dict[str, Any] | None:
-    """How alike the answers of one set are; None for no answer.
+    """Measure how alike the answers of a set are; None for an empty set.
 
     Returns {"distinct": distinct answers per answer, "commonest": the answer given most often, "commonest_share": its
     share, "loops": the share that loops, "empty": the share without a word}. Case, punctuation and spacing are

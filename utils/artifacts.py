@@ -1,4 +1,4 @@
-"""What a run leaves behind: files that are whole when they exist."""
+"""Write files atomically: a file that exists is complete. Also reading, hashing, and naming them."""
 
 import functools
 import hashlib
@@ -37,7 +37,7 @@ def write_json(path: Path | str, data: Any) -> None:
 
 
 def read_json(path: Path | str) -> Any:
-    """The content of a JSON file; BadInput says which file is broken."""
+    """Read a JSON file. Raises BadInput, which names the file, if it is not valid."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -72,19 +72,19 @@ def is_text(value: Any) -> bool:
 
 
 def refuse_existing(path: Path | str, overwrite: bool) -> None:
-    """FileExistsError unless `path` is free or may be replaced: asked before anything expensive starts."""
+    """Raise FileExistsError if `path` exists and must not be replaced; called before anything expensive starts."""
     place_of(path)
     if Path(path).exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; give another path, or --overwrite to replace it")
 
 
 def journal_beside(path: Path | str, kind: str) -> Path:
-    """Where the replies behind an artifact are kept: `base.json` -> `base.{kind}.jsonl`."""
+    """Return the path of the journal of an artifact: `base.json` -> `base.{kind}.jsonl`."""
     return Path(path).with_suffix(f".{kind}.jsonl")
 
 
 def sha256(path: Path | str) -> str:
-    """Of a file, or of a folder: its files' names and contents."""
+    """Hash a file, or a folder: the names and contents of its files."""
     path = Path(path)
     if path.is_file():
         state = path.stat()
@@ -93,7 +93,7 @@ def sha256(path: Path | str) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-@functools.cache  # a run compares the same weights again and again: they are read once
+@functools.cache  # a run compares the same weights many times: they are read once
 def _sha256_of_file(path: Path, *state: int) -> str:
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()

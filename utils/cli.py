@@ -1,4 +1,4 @@
-"""How every script runs: its parser, the actors that its flags make, and how errors end."""
+"""How every script runs: its parser, the actors made from its flags, and its exit codes."""
 
 import argparse
 import errno
@@ -23,7 +23,7 @@ ACTORS = {
 
 
 def _no_traceback(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
-    """Ctrl-C while a script still loads is no error of ours: one line."""
+    """Print one line instead of a traceback for Ctrl-C while a script is still loading."""
     if interrupt_behind(error):
         print("error: stopped by Ctrl-C, before anything had begun", file=sys.stderr)
     else:
@@ -34,7 +34,7 @@ sys.excepthook = _no_traceback
 
 
 def make_parser(doc: str) -> argparse.ArgumentParser:
-    """A parser whose help opens with the script's own docstring and shows every default."""
+    """Make a parser whose help opens with the script's docstring and shows every default."""
 
     class Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
         def _get_help_string(self, action):  # "(default: None)" tells a reader nothing
@@ -48,8 +48,11 @@ def make_parser(doc: str) -> argparse.ArgumentParser:
 
 
 def with_actors(main: Callable[..., Any], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of `main`: flags as they are, and the actors (tutor, judge, training) made of those flags that are
-    keywords of their `from_flags`."""
+    """Turn flags into the keywords of `main`.
+
+    A flag that `main` takes is passed on. An actor that it takes (tutor, judge, training, classroom) is made by the
+    `from_flags` of its module, from the flags that are keywords of that function.
+    """
     wanted = inspect.signature(main).parameters
     given = {name: value for name, value in flags.items() if name in wanted and name not in ACTORS}
     for name in ACTORS.keys() & wanted:
@@ -59,7 +62,7 @@ def with_actors(main: Callable[..., Any], flags: Mapping[str, Any]) -> dict[str,
 
 
 def keywords_of(make: Callable[..., Any]) -> set[str]:
-    """The flags that make an actor: the keywords of its `from_flags`."""
+    """Return the names of the flags that make an actor: the keywords of its `from_flags`."""
     return set(inspect.signature(make).parameters)
 
 
@@ -69,7 +72,7 @@ def call(main: Callable[..., Any], args: argparse.Namespace) -> Any:
 
 
 def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) -> None:
-    """Run a script: what the user can mend becomes one line on stderr and an exit code, not a traceback."""
+    """Run a script. Errors that the user can fix become one line and an exit code; others keep their traceback."""
     # Before torch is loaded: threads that spin while they wait stall each other on a machine with other work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -110,9 +113,9 @@ def end_on_signals() -> None:
     terminals, process = [file for file in (1, 2) if os.isatty(file)], os.getpid()
 
     def stop(number: int, _: Any) -> None:
-        if os.getpid() != process:  # a worker that was forked: whoever ends it wants no more than that
+        if os.getpid() != process:  # a forked worker: it ends without a message
             os._exit(128 + number)
-        if number != signal.SIGTERM:  # what is written to a terminal that is gone would be an error
+        if number != signal.SIGTERM:  # the terminal is gone: writing to it would fail
             for file in terminals:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), file)
         raise KeyboardInterrupt(signal.Signals(number).name)

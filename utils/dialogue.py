@@ -1,4 +1,4 @@
-"""Finding the turns inside a dialogue's text, whichever of the known formats it is in."""
+"""Find the turns in a dialogue's text, in any of the known formats."""
 
 import re
 from dataclasses import dataclass

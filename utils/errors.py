@@ -1,4 +1,4 @@
-"""Errors that a user can mend, and how they are said in one line."""
+"""Errors that a user can fix, and their messages in one line."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ class BadInput(ValueError):
 
 
 def problems_of(error: "ValidationError") -> str:
-    """What pydantic found, in one line: `on_topic: Input should be less than or equal to 5; ...`."""
+    """Format what pydantic found in one line: `on_topic: Input should be less than or equal to 5; ...`."""
     return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'value'}: {one['msg']}" for one in error.errors())
 
 

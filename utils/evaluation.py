@@ -15,7 +15,7 @@ from utils.records import CRITERIA, Evaluation, Sample, SeedDialogue, TutorAnswe
 from utils.tutors.tutor import Answers, Tutor
 
 REFERENCE = "reference"  # the finish reason of what no tutor said, but the seed's teacher
-# How an answer ends that is one; else it was refused, filtered or never given.
+# The finish reasons of real answers; with any other the answer was refused, filtered or never given.
 CAME = ("stop", "length", "speaker", REFERENCE)
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 def evaluate(
     seeds: Sequence[SeedDialogue], tutor: Tutor, judge: Judge, output_path: Path | str, *, best_of: int = 1, what: str
 ) -> tuple[list[dict[str, Any]], Answers]:
-    """Let the tutor answer every seed `best_of` times, and grade all; a row shows the best.
+    """Let the tutor answer every seed `best_of` times, and grade all answers; a row holds the best one.
 
-    The replies behind them are kept in journals beside `output_path`. `what` names the work in progress bars.
+    Replies are kept in journals beside `output_path`. `what` is the label of the progress bars.
     Returns (the rows of an evaluation file, the answers).
     """
     name = f"{tutor.name}, best of {best_of}" if best_of > 1 else tutor.name
@@ -44,9 +44,10 @@ def answer_and_grade(
     seeds: Sequence[SeedDialogue], tutor: Tutor, judge: Judge, output_path: Path | str, *, num_samples: int, what: str,
     with_reference: bool = False,
 ) -> tuple[Answers, list[list[Verdict]]]:  # fmt: skip
-    """(`num_samples` answers to every seed, a verdict on each). An answer that never came is not graded.
+    """Sample `num_samples` answers to every seed and grade them. An answer that never came is not graded.
 
-    `with_reference`: behind a seed's answers stands its reference turn, where it has one, and is graded as they are.
+    `with_reference`: a seed's reference turn, if it has one, follows its answers and is graded like them.
+    Returns (answers, a verdict per answer).
     """
     judge.see([seed.text for seed in seeds])
     tutor.check()
@@ -80,7 +81,7 @@ def _reference(seed: SeedDialogue) -> list[Sample]:
 
 
 def came(sample: Sample) -> bool:
-    """Whether there is an answer to grade. An empty one is an answer if the model itself ended it there."""
+    """Whether there is an answer to grade. An empty text is one if the model itself ended it."""
     return sample.finish_reason in CAME
 
 
@@ -107,7 +108,7 @@ def graded_row(seed: SeedDialogue, sample: Sample, verdict: Verdict, **more: Any
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What there is to say about an evaluation file, as numbers.
+    """Summarise the rows of an evaluation file in numbers.
 
     Means of the summary score and of the criteria (in [0, 1]) over the valid verdicts; how many verdicts were invalid,
     how many answers were empty or `cut` at the token limit; which share is distinct, and which loops.
@@ -126,7 +127,7 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def format_summary(summary: dict[str, Any]) -> str:
-    """The summary for the terminal; loud where there is nothing to grade."""
+    """Format the summary for the terminal, with a warning if most answers are empty."""
     seen = (
         f"  its answers: {summary['distinct']:.0%} distinct, {summary['loops']:.0%} loop; {summary['empty']} empty, "
         f"{summary['cut']} cut at the token limit"

@@ -14,7 +14,7 @@ MODEL_HELP = "a hub name, a folder, or `smollm2`: SmolLM2-135M-Instruct, which i
 
 
 def add_judge_flags(parser: argparse.ArgumentParser) -> None:
-    """The judge's flags. Their dests are exactly the keywords of `judges.from_flags`, which makes the judge of them."""
+    """Add the judge's flags. Their dests are the keywords of `judges.flags.from_flags`, which makes it."""
     group = parser.add_argument_group("judge")
     group.add_argument(
         "--judge-llm", nargs="+", action="append", metavar="WORD",
@@ -41,7 +41,7 @@ def add_judge_flags(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument(
         "--ask-invalid-again", action="store_true",
-        help="ask anew for what an earlier run of this command got no valid verdict for, and for nothing else",
+        help="ask again, but only about answers for which an earlier run of this command got no valid verdict",
     )  # fmt: skip
     group.add_argument("--max-invalid", type=share, default=0.1, help="fail above this share of invalid verdicts")
     group.add_argument("--no-pull", action="store_true", help="do not download a model that the Ollama server lacks")
@@ -49,11 +49,11 @@ def add_judge_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seeds_flags(parser: argparse.ArgumentParser) -> None:
-    """Where the seeds are and the answers go; `--input` and `--output` are the original code's names."""
+    """Add the flags of seeds and output. `--input` and `--output` are the original code's names."""
     parser.add_argument(
         "--seeds", "--input", type=Path, nargs="+", required=True, metavar="FILE",
         help="seed dialogues: our rows, messages, ShareGPT or text, as .jsonl, .json, .csv, .parquet or .gz of these; "
-        "several files are read as one; with --split the name of a Hugging Face dataset (docs/datasets.md)",
+        "several files are read as one; with --split, the name of a Hugging Face dataset (docs/datasets.md)",
     )  # fmt: skip
     parser.add_argument("--split", help="the split of a Hugging Face dataset")
     add_roles_flag(parser)
@@ -67,7 +67,7 @@ def add_seeds_flags(parser: argparse.ArgumentParser) -> None:
 def add_roles_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--roles", type=roles, metavar="WORD=ROLE,...",
-        help="names of speakers beside those that are known in six languages, e.g. Kind=student,Coach=teacher",
+        help="further names of speakers (those common in six languages are known), e.g. Kind=student,Coach=teacher",
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def add_generation_flags(parser: argparse.ArgumentParser, max_new_tokens: int, t
 
 
 def add_model_flags(parser) -> None:
-    """The flags of a model that is loaded here or served, as `tutors.flags.from_flags` takes them."""
+    """Add the flags of a model that is loaded here or served, as `tutors.flags.from_flags` takes them."""
     parser.add_argument(
         "--top-k", type=not_negative_int, default=50, help="draw among the K likeliest tokens; 0: among all"
     )
@@ -121,7 +121,7 @@ def add_pair_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_trainer_flags(group, *, learning_rate: float, epochs: float, gradient_accumulation: int) -> None:
-    """What every training has: how far and how fast, and how the weights are held."""
+    """Add the flags that every training has: optimisation, batches, LoRA, and how the weights are stored."""
     group.add_argument(
         "--full-finetune", action="store_true", help="train every weight, as the paper did, instead of LoRA adapters"
     )
@@ -153,7 +153,7 @@ def add_trainer_flags(group, *, learning_rate: float, epochs: float, gradient_ac
 
 
 def roles(words: str) -> dict[str, Any]:
-    """The words of `--roles` as a type of argparse."""
+    """Parse the value of `--roles`; a type for argparse."""
     from utils.roles import parse_roles
 
     try:

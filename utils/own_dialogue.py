@@ -1,6 +1,6 @@
-"""Is an answer better for the dialogue it was given to? The same judge grades it on other dialogues too.
+"""Does an answer suit its own dialogue better than others? The same judge grades it on other dialogues too.
 
-No judge of single answers sees that a question would suit every dialogue. This does: such a question gains nothing.
+A judge that sees one dialogue cannot see that a question would suit every dialogue. Such a question has no gain here.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ GAIN = ("own_dialogue_gain", "on_others")  # what a row has of it
 def add_gain(rows: Sequence[dict[str, Any]], judge: Judge, output_path: Path | str, *, what: str) -> dict[str, Any]:
     """Give each row of an evaluation file its `own_dialogue_gain`, and the scores behind it as `on_others`.
 
-    The gain is the row's score less the mean score of the same answer on OTHERS dialogues of other problems; every
-    dialogue is taken equally often, so that one answer for everyone gains 0 on average. None where one of the two is
-    not there. `output_path` is the file's: its journal of verdicts is used too, so that nothing is graded twice.
+    The gain is the row's score minus the mean score of the same answer on OTHERS dialogues of other problems. Every
+    dialogue is used equally often, so one answer for everyone gains 0 on average. It is None where one of the two
+    scores is missing. The journal of verdicts beside `output_path` is used, so nothing is graded twice.
     Returns {"own_dialogue_gain": the mean, …} with the `counts` of the further verdicts.
     """
     taken = others([group_of(row) for row in rows], OTHERS)

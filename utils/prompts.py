@@ -1,8 +1,8 @@
-"""The two prompt templates, and how a dialogue is put into them and made to fit.
+"""The two prompt templates: put a dialogue into them, and shorten it to fit.
 
 `prompts/inference.txt` has the placeholder `{input}`. `prompts/judge.txt` has `{conversation}` and `{answer}`,
-optionally `{tag}` (a mark that the data cannot know, for closing its block) and optionally one line `---`:
-what stands above it is the system message. The paper's own prompt files work unchanged.
+optionally `{tag}` (a random-looking mark that closes a block and that the data cannot contain) and optionally a line
+`---`: the text above it is the system message. The paper's own prompt files work unchanged.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ JUDGE_PROMPT = PROMPTS_DIR / "judge.txt"
 
 
 def load_template(path: Path | str, *placeholders: str) -> str:
-    """Read a template; BadInput names the file and the placeholder (`"input"`, …) that it lacks."""
+    """Read a template. Raises BadInput, which names the file and the placeholder (`"input"`, …) that it lacks."""
     text = Path(path).read_text(encoding="utf-8")
     for name in placeholders:
         if "{" + name + "}" not in text:
@@ -28,19 +28,19 @@ def load_template(path: Path | str, *placeholders: str) -> str:
 
 
 def digest(template: str) -> str:
-    """The SHA-256 of a template's text: how the settings of a tutor and of a training name it."""
+    """Return the SHA-256 of a template's text, by which settings identify it."""
     return hashlib.sha256(template.encode()).hexdigest()
 
 
 def fill(template: str, **values: str) -> str:
-    """Put the values in, in one pass: braces in the template or in a value stay as they are."""
+    """Fill in the values in one pass: other braces, in the template or in a value, stay as they are."""
     return re.sub(r"\{(" + "|".join(values) + r")\}", lambda mark: values[mark[1]], template)
 
 
 def judge_messages(template: str, conversation: str, answer: str) -> list[dict[str, str]]:
-    """The chat messages that ask a judge for a verdict."""
+    """Return the chat messages that ask a judge for a verdict."""
     tag = data = f"{conversation}\0{answer}"
-    while tag in data:  # a tag that the data holds could close its block
+    while tag in data:  # a tag that occurs in the data could close its block early
         tag = hashlib.sha256(f"{tag}\0{data}".encode(errors="replace")).hexdigest()[:8]
     parts = re.split(r"^---[ \t]*\n", template, maxsplit=1, flags=re.MULTILINE)
     filled = [fill(part, conversation=conversation, answer=answer, tag=tag).strip() for part in parts]
@@ -49,14 +49,14 @@ def judge_messages(template: str, conversation: str, answer: str) -> list[dict[s
 
 
 def tutor_messages(template: str, dialogue: str) -> list[dict[str, str]]:
-    """The chat messages that ask a tutor for its next turn; training uses the very same."""
+    """Return the chat messages that ask a tutor for its next turn; training uses the same."""
     return [{"role": "user", "content": fill(template, input=dialogue)}]
 
 
 def shorten(dialogue: str, fits: Callable[[str], bool]) -> tuple[str, int]:
-    """Drop the oldest turns, one by one, until `fits(dialogue)`; returns (dialogue, turns dropped).
+    """Drop the oldest turns, one by one, until `fits(dialogue)`. Returns (dialogue, number of turns dropped).
 
-    The last student turn, and whatever follows it, always stays whole. BadInput if even that does not fit.
+    The last student turn, and whatever follows it, always stays whole. Raises BadInput if even that does not fit.
     """
     turns = split_turns(dialogue)
     last = max((i for i, turn in enumerate(turns) if turn.speaker == "student"), default=len(turns) - 1)

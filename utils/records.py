@@ -1,4 +1,4 @@
-"""The shapes of the data: a seed dialogue, a rubric evaluation, a verdict and a graded answer.
+"""The data types: a seed dialogue, a rubric evaluation, a verdict and an answer.
 
 Rubric and summary score: Bonino et al., "EULER" (2024). Four criteria per tutor answer; the summary is
 0.25 [questions = yes] + 0.25 [reveal_answer = no] + 0.25 on_topic / 5 + 0.25 helpful / 5, in [0.1, 1].
@@ -59,7 +59,7 @@ class Evaluation(BaseModel):
 
 @dataclass(frozen=True)
 class Sample:
-    """An answer. It ended by itself ("stop"), at the token limit ("length") or where it began another's turn.
+    """An answer. It ended by itself ("stop"), at the token limit ("length") or at another speaker's turn ("speaker").
 
     A server may give another reason ("content_filter"), and for one of several answers no number of tokens.
     """
@@ -81,7 +81,7 @@ class TutorAnswer:
 
 
 class Verdict(BaseModel):
-    """What came of judging one answer: an evaluation, or the reason why there is none.
+    """The result of judging one answer: an evaluation, or the reason why there is none.
 
     `score` is None exactly when `evaluation` is None: an invalid reply never becomes a number.
     """

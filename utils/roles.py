@@ -1,4 +1,4 @@
-"""Who speaks: what the student and the tutor are called in chat data, and in six languages."""
+"""Speaker roles: what student and tutor are called in chat data, and in six languages."""
 
 import re
 from collections.abc import Mapping
@@ -33,14 +33,14 @@ OTHER_ROLES: dict[str, Role] = {
 
 @dataclass(frozen=True)
 class Roles:
-    """`by_word` says who a word stands for (see `role_key`), `label` finds one before a turn: group 1 is the word."""
+    """`by_word` maps a name (see `role_key`) to a role; `label` finds a name before a turn, as group 1."""
 
     by_word: dict[str, Role]
     label: re.Pattern[str]
 
 
 def known_roles(given: Mapping[str, Role] | None = None) -> Roles:
-    """All that are known, and those that are `given`, as `parse_roles` returns them."""
+    """Return all known roles, extended by those that are `given` as `parse_roles` returns them."""
     labels = dict.fromkeys(STUDENT_WORDS, "student") | dict.fromkeys(TEACHER_WORDS, "teacher")
     labels |= {word: role for word, role in (given or {}).items() if role != "context"}
     pattern = re.compile(f"^{label_pattern(tuple(labels))}", re.MULTILINE | re.IGNORECASE)
@@ -48,14 +48,14 @@ def known_roles(given: Mapping[str, Role] | None = None) -> Roles:
 
 
 def label_pattern(words: tuple[str, ...] = STUDENT_WORDS + TEACHER_WORDS) -> str:
-    """A regular expression for a label at the start of a line, up to its colon; group 1 is the word."""
+    """Make a regular expression for a label at the start of a line, up to its colon; group 1 is the name."""
     forms = {normalize(form, word) for word in words for form in ("NFC", "NFD")}
     longest_first = sorted(forms, key=lambda word: (-len(word), word))
     return rf"[ \t*#>]*({'|'.join(map(re.escape, longest_first))})[ \t*]*:"
 
 
 def parse_roles(text: str) -> dict[str, Role]:
-    """What `--roles Kind=student,Coach=teacher,Lage=context` says: the role of each word, in lower case."""
+    """Parse `--roles Kind=student,Coach=teacher,Lage=context`. Returns the role of each name, in lower case."""
     found: dict[str, Role] = {}
     for entry in text.split(","):
         word, _, role = (part.strip() for part in entry.partition("="))
@@ -66,5 +66,5 @@ def parse_roles(text: str) -> dict[str, Role]:
 
 
 def role_key(word: object) -> str:
-    """A role's name as it is looked up: upper and lower case, and ways to write an umlaut, do not matter."""
+    """Normalise the name of a role: upper and lower case, and the encoding of umlauts, do not matter."""
     return normalize("NFC", str(word)).strip().lower()

@@ -1,4 +1,4 @@
-"""One run of the pipeline: each artifact is made by a stage, unless it was made before from the same inputs."""
+"""One run of the pipeline: a stage makes each artifact, unless it was made before from the same inputs."""
 
 import inspect
 import logging
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Run:
-    """Makes the artifacts of one training root, and notes in its manifest of what.
+    """Makes the artifacts of one training root, and records their inputs in its manifest.
 
     With `--ask-invalid-again` one that has invalid verdicts is made again: whatever was answered is in its journals.
     """

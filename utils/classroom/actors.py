@@ -1,4 +1,4 @@
-"""Who takes part, by the words of the command line: tutors, the student, the reader, the problems."""
+"""Make the participants that the command line names: tutors, the student, the reader, the problems."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Classroom:
 
     @property
     def names(self) -> list[str]:
-        """What rows and figures call the tutors: those of one name get a number."""
+        """Return the tutors' names in rows and figures; tutors with the same name get a number."""
         names = [tutor.name for tutor in self.tutors]
         return [
             f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name for i, name in enumerate(names)
@@ -58,7 +58,7 @@ class Classroom:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that can change a result, but for the judge."""
+        """All settings that can change a result, except the judge's."""
         return {
             "tutors": [tutor.settings for tutor in self.tutors], "student": self.student.settings,
             "reader": self.reader.settings, "turns": self.turns, "exam_samples": self.exam_samples,
@@ -66,7 +66,7 @@ class Classroom:
         }  # fmt: skip
 
     def check(self) -> None:
-        """Make sure that all can be asked, before anything is paid."""
+        """Check, before anything is paid, that everybody can answer."""
         for actor in (*self.tutors, self.student, self.reader):
             actor.check()
 
@@ -77,7 +77,7 @@ def from_flags(
     temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str | Path, seed: int, device: str,
     dtype: str, engine: str, server: str, no_pull: bool, judge_concurrency: int,
 ) -> Classroom:  # fmt: skip
-    """The classroom of classroom.py's flags. Loads no model, asks no server. Raises BadInput for words of no form."""
+    """Make the classroom from flags. Loads no model, asks no server. Raises BadInput for words of no known form."""
     about = read_problems(problems, num_problems) if problems else generate(num_problems, seed)
     where = {"device": device, "dtype": dtype, "pull": not no_pull, "concurrency": judge_concurrency}
     sampling = Sampling(temperature, top_k, max_new_tokens, seed)
@@ -93,7 +93,7 @@ def make_speaker(
     words: Sequence[str], prompt: Path | str, sampling: Sampling, *, flag: str, concurrency: int, pull: bool,
     device: str, dtype: str,
 ) -> Tutor:  # fmt: skip
-    """A Tutor with this prompt: a chat service, or (one word) a model that is loaded here."""
+    """Make a Tutor with this prompt: a chat service, or (one word) a model that is loaded here."""
     template = load_template(prompt, "input")
     if chat := make_chat(words, pull=pull):
         return ChatTutor(chat, sampling, template, concurrency)
@@ -103,7 +103,7 @@ def make_speaker(
 
 
 def weights_of(training_root: str | Path) -> list[str]:
-    """The fine-tuned models of a training root. Raises BadInput where there is none."""
+    """Find the fine-tuned models of a training root. Raises BadInput if there is none."""
     found = sorted(str(path.parent) for path in Path(training_root).glob("dpo/*/weights/config.json"))
     if not found:
         raise BadInput(f"{training_root}: no dpo/*/weights in it; give the --output-dir of a pipeline run")
@@ -113,7 +113,7 @@ def weights_of(training_root: str | Path) -> list[str]:
 def make_student(
     words: Sequence[str], temperature: float, top_k: int, seed: int, **where: Any
 ) -> tuple[Student, Tutor | None]:
-    """(the student, who sits its exams): the second is None for a student that is no model."""
+    """Make (the student, the Tutor that sits its exams); the second is None if the student is no model."""
     match list(words):
         case ["rules"]:
             return RuleStudent(), None
@@ -131,7 +131,7 @@ def make_student(
 
 
 def make_reader(words: Sequence[str], pull: bool) -> Reader:
-    """The reader that `--reader` names."""
+    """Make the reader that `--reader` names."""
     if list(words) == ["code"]:
         return CodeReader()
     chat: Chat | None = make_chat(words, pull=pull)

@@ -1,4 +1,4 @@
-"""A reader that asks an LLM, by one closed question, what a tutor's words do. What is exact stays by code."""
+"""A reader that asks an LLM one closed question about a tutor's words. Exact properties are still found by code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ class Reading(BaseModel):
 
 
 class ChatReader:
-    """Reads by an LLM. An utterance without a valid reply is read as nothing, and counted."""
+    """Reads with an LLM. An utterance without a valid reply counts as saying nothing, and is counted."""
 
     def __init__(self, chat: Chat):
         self.chat, self.name, self.unread = chat, f"{chat.name} as reader", 0
@@ -56,7 +56,7 @@ class ChatReader:
 
 
 def heard_of(problem: Problem, before: str, said: str, reading: Reading | None) -> Heard:
-    """The reading as the student takes it; leaks are found by code, whatever the model says."""
+    """Turn a reading into what the student hears; leaks are found by code, whatever the model says."""
     if reading is None:
         return Heard("nothing")
     line = problem.lines[reading.step - 1] if 0 < reading.step <= len(problem.lines) else None

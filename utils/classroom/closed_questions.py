@@ -1,4 +1,4 @@
-"""Closed questions to an LLM: a reply by JSON schema, validated, asked again if bad, and None rather than a guess."""
+"""Ask an LLM closed questions: replies follow a JSON schema and are validated; a bad one is asked for again."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from utils.journal import Journal
 
 TEMPERATURE, SEED, MAX_TOKENS = 0.0, 0, 200
 MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
-MAX_INVALID = 0.1  # of the questions; above it the model cannot be used for this
+MAX_INVALID = 0.1  # share of the questions; above it the model is not fit for this
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -23,9 +23,9 @@ def ask_closed(
     chat: Chat, prompts: Sequence[list[dict]], shape: type[T], journal_path: Path, *, description: str,
     concurrency: int = 8,
 ) -> list[T | None]:  # fmt: skip
-    """A reply of `shape` to each prompt, or None where three replies in a row were not valid.
+    """Ask for a reply of `shape` to each prompt; None where three replies in a row were not valid.
 
-    Raises JudgeError where more than `MAX_INVALID` of the replies are None.
+    Raises JudgeError if more than `MAX_INVALID` of the replies are None.
     """
     if not prompts:
         return []
@@ -59,7 +59,7 @@ def _reply(chat: Chat, prompt: list[dict], shape: type[T], journal: Journal) -> 
 
 
 def parse(reply: Reply, shape: type[T]) -> T:
-    """The object in a reply. Raises ValueError that says what is wrong with it."""
+    """Parse the object in a reply. Raises ValueError, which says what is wrong."""
     if reply.finish_reason not in (None, "stop"):
         raise ValueError(f"it was cut off or refused (finish_reason={reply.finish_reason})")
     blocks = set(re.findall(r"\{[^{}]*\}", reply.text))

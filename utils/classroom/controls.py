@@ -1,6 +1,6 @@
-"""Tutors whose measures are known beforehand. A run in which one of them lands elsewhere is void: it measures nothing.
+"""Controls: tutors whose measures are known beforehand. If one of them is measured otherwise, the run is void.
 
-They have the face of every other tutor, but know the problem with its solution.
+They have the interface of every other tutor, but know the problem and its solution.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +12,11 @@ from utils.classroom.problems import Problem
 from utils.records import Sample, SeedDialogue
 from utils.tutors.tutor import Answers
 
-RIGHT = "Yes, that is right. Well done."  # to a student who is right: from the controls that tell right from wrong
+RIGHT = "Yes, that is right. Well done."  # to a student who is right, by the controls that tell right from wrong
 
 
 def targeted(problem: Problem, dialogue: str) -> str:
-    """The open question that leads to the mistaken step; then, "go on"."""
+    """Ask the open question that leads to the mistaken step; afterwards, say "go on"."""
     if problem.student_is_right:
         return RIGHT
     if problem.right[problem.at].value in numbers_said(dialogue):
@@ -29,7 +29,7 @@ def tells_answer(problem: Problem, dialogue: str) -> str:
 
 
 def tells_step(problem: Problem, dialogue: str) -> str:
-    """Says the result of the mistaken step outright."""
+    """Tell the result of the mistaken step."""
     if problem.student_is_right:
         return RIGHT
     line = problem.right[problem.at]
@@ -43,13 +43,13 @@ def last_calculation(problem: Problem, dialogue: str) -> str:
 
 
 def off_step(problem: Problem, dialogue: str) -> str:
-    """A good question on a step that the student has right (or has not yet come to)."""
+    """Ask a good question about a step that the student has right or has not reached."""
     others = [line for i, line in enumerate(problem.right) if i != problem.at]
     return others[dialogue.count("Teacher:") % len(others)].step.ask
 
 
 def repeats_student(problem: Problem, dialogue: str) -> str:
-    """What the student said last, as it was said."""
+    """Repeat the student's last turn verbatim."""
     return dialogue.rpartition("Student: ")[2]
 
 
@@ -60,9 +60,9 @@ FILLER = "I see. Please go on."
 
 @dataclass(frozen=True)
 class Control:
-    """A tutor that speaks by a rule. `lands`: for each measure, the lowest and highest value that it can have.
+    """A tutor that follows a rule. `lands` gives the lowest and highest possible value of each measure.
 
-    One that `needs_steps` can only speak about generated problems.
+    With `needs_steps` it works for generated problems alone.
     """
 
     name: str
@@ -108,7 +108,7 @@ CONTROLS = (
 
 
 def controls_for(problems: Sequence[Problem], is_model: bool = False) -> list[Control]:
-    """The controls that can speak about these problems; fewer where the student is a model, whose words cost."""
+    """Return the controls that fit these problems; fewer if the student is a model, whose turns cost money."""
     known = {problem.id: problem for problem in problems}
     generated = all(problem.is_generated for problem in problems)
     return [

@@ -1,4 +1,4 @@
-"""What a classroom would take, before anything is paid: calls, tokens and dollars of every chat service in it."""
+"""Estimate what a classroom would cost, before anything is paid: calls, tokens and dollars per chat service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, cost, price_of
 from utils.judges.judge import Judge
 from utils.tutors.chat_tutor import ChatTutor
 
-PROMPT_TOKENS = 150  # of a prompt's own words, around the dialogue; the judge's rubric has three times as many
+PROMPT_TOKENS = 150  # tokens of a prompt without the dialogue; the judge's rubric has three times as many
 TUTOR_TOKENS, STUDENT_TOKENS = 40, 30  # of a turn, on average
 VERDICT_TOKENS = 40
 
 
 def estimate(classroom: Classroom, judge: Judge, prices: Path | str | None) -> str:
-    """The lines that --dry-run prints; every dialogue is taken to last for all its turns."""
+    """Return the lines that --dry-run prints; every dialogue is assumed to use all of its turns."""
     who = f"{len(classroom.tutors)} tutors and {len(classroom.controls)} controls"
     lines = [
         f"{who} x {len(classroom.problems)} problems x {classroom.turns} turns at most; what is asked for by calls:"

@@ -1,4 +1,4 @@
-"""A judge of the whole dialogue, which is shown the answer: was it given away, did the tutor help?"""
+"""Judge whole dialogues with the known answer in view: was it given away, did the tutor help?"""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class Lesson(BaseModel):
 
 
 def judge_dialogues(chat: Chat, talks: Sequence[Talk], journal_path: Path, concurrency: int) -> list[Lesson | None]:
-    """One verdict per dialogue; None where the judge gave no valid one."""
+    """Return one verdict per dialogue; None where the judge gave no valid one."""
     template = load_template(PROMPT, "answer", "dialogue")
     return ask_closed(
         chat, [messages(template, talk) for talk in talks], Lesson, journal_path,
@@ -34,5 +34,5 @@ def judge_dialogues(chat: Chat, talks: Sequence[Talk], journal_path: Path, concu
 
 
 def messages(template: str, talk: Talk) -> list[dict]:
-    tag = hashlib.sha256(talk.text.encode(errors="replace")).hexdigest()[:8]  # a mark that the dialogue cannot know
+    tag = hashlib.sha256(talk.text.encode(errors="replace")).hexdigest()[:8]  # a mark that cannot occur in the dialogue
     return [{"role": "user", "content": fill(template, answer=talk.problem.answer, dialogue=talk.text, tag=tag)}]

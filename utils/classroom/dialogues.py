@@ -1,4 +1,4 @@
-"""The talk: a tutor and a student take turns, and all dialogues of a turn go to either of them together."""
+"""Hold the dialogues: tutor and student take turns, and all dialogues of a turn are answered in one batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ from utils.tutors.tutor import Tutor
 
 @dataclass
 class Turn:
-    """What the tutor said, what it is to the student, and what the student said to it."""
+    """What the tutor said, how the student understood it, and what the student replied."""
 
     tutor: str
     heard: Heard
     student: str = ""
     finish_reason: str = "stop"  # how the tutor's answer ended
-    dropped_turns: int = 0  # the oldest turns that did not fit into the tutor's prompt
+    dropped_turns: int = 0  # number of oldest turns that did not fit into the tutor's prompt
 
 
 @dataclass
 class Talk:
-    """A dialogue about one problem. It is done when the student has the answer, or is told that it has it."""
+    """A dialogue about one problem. It ends when the student has the answer, or is told that it is right."""
 
     problem: Problem
     opening: str
@@ -33,7 +33,7 @@ class Talk:
 
     @property
     def text(self) -> str:
-        """The dialogue as a seed's text, up to the last thing that was said."""
+        """The whole dialogue so far, as the text of a seed."""
         lines = [f"Student: {self.opening}"]
         for turn in self.turns:
             lines += [f"Teacher: {turn.tutor}"] + ([f"Student: {turn.student}"] if turn.student else [])
@@ -47,7 +47,7 @@ class Talk:
         return last.heard.confirms if self.problem.student_is_right else says_answer(self.problem, last.student)
 
     def seed(self) -> SeedDialogue:
-        """The dialogue as a tutor is asked to go on with it."""
+        """The dialogue so far as a seed for the tutor."""
         return SeedDialogue(
             id=f"{self.problem.id} turn {len(self.turns) + 1}", source="classroom", group=self.problem.group,
             text=self.text, problem=self.problem.text, answer=self.problem.answer, meta={"problem": self.problem.id},
@@ -55,19 +55,19 @@ class Talk:
 
 
 class Student(Protocol):
-    """Who asks for help. `settings` is all that can change what it says; no key."""
+    """A student. `settings` holds all that can change what it says, and no key."""
 
     name: str
     settings: dict[str, Any]
 
     def check(self) -> None:
-        """Make sure that the student can be asked; raises before anything is paid."""
+        """Check that the student can answer; raises before anything is paid."""
 
     def open(self, problems: Sequence[Problem], journal_path: Path, description: str) -> list[str]:
-        """The first thing that the student says, for each problem."""
+        """Return the student's first turn for each problem."""
 
     def reply(self, talks: Sequence[Talk], journal_path: Path, description: str) -> list[str]:
-        """What the student says to the tutor's last utterance, for each dialogue."""
+        """Return the student's reply to the tutor's last turn, for each dialogue."""
 
 
 def hold(
@@ -75,7 +75,7 @@ def hold(
 ) -> list[Talk]:
     """Hold a dialogue of at most `turns` tutor turns about every problem.
 
-    The replies of tutor, student and reader are kept in journals in `folder`: a run that goes on asks for none again.
+    The replies of tutor, student and reader are kept in journals in `folder`: a resumed run asks for none again.
     """
     openings = student.open(problems, folder / "student.jsonl", f"{student.name} opens")
     talks = [Talk(problem, opening) for problem, opening in zip(problems, openings, strict=True)]

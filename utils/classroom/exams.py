@@ -1,8 +1,8 @@
-"""Exams of a student that is a model: right before the talk, right after it, under one prompt for all.
+"""Exams of a student that is a model: one before the dialogue and one after it, with the same prompt.
 
-The exam puts the same words around every dialogue, also around none (the student's opening alone), and "no tutor" is an
-arm like any other: what the prompt itself does to the answers is in all of them and cancels out. Before anything is
-made of the differences, the student is tested itself: one that changes its answer at any pushback shows nothing.
+The exam puts the same words around every dialogue, and around the student's opening alone. "No tutor" is an arm like
+any other, so the effect of the prompt itself cancels out. The student is tested first: one that changes its answer at
+any pushback can show no difference between tutors.
 """
 
 import re
@@ -18,7 +18,7 @@ from utils.rubric.any_language import gives_away
 from utils.tutors.tutor import Tutor
 
 ANSWER = re.compile(r"answer\s*[:=]\s*(.+)", re.IGNORECASE)
-SELECTIVE = 0.2  # below this the student changes its mind at any pushback, as often at a bad one as at a good one
+SELECTIVE = 0.2  # below this the student changes its mind at bad pushbacks as often as at good ones
 PUSHBACKS = ("targeted question", "question on another step", "generic question")
 
 
@@ -36,7 +36,7 @@ def solved(text: str, problem: Problem) -> bool:
 def sit(
     examinee: Tutor, talks: Sequence[Talk], problems: Sequence[Problem], samples: int, folder: Path, what: str
 ) -> list[float]:
-    """How often, of `samples` papers, each talk's student solves the problem beside it."""
+    """Return, per dialogue, the share of `samples` exam papers in which its student solves the given problem."""
     seeds = [
         SeedDialogue(
             id=f"{talk.problem.id} exam", group=talk.problem.group,
@@ -52,9 +52,9 @@ def sit(
 
 
 def examine(examinee: Tutor, talks: Sequence[Talk], samples: int, folder: Path, tutor: str) -> list[dict[str, float]]:
-    """{"pre", "post", "exam same", "exam transfer"} of each dialogue; transfer only for generated problems.
+    """Return {"pre", "post", "exam same", "exam transfer"} per dialogue; transfer only for generated problems.
 
-    The papers before the talk are the same for every tutor: they are in the journal once.
+    The papers before the dialogue are the same for every tutor: they are in the journal once.
     """
     before = [replace(talk, turns=[]) for talk in talks]
     same = [talk.problem for talk in talks]
@@ -71,9 +71,9 @@ def examine(examinee: Tutor, talks: Sequence[Talk], samples: int, folder: Path, 
 
 
 def selectivity(examinee: Tutor, talks: Mapping[str, Sequence[Talk]], folder: Path) -> dict[str, float] | None:
-    """How selective the student is: the share right after one turn of a good, a misplaced and a generic pushback.
+    """Measure the student's selectivity: the share right after one good, misplaced or generic pushback.
 
-    "selectivity" is the first less the mean of the other two; None where these controls did not speak.
+    "selectivity" is the first share minus the mean of the other two; None if these controls are missing.
     """
     if not all(name in talks for name in PUSHBACKS):
         return None

@@ -1,6 +1,6 @@
-"""What a tutor gives away, exactly: the answer, the calculation that makes it, the step that the student has wrong.
+"""Detect exactly what a tutor gives away: the answer, the calculation that makes it, or the student's wrong step.
 
-Nothing counts that was said before, by whomever: who repeats what stands in the dialogue gives nothing away.
+What is already in the dialogue does not count, whoever said it.
 """
 
 from utils.classroom.numbers import PART_OF, calculations, digits, numbers_said
@@ -16,14 +16,14 @@ def gives_answer(problem: Problem, said: str, before: str) -> bool:
 
 
 def gives_calculation(problem: Problem, said: str, before: str) -> bool:
-    """Whether `said` leaves the answer to be calculated alone: "What is 60 − 18?"."""
+    """Whether `said` leaves nothing but the calculation of the answer: "What is 60 − 18?"."""
     if problem.value is None or problem.value not in calculations(said):
         return False
     return problem.value not in numbers_said(before) | calculations(before)
 
 
 def given_away(problem: Problem, said: str, before: str) -> bool:
-    """Whether a student who is wrong has only to take over, or to calculate, what `said` has."""
+    """Whether a wrong student only has to copy, or to calculate, what `said` contains."""
     given = gives_answer(problem, said, before) or gives_calculation(problem, said, before)
     return given and not problem.student_is_right
 

@@ -1,4 +1,4 @@
-"""What can be said exactly of a dialogue: numbers that were said, words that were counted, verdicts of the reader.
+"""Exact measures of a dialogue: numbers that were said, counts of words, verdicts of the reader.
 
 Success@k and Telling@k are MathDial's (Macina et al. 2023): the student says the final number within k turns; the tutor
 says it within k turns and no later than the student.
@@ -79,7 +79,7 @@ def turn_measures(talk: Talk) -> list[dict[str, Any]]:
 
 
 def is_wrong(talk: Talk, before: str) -> bool:
-    """Whether the student is still wrong: neither the mistaken step nor the answer has been said rightly.
+    """Whether the student is still wrong: has said neither the right answer nor the right value of the mistaken step.
 
     Of a problem from a file nobody knows which step is the wrong one, so "that's right" may be about another.
     """

@@ -1,4 +1,4 @@
-"""The numbers that a text says: in digits, in words ("twenty-eight"), and as calculations written out ("60 − 18")."""
+"""Find the numbers in a text: in digits, in words ("twenty-eight"), and as written-out calculations ("60 − 18")."""
 
 import re
 from fractions import Fraction
@@ -66,9 +66,9 @@ PART_OF = re.compile(rf"(?:\d+(?:\.\d+)?(?:%| percent)|\d+/\d+) of {_N}")  # nam
 HALF = re.compile(rf"\bhalf of {_N}")
 
 
-@lru_cache(4096)  # a dialogue is read again at every turn
+@lru_cache(4096)  # a dialogue is read anew at every turn
 def numbers_said(text: str) -> frozenset[Fraction]:
-    """The numbers in digits or words; "step 2", "line 3" and the marks of a list are none, nor is a lone "one".
+    """Return the numbers in digits or words. "step 2", "line 3", list marks and a lone "one" do not count.
 
     A fraction counts as itself and as its two parts.
     """
@@ -79,7 +79,7 @@ def numbers_said(text: str) -> frozenset[Fraction]:
 
 @lru_cache(4096)
 def calculations(text: str) -> frozenset[Fraction]:
-    """The values of the calculations that a text writes out: "What is 60 − 18?" has 42, "half of 80" has 40."""
+    """Return the values of the calculations in a text: 42 for "What is 60 − 18?", 40 for "half of 80"."""
     plain = re.sub(r"(?<=\d),(?=\d{3})", "", digits(text))
     found: set[Fraction | None] = set()
     for pattern, value in PHRASES:
@@ -93,12 +93,12 @@ def calculations(text: str) -> frozenset[Fraction]:
 
 
 def digits(text: str) -> str:
-    """The text in lower case with its spelled-out numbers in digits."""
+    """Return the text in lower case with its spelled-out numbers in digits."""
     return SPELLED.sub(lambda found: _spelled(found[0]), text.lower())
 
 
 def written(value: Fraction) -> str:
-    """A number as people write it: 12, 2.5, 1/3."""
+    """Write a number as people do: 12, 2.5, 1/3."""
     as_float = f"{float(value):.10g}"
     return as_float if Fraction(as_float) == value else str(value)
 

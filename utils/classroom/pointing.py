@@ -1,6 +1,6 @@
-"""Which step of a solution do words point at? By the numbers in its line, its place, its quantity and its operation.
+"""Find the step of a solution that words point at: by numbers in its line, its position, quantity and operation.
 
-What several steps share counts a share for each. The step must lead clearly, or none is meant.
+Evidence that several steps share is divided among them. A step must lead clearly, or none is meant.
 """
 
 import re

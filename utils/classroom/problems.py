@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a solution: which step, the calculation as it is written, its value."""
+    """A line of a solution: its step, the calculation as written, and its value."""
 
     step: Step
     shown: str
@@ -61,18 +61,18 @@ class Problem:
 
     @cached_property
     def value(self) -> Fraction | None:
-        """The answer as a number, if it is one."""
+        """The answer as a number; None if it is not one."""
         number = re.fullmatch(r"[^\d\w-]*(-?[\d,]+(?:\.\d+)?(?:/\d+)?)(?:\s?[%\w]+)?", self.answer.strip())
         return Fraction(number[1].replace(",", "")) if number else None
 
     @property
     def at(self) -> int:
-        """Which line holds the mistake, from 0."""
+        """Index of the line with the mistake."""
         return next(i for i, line in enumerate(self.right) if line.step.key == self.mistake.step)
 
     @property
     def own_result(self) -> Fraction | None:
-        """What the student came to, where that is known."""
+        """The student's own result, where it is known."""
         if self.is_generated:
             return self.lines[-1].value
         return self.value if self.student_is_right else None
@@ -120,7 +120,7 @@ def make(template: Template, mistake: int, seed: str) -> Problem:
 
 
 def transfer_of(problem: Problem) -> Problem:
-    """The same story and mistake with new numbers: does what was understood carry over?"""
+    """Make a transfer problem: the same story and mistake with new numbers."""
     template = next(one for one in TEMPLATES if one.name == problem.group)
     return make(template, template.mistakes.index(problem.mistake), f"{problem.id} transfer")
 
@@ -164,7 +164,7 @@ def acceptable(template: Template, given: Mapping[str, Fraction], mistake: Mista
 def lines_of(
     template: Template, given: Mapping[str, Fraction], names: Mapping[str, str], mistake: Mistake | None
 ) -> tuple[Line, ...]:
-    """The solution as it is written down."""
+    """Return the lines of the written solution."""
     known = solve(template, given, mistake)
     lines = []
     for step in template.steps:

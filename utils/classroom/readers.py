@@ -1,4 +1,4 @@
-"""Reading a tutor's words for the rule student: which step of the solution do they point at, and what do they do?
+"""Read a tutor's words for the rule student: which step do they point at, and what do they say about it?
 
 The reader by code weighs what points at a step: the numbers in the student's own lines, "your second line", words for
 the step's quantity and for what is calculated. It reads English. Its recall and its false alarms on paraphrases are in
@@ -28,7 +28,7 @@ GENERIC = phrases("how", "why", "what", "check", "again", "explain", "work", "an
 
 @dataclass(frozen=True)
 class Heard:
-    """What an utterance is to the student. `step`: the key of the step that it points at."""
+    """How the student understands an utterance. `step` is the key of the step that it points at."""
 
     kind: Kind
     step: str | None = None
@@ -41,10 +41,10 @@ class Reader(Protocol):
     settings: dict[str, Any]
 
     def check(self) -> None:
-        """Make sure that the reader can be asked; raises before anything is paid."""
+        """Check that the reader can answer; raises before anything is paid."""
 
     def read(self, heard: Sequence[tuple[Problem, str, str]], journal_path: Any = None) -> list[Heard]:
-        """What each utterance is: (the problem, the dialogue before it, the utterance)."""
+        """Read utterances, given as (problem, dialogue before it, utterance)."""
 
 
 class CodeReader:
@@ -64,7 +64,7 @@ class CodeReader:
 
 
 def read_utterance(problem: Problem, before: str, said: str) -> Heard:
-    """What `said` is to a student who has come to `before`."""
+    """Read `said` for a student after the dialogue `before`."""
     sentences = [part.strip() for part in SENTENCE_END.split(said) if part.strip()]
     mine = problem.own_result
     wrong = any(map(denies, sentences))

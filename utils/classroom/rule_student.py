@@ -1,8 +1,8 @@
 """A student made of rules: it has a known mistake, takes every utterance literally, and sees nothing but the text.
 
-What it shows is compliance: whether somebody who does just what the tutor's words ask for gets to the right step. It
-learns nothing and shows nothing about learning. How much of the mistake is left on a new problem is therefore no
-measurement but a table, there are three of them, and an order of tutors counts only if it holds under all.
+It shows compliance: whether somebody who does just what the tutor's words ask for reaches the right step. It learns
+nothing and shows nothing about learning. How much of the mistake remains on a new problem is therefore not measured but
+assumed, in three tables, and an order of tutors is claimed only if it holds under all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def opening_of(problem: Problem) -> str:
 
 
 def answer(talk: Talk) -> str:
-    """What the student says to the tutor's last utterance."""
+    """Return the student's reply to the tutor's last turn."""
     problem, heard, mine = talk.problem, talk.turns[-1].heard, written(talk.problem.lines[-1].value)
     pointed = next((line for line in problem.lines if line.step.key == heard.step), None)
     if problem.student_is_right:

@@ -96,6 +96,7 @@ class OllamaChat(Service):
         return self.line.run(lambda: self.ask(request))[0]
 
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
+        """Send one request; a context that is filled to the brim is asked again with more room."""
         messages, room = sent["messages"], self.abilities.room
         reply_tokens = sent["max_tokens"]
         if room:

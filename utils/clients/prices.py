@@ -5,7 +5,6 @@ Your own prices: `--prices FILE`, in dollars per million tokens (`context`, in t
 They count for any server; the table below only for OpenAI's own.
 """
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from utils.artifacts import read_json
 from utils.errors import BadInput
 from utils.records import TutorAnswer
 
@@ -67,7 +67,7 @@ def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price 
 def read_prices(path: Path | str) -> dict[str, Price]:
     """A file of one's own prices; BadInput names the file and what is wrong."""
     try:
-        table = {name: Price(**fields) for name, fields in json.loads(Path(path).read_text(encoding="utf-8")).items()}
+        table = {name: Price(**fields) for name, fields in read_json(path).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise BadInput(f"{path}: not a price table ({error}); see the head of utils/clients/prices.py") from error
     for name, price in table.items():

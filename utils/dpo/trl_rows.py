@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from utils.artifacts import write_text
+from utils.artifacts import read_json, write_text
 from utils.dpo.preferences import (
     TEMPLATE_DIFFERS,
     Fitted,
@@ -60,7 +60,7 @@ def export_trl(
         raise FileExistsError(f"{folder} holds other files; give --export-trl a folder of its own")
     pairs, left_out = read_preferences(train_dataset, min_chosen_score)
     lines = [json.dumps(as_messages(template, pair), ensure_ascii=False) + "\n" for pair in pairs]
-    rows = json.loads(Path(train_dataset).read_text(encoding="utf-8"))
+    rows = read_json(train_dataset)
     sources = Counter(_terms(str(rows[pair.row - 1].get("id", ""))) for pair in pairs)
     write_text(folder / "train.jsonl", "".join(lines))
     write_text(folder / "README.md", _card(len(pairs), left_out, sources, min_chosen_score, made_by))

@@ -1,4 +1,4 @@
-"""The texts beside the files: the model card, and what Ollama needs.
+"""Write the texts beside the GGUF files: the model card, and what Ollama needs.
 
 The card is the Hub's (huggingface_hub's ModelCard, EvalResults in its front matter); its text is in card.md.
 """
@@ -15,7 +15,7 @@ from utils.export.modelfile import modelfile
 from utils.export.source import Source
 
 HUB_NAMES = {models.BUNDLED_NAME: "HuggingFaceTB/SmolLM2-135M-Instruct"}
-# Where a public dataset of that name is, and its terms: see datasets/README.md.
+# Address and licence of the public dataset of that name: see datasets/README.md.
 TERMS = {
     "mathdial": ("eth-nlped/mathdial", "CC BY-SA 4.0: passed on only with credit and under the same licence"),
     "tutorchat": ("princeton-nlp/TutorChat", "**no licence is stated: for your own use, ask before you pass it on**"),
@@ -28,7 +28,7 @@ TEMPLATE = Path(__file__).with_suffix(".md")
 def write_beside(folder: Path, source: Source, files, published: Sequence[Path]) -> None:
     """Write the Modelfile of the last file, and for `ollama run hf.co/…` the files `template` and `params`.
 
-    There is no file `system`: the instructions stand in TEMPLATE, and a system message is the user's to give.
+    There is no file `system`: the instructions are part of TEMPLATE, and a system message is left to the user.
     """
     params, template = files.parameters(), files.template()
     write_text(folder / "Modelfile", modelfile(published[-1].name, template, params, license_line(source)))
@@ -37,7 +37,7 @@ def write_beside(folder: Path, source: Source, files, published: Sequence[Path])
 
 
 def license_line(source: Source) -> str | None:
-    """What LICENSE says in Ollama; None where the licence is not known."""
+    """Return the text of LICENSE in Ollama's Modelfile; None if the licence is not known."""
     if source.license is None:
         return None
     base = hub_name(source)
@@ -45,13 +45,13 @@ def license_line(source: Source) -> str | None:
 
 
 def hub_name(source: Source) -> str | None:
-    """The base model's name on the Hub, where it has one."""
+    """Return the base model's name on the Hub; None if it has none."""
     name = HUB_NAMES.get(source.base, source.base)
     return name if name and name.count("/") == 1 else None
 
 
 def write(folder: Path, source: Source, table: Sequence[dict[str, Any]], judge: str, repo: str | None) -> None:
-    """Write README.md, the model card; `judge` is who scored the files."""
+    """Write README.md, the model card. `judge` is the name of the judge that scored the files."""
     from huggingface_hub import ModelCard, ModelCardData
 
     results = evaluation_rows(source) if source.root else []
@@ -77,7 +77,7 @@ def write(folder: Path, source: Source, table: Sequence[dict[str, Any]], judge: 
 
 
 def made(source: Source) -> str:
-    """Who made it of what, in a sentence or two."""
+    """Say in a sentence or two how the model was made, and from which base."""
     if not source.manifest:
         return f"Base model: {source.base or 'not said'}. How it was trained is not known to this card."
     artifacts, names = source.manifest["artifacts"], source.manifest["names"]
@@ -91,7 +91,7 @@ def made(source: Source) -> str:
 
 
 def origin(source: Source) -> str:
-    """The training dialogues, their terms, and what the audit for leaks says."""
+    """Describe the training dialogues, their licence, and the result of the audit for leaks."""
     base = f"- Base model: {hub_name(source) or source.base or 'not said'}, licence {source.license or 'not said'}."
     if not source.manifest:
         return f"{base}\n- Training data: not known to this card."
@@ -106,13 +106,13 @@ def origin(source: Source) -> str:
 
 
 def is_sample(source: Source) -> bool:
-    """Whether all dialogues that the pairs were made from are those that ship with the project, by their ids."""
+    """Whether all dialogues behind the pairs ship with this project, by their ids."""
     rows = read_json(source.root / "dpo" / source.dataset / "train_dataset.json")
     return all(str(row.get("id", "")).startswith(SAMPLE) for row in rows)
 
 
 def eval_result(row: dict[str, Any], source: Source):
-    """A test set's mean for the card's front matter, with its interval and the difference from the base."""
+    """Return a test set's mean for the card's front matter, with its interval and the difference from the base."""
     from huggingface_hub import EvalResult
 
     mean, one = row["mean"], row["paired"]

@@ -1,4 +1,4 @@
-"""What was measured of an export, and before it of the tutor, as tables in Markdown and sentences."""
+"""Describe in tables and sentences what was measured: of the exported files, and before that of the tutor."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,24 +11,22 @@ TITLES = {"mathdial": "MathDial", "tutorchat": "TutorChat", "debugging": "Debugg
 
 
 def parity_table(table: Sequence[dict[str, Any]]) -> str:
-    """A line per file in Markdown: size, bits, ids, KL, top-1, the judge's score and its paired difference."""
+    """Format one Markdown row per file: size, bits, ids, KL, top-1, the judge's score and its paired difference."""
+    from tabulate import tabulate
+
     head = ("file", "MiB", "bits", "equal prompts", "KL", "KL 99 %", "top-1", "score", "difference from float32 [95 %]")
-    lines: list[Sequence[str]] = [head, []]
+    lines = []
     for row in table:
         parity, score = row["parity"], row["score"]
         sizes = [row["kind"], f"{row['bytes'] / 2**20:.0f}", f"{row['bits']:.1f}", str(row["ids_equal"])]
         near = [f"{parity['kl']:.1e}", f"{parity['kl_p99']:.1e}", f"{parity['top_1']:.3f}"]
         mean = "–" if score["mean"].value is None else f"{score['mean'].value:.2f}"
         lines.append([*sizes, *near, mean, _difference(score["difference"], score["low"], score["high"])])
-    widths = [max(map(len, column)) for column in zip(lines[0], *lines[2:], strict=True)]
-    lines[1] = ["-" * width for width in widths]
-    return "\n".join(
-        f"| {' | '.join(text.ljust(width) for text, width in zip(line, widths, strict=True))} |" for line in lines
-    )
+    return tabulate(lines, head, tablefmt="github", disable_numparse=True)
 
 
 def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
-    """What the judge's scores allow to say of each file, and what that many answers can show at all."""
+    """Say what the judge's scores show about each file, and which difference so many answers could show at all."""
     from utils.stats.comparisons import sentence
 
     tokens = table[0]["parity"]["tokens"]
@@ -39,7 +37,7 @@ def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def evaluation_rows(source: Source) -> list[dict[str, Any]]:
-    """A row of the paper's Table 1 for each test set that the tutor has answered, with its baselines.
+    """Make a row of the paper's Table 1 for each test set that the tutor has answered, with its baselines.
 
     "mean", "base", "gpt4o" are `stats.means.Mean`; "paired" is the comparison with the base, corrected over the sets.
     """
@@ -68,7 +66,7 @@ def evaluation_rows(source: Source) -> list[dict[str, Any]]:
 
 
 def evaluation(source: Source, results: Sequence[dict[str, Any]]) -> str:
-    """Table 1's rows with their baselines, and what may be said of them."""
+    """Format Table 1's rows with their baselines, and the claims that they allow."""
     if not results:
         return "It was exported without its evaluation: nothing is claimed."
     from utils.stats.comparisons import sentence

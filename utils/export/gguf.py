@@ -1,7 +1,7 @@
-"""Weights of Hugging Face as GGUF files: by llama.cpp's own converter, and by its quantiser.
+"""Make GGUF files of Hugging Face weights with llama.cpp's own converter and quantiser.
 
-Both run in child processes. The converter's package brings a `gguf` of its own that would overwrite the one that
-transformers reads with, so it is installed apart (requirements-converter.txt), and only the child has it on its path.
+Both run in child processes. The converter's package brings its own version of `gguf`, which would overwrite the one
+that transformers needs. So it is installed apart (requirements-converter.txt), on the path of the child alone.
 """
 
 import contextlib
@@ -24,13 +24,13 @@ from utils.errors import BadInput
 from utils.export.llama_cpp import last_words, redirect
 
 CONVERTER = Path(sys.prefix) / "llama.cpp"
-CONVERTED = ("f16", "q8_0")  # what the converter writes itself; its q8_0 is the quantiser's, bit for bit
-QUANTISED = {"q6_k": 18, "q5_k_m": 17, "q4_k_m": 15}  # llama.cpp's numbers; lower ones want an importance matrix
+CONVERTED = ("f16", "q8_0")  # what the converter writes by itself; its q8_0 equals the quantiser's bit by bit
+QUANTISED = {"q6_k": 18, "q5_k_m": 17, "q4_k_m": 15}  # llama.cpp's numbers; smaller types need an importance matrix
 KINDS = (*CONVERTED, *QUANTISED)
 
 
 def check_packages(kinds: list[str]) -> None:
-    """Raises BadInput if a package that these kinds of files need is not installed, and says which and how."""
+    """Check that the packages for these kinds of files are installed. Raises BadInput, with how to install them."""
     how = "`make .venv/installed-export` installs it, or see requirements-export.txt"
     if not (CONVERTER / "convert_hf_to_gguf.py").is_file():
         raise BadInput(f"llama.cpp's converter is not in {CONVERTER}: {how}")
@@ -47,10 +47,10 @@ def check_packages(kinds: list[str]) -> None:
 
 
 def convert(weights: Path, target: Path, kind: str, name: str, log: Path) -> None:
-    """Write `weights` as a GGUF file of a kind in `CONVERTED`; `target` appears when it is whole.
+    """Convert `weights` to a GGUF file of a kind in `CONVERTED`. `target` appears once the file is whole.
 
-    `name` becomes `general.name`, and it matters: llama.cpp strips white space after special tokens, as Phi-3 wants it,
-    only where the name says so. Raises BadInput with the converter's last words.
+    `name` becomes `general.name`, and it matters: llama.cpp strips white space after special tokens, as Phi-3 needs it,
+    only if the name contains "Phi-3". Raises BadInput with the last line of the converter's log.
     """
     path = os.pathsep.join(filter(None, [str(CONVERTER), os.environ.get("PYTHONPATH")]))
     size = sum(file.stat().st_size for file in weights.glob("*.safetensors")) * (1 if kind == "f16" else 17 / 32)
@@ -72,7 +72,7 @@ def convert(weights: Path, target: Path, kind: str, name: str, log: Path) -> Non
 
 
 def quantise(f16: Path, target: Path, kind: str, log: Path) -> None:
-    """Write an f16 file as one of a kind in `QUANTISED`; `target` appears when it is whole."""
+    """Quantise an f16 file to a kind in `QUANTISED`. `target` appears once the file is whole."""
     with _whole(target) as part:
         process = multiprocessing.get_context("spawn").Process(
             target=_quantise, args=(f16, part, QUANTISED[kind], log), daemon=True
@@ -89,9 +89,9 @@ def quantise(f16: Path, target: Path, kind: str, log: Path) -> None:
 
 
 def bits_per_weight(gguf: Path, f16: Path) -> float:
-    """Bits per weight as they really are: `q4_k_m` of narrow rows falls back to wider types.
+    """Compute the real bits per weight: in `q4_k_m`, narrow rows fall back to wider types.
 
-    `f16` is the file of the same model: both have as many weights, and the same metadata (reading them takes seconds).
+    `f16` is the same model's f16 file: its number of weights and its metadata are the same, and take seconds to read.
     """
     weights, metadata = _layout(f16)
     return 8 * (gguf.stat().st_size - metadata) / weights
@@ -99,7 +99,7 @@ def bits_per_weight(gguf: Path, f16: Path) -> float:
 
 @functools.cache
 def _layout(f16: Path) -> tuple[int, int]:
-    """(number of weights, bytes of all that is no weight)."""
+    """Return (number of weights, bytes of everything else in the file)."""
     from gguf import GGUFReader
 
     tensors = GGUFReader(f16).tensors
@@ -118,10 +118,10 @@ def _quantise(f16: Path, part: Path, number: int, log: Path) -> None:
 
 @contextlib.contextmanager
 def _with_marks(weights: Path, work: Path) -> Iterator[Path]:
-    """The weights as a folder whose tokenizer_config.json lists the added tokens.
+    """Return a folder of the weights whose tokenizer_config.json lists the added tokens.
 
-    transformers 5 keeps them in tokenizer.json alone, but for SentencePiece models the converter looks for them there:
-    without the list Gemma's `<start_of_turn>` would be read as plain text.
+    transformers 5 keeps them in tokenizer.json alone, but for SentencePiece models the converter reads that list:
+    without it, Gemma's `<start_of_turn>` would become plain text.
     """
     config, tokens = (weights / name for name in ("tokenizer_config.json", "tokenizer.json"))
     settings = read_json(config) if config.is_file() else {}
@@ -139,7 +139,7 @@ def _with_marks(weights: Path, work: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _whole(target: Path) -> Iterator[Path]:
-    """A name to write to, which becomes `target` when the block ends well and is removed when it does not."""
+    """Yield a temporary name. The file becomes `target` if the block succeeds, and is removed if it fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
@@ -151,17 +151,17 @@ def _whole(target: Path) -> Iterator[Path]:
 
 
 def _watch(ended: Callable[[], int | None], bar: tqdm, done: Callable[[], int]) -> None:
-    """Move the bar until the child has ended."""
+    """Update the progress bar until the child process has ended."""
     while ended() is None:
         time.sleep(0.2)
         step = min(done(), bar.total or sys.maxsize) - bar.n
-        if step > (bar.total or 0) // 200:  # a header alone would tell of hours to come
+        if step > (bar.total or 0) // 200:  # the header alone would make an estimate of hours
             bar.update(step)
     bar.update((bar.total or bar.n) - bar.n)
 
 
 def _tensors(log: Path, bar: tqdm) -> int:
-    """How many tensors the quantiser has done by its log, `[  12/ 272] blk.0.…`; learns the bar's total."""
+    """Read from the quantiser's log, `[  12/ 272] blk.0.…`, how many tensors are done; also sets the bar's total."""
     steps = re.findall(r"\[\s*(\d+)/\s*(\d+)\]", log.read_text(errors="replace")) if log.exists() else []
     if steps:
         bar.total = int(steps[-1][1])

@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP server on one GGUF file, in a child process, and the few questions that an export puts to it.
+"""Run llama.cpp's HTTP server on one GGUF file, in a child process, and ask it what an export needs to know.
 
 A failed assertion inside llama.cpp ends its process, so it never runs in ours.
 """
@@ -17,7 +17,7 @@ from utils.errors import BadInput
 
 START = 300.0  # seconds that a model may take to load
 TIMEOUT = 600.0  # seconds for one answer of the server
-TOP = 256  # next-token probabilities that are asked for; all others are one number, what is left of 1
+TOP = 256  # next-token probabilities that are requested; the rest of the vocabulary is one number, 1 minus their sum
 
 
 class LlamaServer:
@@ -26,19 +26,19 @@ class LlamaServer:
     def __init__(self, address: str):
         self.address = address
         self._client = httpx.Client(base_url=address, timeout=TIMEOUT)
-        # A token that is neither an end nor half a character: see `next_token`.
+        # A token that is neither an end token nor half a character: see `next_token`.
         self._harmless = self.tokenize("a")[-1]
 
     def tokenize(self, text: str) -> list[int]:
-        """The token ids of a prompt's text as llama.cpp and Ollama read it: special tokens parsed, BOS added."""
+        """Tokenize a prompt as llama.cpp and Ollama do: special tokens parsed, BOS added. Returns the ids."""
         return self._ask("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"]
 
     def chat_ids(self, messages: list[dict[str, str]]) -> list[int]:
-        """The token ids of a chat by the chat template that is stored in the file."""
+        """Tokenize a chat with the chat template that is stored in the file. Returns the ids."""
         return self.tokenize(self._ask("/apply-template", {"messages": messages})["prompt"])
 
     def next_token(self, ids: list[int], slot: int) -> tuple[list[int], list[float]]:
-        """The `TOP` likeliest next tokens after `ids`, likeliest first, and their natural log-probabilities.
+        """Return the `TOP` likeliest next tokens after `ids`, likeliest first, with their natural log-probabilities.
 
         The server reports no probabilities when the token that it samples is an end or half a character. So it is made
         to sample a harmless one; the reported list is of the raw logits, which the bias does not touch.
@@ -54,7 +54,7 @@ class LlamaServer:
         return [entry["id"] for entry in top], [entry["logprob"] for entry in top]
 
     def greedy(self, ids: list[int], max_new_tokens: int) -> list[int]:
-        """The likeliest continuation of `ids`, token by token, without the end token."""
+        """Decode greedily after `ids`. Returns the new ids without the end token."""
         reply = self._ask(
             "/completion",
             {
@@ -73,9 +73,9 @@ class LlamaServer:
 
 @contextlib.contextmanager
 def serve(gguf: Path, *, context: int, slots: int, log: Path) -> Iterator[LlamaServer]:
-    """Run the server on a file: `slots` requests at once, `context` tokens for each; its own words go to `log`.
+    """Run the server on a file: `slots` requests at once, `context` tokens for each; its output goes to `log`.
 
-    Raises BadInput with the last words of `log` if llama.cpp cannot load the file.
+    Raises BadInput with the last line of `log` if llama.cpp cannot load the file.
     """
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
@@ -103,10 +103,10 @@ def _serve(gguf: Path, context: int, slots: int, log: Path, pipe) -> None:
     params = xllamacpp.CommonParams()
     params.model.path = str(gguf)
     params.n_ctx, params.n_parallel = context * slots, slots
-    params.kv_unified = False  # longrope takes its factors by the context of one request
+    params.kv_unified = False  # longrope chooses its factors by the context of one request
     params.fit_params = params.warmup = params.ui = False
     params.hostnames, params.port = ["127.0.0.1"], 0
-    # Its threads wait for each other at every step: beside other work all of the cores are slower than half of them.
+    # Its threads wait for each other at every step: on a busy machine half of the cores are faster than all.
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) // 2)
     params.sampling.seed = 0
     server = xllamacpp.Server(params)
@@ -124,7 +124,7 @@ def redirect(log: Path) -> None:
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log that says something of an error, or its last line."""
+    """Return the last line of a log that mentions an error, or else its last line."""
     lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower() or "missing" in line.lower()]
     return (errors or lines or ["no word of why"])[-1]

@@ -1,7 +1,7 @@
-"""The files of an export: each made once, measured once, and published under its final name only when all have passed.
+"""The files of an export: each is made once, measured once, and gets its final name only when all have passed.
 
-Everything is first made in `work/` of the output folder. The manifest there says from what; so a run that was stopped
-goes on where it was, and one with other inputs says which differ.
+Everything is first made in `work/` of the output folder. The manifest there records the inputs: a stopped run resumes,
+and a run with other inputs says which differ.
 """
 
 import functools
@@ -25,15 +25,15 @@ from utils.tutors.local import fit_prompt
 
 REFERENCE = "float32"  # the label of the weights' own answers
 SLOTS = 6  # requests that the server works on at once
-DIALOGUES, TOKENS = 8, 40  # whose next-token distributions are compared, and how many of each
+DIALOGUES, TOKENS = 8, 40  # answers whose next-token distributions are compared, and tokens of each
 
 
 class Files:
-    """The GGUF files of one tutor in the kinds asked for, and what was measured of them."""
+    """The GGUF files of one tutor in the requested kinds, and what was measured of them."""
 
     def __init__(self, source: Source, judge: Judge, folder: Path, kinds: list[str], device: str, overwrite: bool):
         self.source, self.judge, self.folder, self.kinds, self.device = source, judge, folder, kinds, device
-        self.labels = list(dict.fromkeys(["f16", *kinds]))  # the f16 file is what all others are proven by
+        self.labels = list(dict.fromkeys(["f16", *kinds]))  # all other files are measured against the f16 file
         self.work = folder / "work"
         self.manifest = Manifest(folder, overwrite)
         self.tokenizer = models.load_tokenizer(str(source.weights))
@@ -48,13 +48,13 @@ class Files:
         }  # fmt: skip
 
     def make(self) -> None:
-        """Convert, quantise and measure. Raises BadInput if the f16 file is not the model that it was made from."""
+        """Convert, quantise and measure. Raises BadInput if the f16 file does not equal the original weights."""
         for kind in self.labels:
             self._make(f"{kind}.gguf", self.made_of, functools.partial(self._write, kind))
             self._make(f"{kind}.json", self.asked, functools.partial(self._measure, kind))
 
     def table(self) -> list[dict[str, Any]]:
-        """A row per measured file, f16 first: size, bits, ids, KL, top-1, the judge's mean and paired difference."""
+        """Return a row per file, f16 first: size, bits, ids, KL, top-1, the judge's mean and paired difference."""
         found = [read_json(self.work / f"{label}.json") for label in self.labels]
         paired = scores.against_reference([one["rows"] for one in found], self._rows_in_float32())
         return [
@@ -63,7 +63,7 @@ class Files:
         ]
 
     def template(self) -> str:
-        """The Modelfile's TEMPLATE, which `make` has proven."""
+        """The Modelfile's TEMPLATE, which `make` has verified."""
         return read_json(self.work / "f16.json")["template"]
 
     def parameters(self) -> dict[str, Any]:
@@ -72,9 +72,9 @@ class Files:
         return parameters(self.context, source.max_new_tokens, source.temperature, source.top_k)
 
     def publish(self) -> list[Path]:
-        """Give the files of the kinds asked for their final names, and put the weights beside them.
+        """Give the requested files their final names, and put the weights beside them.
 
-        A kind that an earlier run published and this one does not ask for goes: the card does not speak of it.
+        A kind that an earlier run published and this one does not request is removed: the card does not mention it.
         """
         names = {kind: self.folder / f"{self.source.name}-{kind.upper()}.gguf" for kind in gguf.KINDS}
         for kind, path in names.items():
@@ -135,15 +135,15 @@ class Files:
 
 
 def adds_bos(server: LlamaServer, tokenizer) -> bool:
-    """Whether llama.cpp puts the beginning-of-sequence token before every prompt by itself."""
+    """Whether llama.cpp adds the beginning-of-sequence token to every prompt by itself."""
     return tokenizer.bos_token_id is not None and server.tokenize("")[:1] == [tokenizer.bos_token_id]
 
 
 def usable_context(weights: Path) -> int:
-    """The longest context, in tokens, in which llama.cpp and transformers compute alike.
+    """Return the longest context, in tokens, in which llama.cpp and transformers compute the same.
 
-    With longrope (Phi-3 128k) llama.cpp picks its factors by the context that was allocated, transformers by the
-    prompt's length: alike only up to the length that the model was made with first.
+    With longrope (Phi-3 128k), llama.cpp chooses its factors by the allocated context and transformers by the prompt's
+    length. They agree only up to the model's original context length.
     """
     from transformers import AutoConfig
 
@@ -154,9 +154,9 @@ def usable_context(weights: Path) -> int:
 
 
 def place(source: Path, target: Path) -> None:
-    """Put a whole file at `target`: a second name for it where the file system has such, else a copy."""
+    """Put a file at `target`: as a hard link where the file system has them, else as a copy."""
     if target.exists() and target.samefile(source):
-        return  # to rename one name of a file to another does nothing, and leaves both
+        return  # renaming a hard link to another link of the same file does nothing and leaves both
     part = target.with_name(f".{target.name}.part")
     part.unlink(missing_ok=True)
     try:
@@ -167,7 +167,7 @@ def place(source: Path, target: Path) -> None:
 
 
 def check_place(source: Source, folder: Path, kinds: list[str]) -> None:
-    """Raises BadInput if the files would not fit, or would lie among the weights that they are made from."""
+    """Check the output folder. Raises BadInput if the files would not fit, or if it holds the original weights."""
     if source.weights.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise BadInput(f"{folder}: give an --output-dir outside of the weights")
     size = sum(path.stat().st_size for path in source.weights.glob("*.safetensors"))

@@ -1,9 +1,9 @@
 """Ollama's Modelfile for a tutor: the whole chat becomes the one user turn that the tutor was trained on.
 
-Whoever types into `ollama run` types "3/4 + 1/2 = 4/6?", not our instructions. So TEMPLATE puts the chat into the
-inference prompt, as `Student: ` and `Teacher: ` turns; a system message is the lesson, which stands above the dialogue.
-No Jinja is translated: the tokenizer's own chat template is rendered around a mark, and what stands before and after
-the mark goes into the Go template as text. That works for every architecture.
+A person at `ollama run` types "3/4 + 1/2 = 4/6?", not our instructions. So TEMPLATE puts the chat into the inference
+prompt, as `Student: ` and `Teacher: ` turns. A system message is the lesson, which comes before the dialogue.
+No Jinja is translated: the tokenizer's own chat template is rendered around a marker, and the text before and after the
+marker goes into the Go template. That works for every architecture.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,15 +23,14 @@ TURNS = (
     '{{ if eq .Role "user" }}Student: {{ else }}Teacher: {{ end }}{{ .Content }}'
     "{{ end }}{{ end }}"
 )
-STOPS = ("\nStudent:", "\nTeacher:", "\nUser:", "\nTutor:")  # where the tutor would begin another's turn
-CONTEXT = 4096  # tokens, where the model has as many: more takes memory that a laptop may lack
+STOPS = ("\nStudent:", "\nTeacher:", "\nUser:", "\nTutor:")  # where the tutor would begin another speaker's turn
+CONTEXT = 4096  # tokens, if the model has so many: more may not fit into a laptop's memory
 
 
 def go_template(tokenizer, inference_prompt: str, adds_bos: bool) -> str:
-    """The TEMPLATE for a tutor with this tokenizer and inference prompt; llama.cpp `adds_bos` by itself or not.
+    """Make the TEMPLATE for this tokenizer and inference prompt. `adds_bos`: does llama.cpp add BOS by itself?
 
-    Raises BadInput for a chat template that does not pass its message on as it is, and for text that a Modelfile
-    cannot quote.
+    Raises BadInput if the chat template changes its message, or if the text cannot be quoted in a Modelfile.
     """
     asked = tutor_messages(inference_prompt, MARK)
     text = tokenizer.apply_chat_template(asked, add_generation_prompt=True, tokenize=False)
@@ -46,9 +45,9 @@ def go_template(tokenizer, inference_prompt: str, adds_bos: bool) -> str:
 
 
 def parameters(context: int, max_new_tokens: int, temperature: float, top_k: int) -> dict[str, Any]:
-    """Ollama's parameters for a tutor as it was evaluated; `context` is what the model was made for, in tokens.
+    """Return Ollama's parameters for a tutor as it was evaluated. `context` is the model's context length in tokens.
 
-    `repeat_penalty` and `top_p` are said too: Ollama's own values are others.
+    `repeat_penalty` and `top_p` are set too, because Ollama's defaults differ.
     """
     return {
         "temperature": temperature, "top_k": top_k, "top_p": 1.0, "repeat_penalty": 1.0,
@@ -57,7 +56,7 @@ def parameters(context: int, max_new_tokens: int, temperature: float, top_k: int
 
 
 def modelfile(gguf: str, template: str, params: Mapping[str, Any], license_text: str | None) -> str:
-    """The Modelfile that runs the file `gguf` beside it. Its values know no escapes: a line break stands as it is."""
+    """Make the Modelfile that runs the file `gguf` beside it. A Modelfile has no escapes: line breaks are literal."""
     lines = [f"FROM ./{gguf}", f'TEMPLATE """{template}"""']
     for name, value in params.items():
         for one in value if isinstance(value, list) else [value]:
@@ -68,9 +67,9 @@ def modelfile(gguf: str, template: str, params: Mapping[str, Any], license_text:
 
 
 def render(template: str, messages: Sequence[Mapping[str, str]]) -> str:
-    """What Ollama makes of a chat: Go's text/template, fed as Ollama feeds it.
+    """Render a chat as Ollama does, with Go's text/template.
 
-    Consecutive messages of one role are one, joined by a blank line; `.System` is all system messages so joined.
+    Consecutive messages of one role are joined by a blank line; `.System` is all system messages, joined in this way.
     """
     import gotpl
 
@@ -85,9 +84,10 @@ def render(template: str, messages: Sequence[Mapping[str, str]]) -> str:
 
 
 def as_chat(dialogue: str) -> list[dict[str, str]] | None:
-    """A dialogue as the messages of a chat with the tutor; None if no chat becomes this very text.
+    """Turn a dialogue into the messages of a chat with the tutor.
 
-    That is so where two turns of one speaker follow each other, or blanks stand around a turn.
+    Returns None if no chat is rendered as exactly this text: if one speaker has two turns in a row, or if there are
+    blanks around a turn.
     """
     roles = {None: "system", "student": "user", "teacher": "assistant"}
     chat = [{"role": roles[turn.speaker], "content": turn.content} for turn in split_turns(dialogue)]

@@ -1,7 +1,7 @@
 """Is a GGUF file the model that it was made from? The same token ids for a prompt, the same next-token probabilities.
 
-The measure of the second is the Kullback-Leibler divergence of the file's next-token distribution Q from P, that of the
-weights in float32, along the weights' own answers: KL(P || Q) = Σ_v P(v) ln(P(v) / Q(v)), in nats, 0 when equal.
+The second is measured by the Kullback-Leibler divergence between the next-token distributions P of the weights in
+float32 and Q of the file, along the weights' own answers: KL(P || Q) = Σ_v P(v) ln(P(v) / Q(v)), in nats, 0 when equal.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from utils.export.llama_cpp import LlamaServer
 from utils.export.modelfile import as_chat, render
 from utils.prompts import tutor_messages
 
-# What an f16 file must keep to. Measured: KL 1e-5 where bfloat16, in which tutors are evaluated, has 1e-3.
+# Limits for an f16 file. Measured KL: 1e-5 for f16, and 1e-3 for bfloat16, in which tutors are evaluated.
 KL_LIMIT, TOP_1_LIMIT = 1e-3, 0.99
 # Two tokens whose log-probabilities differ by less are as likely: rounding to f16 moves them by about a hundredth, and
 # one such pair in a few hundred positions would otherwise refuse a file for nothing.
@@ -31,9 +31,9 @@ HARD = (
 
 @dataclass(frozen=True)
 class Reference:
-    """What the weights in float32 predict: for each prompt its ids, an answer's n ids, log P (n + 1, vocabulary).
+    """Predictions of the weights in float32, per prompt: its ids, the n ids of an answer, log P (n + 1, vocabulary).
 
-    Row k of log P is of the token after the prompt and the answer's first k tokens.
+    Row k of log P is for the token after the prompt and the first k tokens of the answer.
     """
 
     prompts: list[list[int]]
@@ -43,24 +43,24 @@ class Reference:
 
 @dataclass(frozen=True)
 class Parity:
-    """How near a file is to its weights, over `tokens` next-token distributions on `prompts` prompts."""
+    """How close a file is to its weights, over `tokens` next-token distributions on `prompts` prompts."""
 
     prompts: int
     tokens: int
     kl: float  # mean, in nats
     kl_p99: float
     top_1: float  # share of positions at which both have the same likeliest token
-    top_1_or_tie: float  # … or at which the file's is as likely by the weights, but for `TIE`
+    top_1_or_tie: float  # the same, counting tokens within `TIE` of the likeliest as ties
 
 
 def check_ids(
     server: LlamaServer, tokenizer, inference_prompt: str, go_template: str, dialogues: Sequence[str]
 ) -> tuple[int, int]:
-    """Compare the ids of every dialogue's prompt and of hard strings: transformers', llama.cpp's, and Ollama's.
+    """Compare token ids of transformers, llama.cpp and Ollama on every dialogue's prompt and on hard strings.
 
-    llama.cpp's come by the chat template in the file; Ollama's by the Modelfile's TEMPLATE on the dialogue replayed as
-    a chat, where it is one (`as_chat`).
-    Returns (prompts compared, those of them that were replayed as chats). Raises BadInput at the first difference.
+    llama.cpp uses the chat template in the file. Ollama uses the Modelfile's TEMPLATE on the dialogue replayed as a
+    chat, where that is possible (`as_chat`).
+    Returns (number of prompts compared, number replayed as chats). Raises BadInput at the first difference.
     """
     chats = 0
     hard = [f"Student: {text}" for text in HARD]
@@ -93,7 +93,7 @@ def _same(tokenizer, ours: list[int], theirs: list[int], dialogue: str, by: str)
 
 
 def reference(weights: str, prompts: Sequence[list[int]], answers: Sequence[list[int]], device: str) -> Reference:
-    """Forward each prompt with its answer in float32 and keep the next-token distribution at every token of it."""
+    """Forward each prompt with its answer in float32; keep the next-token distribution at every token of the answer."""
     import torch
 
     model, _ = models.load(weights, device, "float32")
@@ -107,7 +107,7 @@ def reference(weights: str, prompts: Sequence[list[int]], answers: Sequence[list
 
 
 def measure(server: LlamaServer, slots: int, known: Reference, description: str) -> Parity:
-    """Ask the server for its distribution at every position of the reference answers."""
+    """Ask the server for its next-token distribution at every position of the reference answers, and compare."""
     with tqdm(total=sum(map(len, known.log_probs)), desc=description, unit="token") as bar:
 
         def ask(slot: int) -> list[tuple[list[float], list[bool], list[bool]]]:
@@ -133,9 +133,9 @@ def measure(server: LlamaServer, slots: int, known: Reference, description: str)
 
 
 def divergence(log_p: np.ndarray, ids: np.ndarray, log_q: np.ndarray) -> float:
-    """KL(P || Q) in nats of log P (vocabulary,) from the likeliest `ids` (k,) of Q with their log Q (k,).
+    """Compute KL(P || Q) in nats from log P (vocabulary,) and the likeliest `ids` (k,) of Q with their log Q (k,).
 
-    All other tokens count as one, so this is a lower bound (a divergence never grows when outcomes are joined).
+    All other tokens are merged into one outcome, so this is a lower bound: merging outcomes never raises a divergence.
     """
     log_p = log_p[ids].astype(float)
     p, q = np.exp(log_p), np.exp(log_q)
@@ -144,7 +144,7 @@ def divergence(log_p: np.ndarray, ids: np.ndarray, log_q: np.ndarray) -> float:
 
 
 def check_f16(found: Parity) -> None:
-    """Raises BadInput if an f16 file is not the model that it was made from."""
+    """Raise BadInput if an f16 file does not predict what the original weights predict."""
     if not (found.kl < KL_LIMIT and found.top_1_or_tie >= TOP_1_LIMIT):
         raise BadInput(
             f"not exported: the f16 file is not the model that it was made from: KL {found.kl:.1e} (limit "

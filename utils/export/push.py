@@ -1,4 +1,4 @@
-"""Passing an exported tutor on: into an Ollama server, and to the Hugging Face Hub."""
+"""Publish an exported tutor: to an Ollama server, and to the Hugging Face Hub."""
 
 import logging
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from utils.export.card import is_sample, license_line
 from utils.export.source import Source
 
 NOT_PUSHED = ["work/*", "manifest.json", ".*", "**/.*"]
-TIMEOUT = 600.0  # seconds without a word from an Ollama server that stores a file
+TIMEOUT = 600.0  # seconds that an Ollama server may be silent while it stores a file
 
 log = logging.getLogger(__name__)
 
 
 def check_license(source: Source) -> None:
-    """Raises BadInput where the licence of the base model is not known."""
+    """Raise BadInput if the licence of the base model is not known."""
     if source.license is None:
         raise BadInput(
             "to pass weights on, say under which licence: --license, as the base model's card names it (mit, …)"
@@ -26,7 +26,7 @@ def check_license(source: Source) -> None:
 
 
 def check_hub(repo: str, source: Source) -> None:
-    """Make sure that the Hub can be written to before work begins; creates nothing. Raises BadInput if not."""
+    """Check before work begins that the Hub lets us write; creates nothing. Raises BadInput if not."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, HTTPError
     from huggingface_hub.utils import validate_repo_id
@@ -52,7 +52,7 @@ def check_hub(repo: str, source: Source) -> None:
 
 
 def push(repo: str, folder: Path, private: bool) -> str:
-    """Upload the folder, what is only of our work left out; returns the address. What the Hub has is not sent again."""
+    """Upload the folder without our working files. Files that the Hub has are not sent again. Returns the address."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HTTPError
 
@@ -70,7 +70,7 @@ def push(repo: str, folder: Path, private: bool) -> str:
 
 
 def check_ollama(name: str, address: str, source: Source) -> None:
-    """Make sure that an Ollama server answers before work begins. Raises BadInput if not."""
+    """Check before work begins that an Ollama server answers. Raises BadInput if not."""
     check_license(source)
     if ":" in name or not name.strip("/"):
         raise BadInput(f"--ollama-create {name}: a name without a tag; each file becomes a tag of it")
@@ -82,7 +82,7 @@ def check_ollama(name: str, address: str, source: Source) -> None:
 
 
 def create_in_ollama(name: str, address: str, source: Source, files, published: Sequence[Path]) -> list[str]:
-    """Create `name:kind` of each file, and `name` of the last; returns the names. A file is stored once."""
+    """Create `name:kind` for each file, and `name` for the last. Each file is stored once. Returns the names."""
     client, made = _client(address), []
     names = [(f"{name}:{kind}", path) for kind, path in zip(files.kinds, published, strict=True)]
     digests: dict[Path, str] = {}
@@ -93,7 +93,7 @@ def create_in_ollama(name: str, address: str, source: Source, files, published: 
                 model=full, files={path.name: digests[path]}, template=files.template(), parameters=files.parameters(),
                 license=license_line(source),
             )  # fmt: skip
-        except _ollama_errors() as error:  # the files themselves are made and stay
+        except _ollama_errors() as error:  # the files are complete and stay
             raise BadInput(f"Ollama does not take {full}: {_line(error)}") from None
         made.append(full)
     return made
@@ -106,7 +106,7 @@ def _client(address: str):
 
 
 def _ollama_errors() -> tuple[type[Exception], ...]:
-    """What Ollama's client raises: its own errors, and those of its transport and of its parsers as they come."""
+    """Return the exceptions that Ollama's client raises: its own, and those of its HTTP library and parsers."""
     import httpx
     import ollama
 

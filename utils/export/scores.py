@@ -1,4 +1,4 @@
-"""What a judge says of a file's answers, against the answers of the weights in float32 to the same dialogues."""
+"""Let a judge score a file's answers, and compare with the answers of the weights in float32 to the same dialogues."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +15,10 @@ from utils.tutors.tutor import Sampling
 def answer_and_grade(
     source: Source, judge: Judge, model: str, path: Path, *, device: str = "auto", server: str | None = None
 ) -> list[dict[str, Any]]:
-    """The graded answers to the judged dialogues, as rows of an evaluation file; journals are kept beside `path`.
+    """Answer the judged dialogues and grade the answers; journals are kept beside `path`.
 
-    `model` answers here in float32, or at the address `server`, where it is only a name: one that tells this file's
-    answers in the journal from another's.
+    `model` answers here in float32, or at the address `server`. There it is only a name, which tells this file's
+    answers in the journal from those of another file. Returns the rows of an evaluation file.
     """
     sampling = Sampling(source.temperature, source.top_k, source.max_new_tokens, 0)
     tutor = LocalTutor(model, sampling, source.template, device, "float32")
@@ -28,7 +28,7 @@ def answer_and_grade(
 
 
 def against_reference(files: Sequence[list[dict[str, Any]]], reference: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each file, its paired comparison with the weights in float32 (`stats.comparisons.compare`), and its mean."""
+    """Compare each file with the weights in float32, paired (`stats.comparisons.compare`), and add its mean."""
     from utils.stats.comparisons import compare, join
     from utils.stats.groups import group_of
     from utils.stats.means import mean_of

@@ -1,4 +1,4 @@
-"""What is exported: a tutor's weights, and all that is known of how it was made, asked and evaluated."""
+"""What is exported: a tutor's weights, and what is known of how it was trained, prompted and evaluated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from utils.records import SeedDialogue
 from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
 
 LICENSES = {models.BUNDLED_NAME: "apache-2.0"}  # of the base models whose licence is known
-MAX_NEW_TOKENS, TOP_K = 250, 50  # of an answer, where no evaluation says otherwise: the paper's
+MAX_NEW_TOKENS, TOP_K = 250, 50  # tokens of an answer if no evaluation says otherwise: the paper's limit
 
 
 @dataclass(frozen=True)
 class Source:
-    """A tutor to export. `dialogues` are those whose prompts are compared, `judged` those that it answers."""
+    """A tutor to export. Token ids are compared on `dialogues`; `judged` are the dialogues that it answers."""
 
     weights: Path
     name: str  # of the files, and `general.name` in them
@@ -40,9 +40,9 @@ def from_root(
     root: Path, dataset: str, *, seeds: Sequence[str] | None, limit: int | None, inference_prompt: Path,
     max_new_tokens: int | None, base: str | None, license: str | None,
 ) -> Source:  # fmt: skip
-    """The tutor that the training root made on `dataset`. Its test dialogues and settings are those of its evaluation.
+    """Find the tutor that a training root trained on `dataset`, with the test dialogues and settings of its evaluation.
 
-    Raises BadInput if the manifest does not call it done, or if `inference_prompt` is not what it was trained with.
+    Raises BadInput if the manifest does not list it as done, or if it was trained with another `inference_prompt`.
     """
     path = root / "manifest.json"
     if not path.is_file():
@@ -88,7 +88,7 @@ def from_root(
 
 
 def base_of(done: Mapping[str, dict[str, Any]], settings: Mapping[str, Any]) -> str | None:
-    """The model at the beginning: a tutor may have been sampled from weights that the run itself made before it."""
+    """Return the model that the run began with: its pairs may be sampled from weights that the run itself made."""
     made = {entry["sha256"]: entry["inputs"]["training"]["model"] for entry in done.values()
             if "sha256" in entry and "training" in entry["inputs"]}  # fmt: skip
     while (earlier := made.get(settings.get("sha256"))) is not None:
@@ -100,7 +100,7 @@ def from_weights(
     weights: Path, *, seeds: Sequence[str] | None, limit: int | None, inference_prompt: Path,
     max_new_tokens: int | None, base: str | None, license: str | None,
 ) -> Source:  # fmt: skip
-    """A folder of weights alone; its dialogues are the shipped test sets, or those of the files `seeds`."""
+    """Describe a folder of weights alone. Its dialogues are those of the files `seeds`, or of the shipped test sets."""
     dialogues = _read(seeds or [str(find_seeds(DATASETS_DIR, name, "test")) for name in DATASETS])
     folder = weights.resolve()
     own = folder.parent.name if folder.name == "weights" else folder.name
@@ -112,7 +112,7 @@ def from_weights(
 
 
 def check_weights(weights: Path) -> None:
-    """Raises BadInput if the folder lacks what every converter needs, and says what."""
+    """Raise BadInput, which says what is missing, if the folder lacks a file that every converter needs."""
     if not (weights / "config.json").is_file():
         raise BadInput(f"{weights}: not a model folder, it has no config.json")
     if not any(weights.glob("*.safetensors")):

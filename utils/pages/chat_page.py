@@ -1,4 +1,4 @@
-"""The page on which one talks to a tutor, or to two side by side."""
+"""The page on which a person talks to one tutor, or to two side by side."""
 
 import tempfile
 import time
@@ -26,11 +26,11 @@ PICKS = (("First better", "pick-0"), ("Same", "pick-tie"), ("Second better", "pi
 NOBODY = "nobody: one tutor alone"
 MENDABLE = (BadInput, JudgeError, JudgeUnavailable, OSError)  # shown in one line; anything else is a defect of ours
 PAUSE = 0.15  # seconds between two updates of the page while an answer grows
-AT_ONCE = 4  # people whose answers are made at the same time; others wait in line
+AT_ONCE = 4  # people answered at the same time; others wait in line
 
 
 def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seeds: Sequence[SeedDialogue] = ()):
-    """The page. `seeds` can be opened from it; what a person picks goes to `picks`."""
+    """Build the page. Its user can open one of `seeds`; preferences between two answers go to `picks`."""
     page = blocks("Talk to the tutor")
     import gradio as gr
 

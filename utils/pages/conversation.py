@@ -1,4 +1,4 @@
-"""A conversation with a tutor: its text is exactly what a seed dialogue of the same turns has in its prompt."""
+"""A conversation with a tutor. Its text equals the prompt text of a seed dialogue with the same turns."""
 
 import json
 import time
@@ -14,7 +14,7 @@ STUDENT, TEACHER = "student", "teacher"
 
 @dataclass(frozen=True)
 class Conversation:
-    """`turns` are (role, content). `opening` is a dialogue of the original's format, which stays as it is, verbatim."""
+    """`turns` are (role, content). `opening` is a dialogue in the original code's format, which is kept verbatim."""
 
     context: str = ""
     turns: tuple[tuple[str, str], ...] = ()
@@ -24,7 +24,7 @@ class Conversation:
 
     @property
     def text(self) -> str:
-        """What stands in the prompt, as `utils.seeds.read` makes it of a row."""
+        """The dialogue's text in the prompt, as `utils.seeds.read` makes it from a row."""
         lines = [f"{role.capitalize()}: {content}" for role, content in self.turns]
         head = [self.opening] if self.opening else [self.context + "\n"] if self.context else []
         return "\n".join([*head, *lines])
@@ -37,7 +37,7 @@ class Conversation:
         return replace(self, turns=(*self.turns, (role, content.strip())))
 
     def without_last(self) -> "Conversation":
-        """Without the last student turn and what follows it; the opening stays."""
+        """Return the conversation without its last student turn and what follows. The opening stays."""
         turns = list(self.turns)
         while turns and turns.pop()[0] != STUDENT:
             pass
@@ -48,14 +48,14 @@ class Conversation:
         return next((content for role, content in reversed(self.turns) if role == STUDENT), "")
 
     def all_turns(self) -> list[tuple[str | None, str]]:
-        """(role, content) of everything, the opening's turns too; the context has no role."""
+        """Return (role, content) of all turns, those of the opening included. The context has no role."""
         head = self.opening or self.context
         before = [(turn.speaker, turn.content) for turn in split_turns(head)] if self.opening else [(None, head)]
         # The original's lists leave a bracket before their first turn.
         return [(role, content) for role, content in [*before, *self.turns] if role or content.strip("[]\"' ")]
 
     def as_seed_row(self, tutor: str) -> dict[str, Any]:
-        """A row for `--seeds`. It ends on the student; the tutor's last turn, if any, is kept in `meta`."""
+        """Return a row for `--seeds`. It ends on the student; a last turn of the tutor goes to `meta`."""
         turns = [(role, content) for role, content in self.all_turns() if role]
         last = turns.pop()[1] if turns and turns[-1][0] == TEACHER else None
         context = self.context or next((content for role, content in self.all_turns() if role is None), None)
@@ -71,7 +71,7 @@ class Conversation:
 
 
 def from_seed(seed: SeedDialogue) -> Conversation:
-    """A conversation that goes on where a seed dialogue stops. Its text is the seed's, to the character."""
+    """Begin a conversation where a seed dialogue stops. Its text equals the seed's, character by character."""
     pieces = split_turns(seed.text)
     context = pieces[0].content if pieces[0].speaker is None else ""
     turns = tuple((turn.speaker, turn.content) for turn in pieces if turn.speaker)

@@ -1,4 +1,4 @@
-"""What the ratings come to: how far people agree with each other, with themselves, and with the judge."""
+"""Summarise ratings: how far people agree with each other, with themselves, and with the judge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from utils.pages.to_rate import Item
 from utils.records import Evaluation
 from utils.stats.agreement_table import shown
 
-SHOWN = {  # (criterion, statistic) -> what the page calls it
+SHOWN = {  # (criterion, statistic) -> its name on the page
     ("score", "pearson"): "Summary score: Pearson",
     ("score", "alpha"): "Summary score: Krippendorff's alpha",
     ("questions", "kappa"): "Asks a question: kappa",
@@ -24,7 +24,7 @@ TOO_FEW = "fewer than two answers that both have rated: nothing can be said"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two raters (or one, twice) on `answers`: each statistic's name with its value and 95 % interval, in words."""
+    """Two raters (or one rater twice) on `answers`: the name of each statistic with its value and 95 % interval."""
 
     title: str
     answers: int
@@ -35,11 +35,11 @@ class Comparison:
 CRITERION_WORDS = {
     "questions": "asks a question", "on_topic": "on topic", "helpful": "helpful", "reveal_answer": "reveals the answer",
 }  # fmt: skip
-Rated = Mapping[str, tuple[Evaluation, float | None]]  # by the item's key: the rating, and a judge's own summary score
+Rated = Mapping[str, tuple[Evaluation, float | None]]  # by item key: the rating, and a judge's own summary score
 
 
 def compare_ratings(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
-    """Each rater with the judge whose verdicts the files have, raters with each other, each with themselves."""
+    """Compare each rater with the judges in the files, with the other raters, and with their own second ratings."""
     by_key = {item.key: item for item in items}
     people = {name: _ratings_of(ratings, name, by_key) for name in ratings.raters}
     found = [
@@ -83,7 +83,7 @@ def _compare_with_self(title: str, first: Rated, second: Rated, by_key: Mapping[
 
 
 def _both(mine: Rated, theirs: Rated, by_key: Mapping[str, Item]) -> tuple[list[str], list[str], list[dict]]:
-    """(the items that both rated, their problems, both raters' columns as `utils.stats.agreement` takes them)."""
+    """Return (items that both rated, their groups, both raters' columns as in `utils.stats.agreement`)."""
     from utils.stats.agreement import rater
 
     keys = [key for key in by_key if key in mine and key in theirs]
@@ -106,7 +106,7 @@ def _caution(groups: Sequence[str]) -> list[str]:
 
 
 def compare_picks(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
-    """How often the judge scores the answer higher that a person prefers, and how often two people prefer the same."""
+    """Count how often the judge scores a person's preferred answer higher, and how often two people agree."""
     by_key = {item.key: item for item in items}
     people = {name: _picks(ratings, name, by_key) for name in ratings.raters}
     judges = {}
@@ -165,7 +165,7 @@ def _picks(ratings: Ratings, name: str, by_key: Mapping[str, Item], showing: int
 
 
 def _verdicts(items: Sequence[Item]) -> dict[str, Rated]:
-    """The stored verdicts by judge."""
+    """Return the stored verdicts by judge."""
     judges: dict[str, dict[str, Any]] = {}
     for item in items:
         if verdict := item.answers[0].verdict:
@@ -179,7 +179,7 @@ def _lines(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def estimate(entry: Mapping[str, float | None]) -> str:
-    """`0.62 [0.31, 0.84]`; without an interval where there is none, in words where there is no value."""
+    """Format `0.62 [0.31, 0.84]`: without an interval where there is none, in words where there is no value."""
     if entry["value"] is None:
         return "not defined: all the same"
     value, low, high = (shown(entry[name]) for name in ("value", "low", "high"))

@@ -9,7 +9,7 @@ from utils.pages.to_rate import Item
 
 
 def page(found: Sequence[Comparison], items: Sequence[Item], said: Mapping[tuple[str, int], dict[str, Any]]) -> str:
-    """HTML of the comparisons, then of each item that this rater has rated, with what the judge said of it."""
+    """Return HTML: the comparisons, then each item that this rater has rated, with the judge's verdict on it."""
     parts = [_comparison(one) for one in found] or ["<p>No file has a judge's verdict, and there is one rater.</p>"]
     note = (
         "<p class='hint'>In brackets: 95 % intervals. With a dozen answers they are wide; so is what can be said.</p>"

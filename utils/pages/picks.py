@@ -1,4 +1,4 @@
-"""Which of two tutors' answers a person preferred, kept as preference pairs, and the score so far."""
+"""A person's preferences between two tutors, stored as preference pairs, and the score so far."""
 
 import threading
 import time
@@ -41,8 +41,8 @@ class Score:
 class Picks:
     """The picks in a file of preference rows (`eligible`, `chosen`, `rejected`, … as in a train_dataset.json).
 
-    Each is in the journal beside it, on the disk, before `add` returns. Raises BadInput if the file is there without
-    its journal, ValueError if another run has it open.
+    `add` returns only after a pick has been written to the journal beside the file. Raises BadInput if the file is
+    there without its journal, or if another run has it open.
     """
 
     def __init__(self, output: str | Path):
@@ -62,7 +62,7 @@ class Picks:
     def add(
         self, conversation: Conversation, outputs: Sequence[str], tutors: Sequence[str], picked: int, *, blind: bool
     ) -> None:
-        """Keep that `outputs[picked]` is the better one; -1: neither."""
+        """Store that `outputs[picked]` was preferred; -1 is neither."""
         preferred = None if picked < 0 else picked
         row = preference_row({"group": conversation.group, "prompt": conversation.text}, outputs, preferred)
         order = tutors if preferred is None else (tutors[preferred], tutors[1 - preferred])

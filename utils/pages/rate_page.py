@@ -30,14 +30,14 @@ WHICH = "Which of the two is the better next turn of the tutor?"
 
 
 def rubric_words() -> dict[str, str]:
-    """Each criterion in the words in which the judge's prompt (prompts/judge.txt) asks for it."""
+    """Return each criterion in the words of the judge's prompt (prompts/judge.txt)."""
     template = JUDGE_PROMPT.read_text(encoding="utf-8")
     words = {name: re.search(rf"^{name} \([^)]*\): (.+)$", template, re.MULTILINE) for name in CRITERIA}
     return {name: found[1][0].upper() + found[1][1:] for name, found in words.items()}
 
 
 def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool = False):
-    """The page for `queue`, the showings in their order. Nothing on it says where an answer comes from."""
+    """Build the page for `queue`, the showings in their order. It never tells which model gave an answer."""
     page = blocks("Rate answers")
     import gradio as gr
 
@@ -78,7 +78,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
              back_from_end, results, why]  # fmt: skip
 
     def show(who: str, at: int, message: str = "") -> dict[Any, Any]:
-        """What the page looks like for this rater at this place of the queue."""
+        """Return the page's contents for this rater at this place in the queue."""
         said = ratings.of(who)
         updates = {rater: who, place: at, since: time.monotonic(), welcome: gr.update(visible=False), why: None,
                    rating: gr.update(visible=at < len(queue)), end: gr.update(visible=at == len(queue)),
@@ -149,7 +149,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
 
 
 def _values(entry: dict[str, Any], pairwise: bool) -> list[Any]:
-    """What the buttons show of what a rater said before: None where nothing was said."""
+    """Return the values of the buttons from an earlier rating; None where there is none."""
     if not pairwise:
         return [entry.get("evaluation", {}).get(name) for name in CRITERIA]
     return [TIE if entry["preferred"] is None else entry["preferred"]] if "preferred" in entry else [None]

@@ -1,4 +1,4 @@
-"""People's ratings, kept as they are given: in a journal at once, and in the file that the other scripts read."""
+"""Store people's ratings: at once in a journal, and in the file that the other scripts read."""
 
 import statistics
 import threading
@@ -13,16 +13,16 @@ from utils.journal import Journal
 from utils.pages.to_rate import Item
 from utils.records import Evaluation
 
-LONG = 600.0  # seconds: who takes longer for one answer has done something else in between
+LONG = 600.0  # seconds: longer pauses do not count as time spent on an answer
 NAME_LENGTH = 40  # characters
 
 
 class Ratings:
-    """All that people have said about the answers, by rater.
+    """All ratings of the answers, by rater.
 
-    The journal beside the output (`ratings.said.jsonl`) has every word that was said, corrections too; a rating is
-    on the disk before the next answer is shown. The output is made whole again after each: rows that `human_vs_gpt`
-    and `fit_rubric` read (`utils.stats.human_ratings`), one for each rater and answer, with `rater`, `note`,
+    The journal beside the output (`ratings.said.jsonl`) holds every entry, corrections included; a rating is on disk
+    before the next answer is shown. The output is written anew after each rating. Its rows are those that
+    `human_vs_gpt` and `fit_rubric` read (`utils.stats.human_ratings`), one per rater and answer, with `rater`, `note`,
     `seconds`, and `again`, the second rating of an answer that was shown twice. With `--pairwise` they are preference
     rows. Raises BadInput if the output is there and its journal is not, ValueError if another run has it open.
     """
@@ -39,7 +39,7 @@ class Ratings:
 
     @property
     def said(self) -> list[dict[str, Any]]:
-        """Everything that was said, oldest first."""
+        """All journal entries, oldest first."""
         return list(self._journal.entries.values())
 
     @property
@@ -47,7 +47,7 @@ class Ratings:
         return list(dict.fromkeys(entry["rater"] for entry in self.said))
 
     def of(self, rater: str) -> dict[tuple[str, int], dict[str, Any]]:
-        """The last word of one rater on each showing, by (item's key, 0 or 1)."""
+        """Return a rater's latest entry on each showing, by (item key, 0 or 1)."""
         said = (entry for entry in self.said if entry["rater"] == rater and "item" in entry)
         return {(entry["item"], entry["showing"]): entry for entry in said}
 
@@ -55,14 +55,14 @@ class Ratings:
         return any("saw_verdicts" in entry for entry in self.said if entry["rater"] == rater)
 
     def note_verdicts_seen(self, rater: str) -> None:
-        """From here on this rater's ratings stand: one that is changed after the judge's is seen is worth nothing."""
+        """Freeze this rater's ratings: a change after the judge's verdicts are seen would not be independent."""
         if not self.has_seen_verdicts(rater):
             self._write({"rater": rater, "saw_verdicts": True})
 
     def add(self, rater: str, item: Item, showing: int, *, seconds: float, note: str = "", **answer: Any) -> None:
-        """Keep what a rater said of an item: `evaluation`, or `preferred` (0, 1 or None: a tie), or `skipped` (why).
+        """Store a rater's entry on an item: `evaluation`, or `preferred` (0, 1 or None: a tie), or `skipped` (why).
 
-        It is on the disk when this returns. Raises BadInput for a change after the rater has seen the verdicts.
+        It is on disk when this returns. Raises BadInput for a change after the rater has seen the verdicts.
         """
         if self.has_seen_verdicts(rater) and (item.key, showing) in self.of(rater):
             raise BadInput("you have seen the judge's verdicts: ratings given before can no longer be changed")
@@ -81,7 +81,7 @@ class Ratings:
             write_json(self.output, self.rows())
 
     def rows(self) -> list[dict[str, Any]]:
-        """The output's rows, rater by rater, in the order in which the answers were shown."""
+        """Return the output's rows, rater by rater, in the order in which the answers were shown."""
         return [row for rater in self.raters for row in _rows_of(self.of(rater))]
 
 
@@ -104,7 +104,7 @@ def _rows_of(last: dict[tuple[str, int], dict[str, Any]]) -> list[dict[str, Any]
 
 
 def preference_row(row: dict[str, Any], outputs: Sequence[str], preferred: int | None) -> dict[str, Any]:
-    """A person's pick among two answers as a row of a train_dataset.json; a tie is kept, but is no pair."""
+    """Return a person's preference between two answers as a row of a train_dataset.json; a tie is not eligible."""
     if preferred is None:
         why = {"eligible": False, "not_eligible_because": "neither answer is better"}
         return row | {"chosen": outputs[0], "rejected": outputs[1], "preferred_by": "person"} | why
@@ -114,19 +114,19 @@ def preference_row(row: dict[str, Any], outputs: Sequence[str], preferred: int |
 
 
 def next_showing(queue: Sequence[tuple[Item, int]], said: dict[tuple[str, int], Any]) -> int:
-    """The place of the first showing that this rater has not answered; len(queue) when there is none."""
+    """Return the index of the first showing that this rater has not answered; len(queue) if there is none."""
     return next((i for i, (item, showing) in enumerate(queue) if (item.key, showing) not in said), len(queue))
 
 
 def minutes_left(queue: Sequence[tuple[Item, int]], said: dict[tuple[str, int], dict[str, Any]]) -> float | None:
-    """How long the rest will take at this rater's median pace; None before two answers are rated."""
+    """Estimate the remaining minutes from this rater's median pace; None before two answers are rated."""
     paces = [min(entry["seconds"], LONG) for entry in said.values()]
     rest = sum((item.key, showing) not in said for item, showing in queue)
     return statistics.median(paces) * rest / 60 if len(paces) > 1 else None
 
 
 def checked_name(name: str) -> str:
-    """A rater's name with single blanks. Raises BadInput for one that is empty or too long."""
+    """Normalise the blanks in a rater's name. Raises BadInput if it is empty or too long."""
     name = " ".join(name.split())
     if not name or len(name) > NAME_LENGTH:
         raise BadInput(f"a name of 1 to {NAME_LENGTH} characters is needed: it tells raters apart in the file")

@@ -1,4 +1,4 @@
-"""Opens a page to a browser: on this machine alone unless told otherwise, and with nothing fetched from elsewhere."""
+"""Serve a page to browsers: to this machine alone unless told otherwise, and with nothing from other servers."""
 
 import argparse
 import hmac
@@ -25,7 +25,7 @@ READABLE = {
     "button_primary_background_fill": "*primary_700", "button_primary_background_fill_hover": "*primary_800",
     "button_primary_background_fill_dark": "*primary_700", "button_primary_text_color": "white",
 }  # fmt: skip
-# What the browser may load: from the page's own server alone, whatever the page or a text in it asks for.
+# What the browser may load: only files of the page's own server, whatever the page or a text in it asks for.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
@@ -34,7 +34,7 @@ POLICY = (
 
 
 def add_page_flags(parser: argparse.ArgumentParser) -> None:
-    """Where a page is served, and to whom; the names are Gradio's."""
+    """Add the flags that say where a page is served, and to whom. The names are Gradio's."""
     group = parser.add_argument_group("the page")
     group.add_argument("--server-name", default="127.0.0.1", metavar="ADDRESS", help="0.0.0.0: open it to the network")
     group.add_argument("--server-port", type=int, metavar="PORT", help="the first free one from 7860 on, if not given")
@@ -48,7 +48,7 @@ def add_page_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def blocks(title: str) -> "gradio.Blocks":
-    """An empty page that calls home to nobody."""
+    """Make an empty Gradio page without telemetry."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     try:
@@ -62,7 +62,7 @@ def open_page(
     page: "gradio.Blocks", *, script: str = "", server_name: str = "127.0.0.1", server_port: int | None = None,
     share: bool = False, password: str | None = None, inbrowser: bool = False,
 ) -> str:  # fmt: skip
-    """Open the page to browsers and return its address at once. `script` is JavaScript of ours that the page loads."""
+    """Serve the page and return its address at once. `script` is our own JavaScript, which the page loads."""
     import gradio
 
     word = password and read_key(password, "--password")
@@ -91,7 +91,7 @@ def serve(page: "gradio.Blocks", **flags: Any) -> None:
 
 
 class OwnServerOnly:
-    """ASGI middleware: every answer carries `POLICY`, so that the browser fetches nothing from anywhere else."""
+    """ASGI middleware that adds `POLICY` to every response, so that the browser loads nothing from other servers."""
 
     def __init__(self, app):
         self.app = app

@@ -1,4 +1,4 @@
-"""Where one person stands in a talk with one tutor, or with two side by side."""
+"""The state of one person's conversation with one tutor, or with two side by side."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from utils.records import Sample, TutorAnswer, Verdict
 from utils.tutors.stream import WRITING, StreamingTutor
 
 STOPPED = "stopped"
-ENDS = {  # how an answer ended, where that is worth a word
+ENDS = {  # remarks on how an answer ended, where the reader should know
     "length": "cut off at the longest answer (--max-new-tokens)",
     "speaker": "cut where it began another speaker's turn",
     STOPPED: "stopped by you",
@@ -22,7 +22,7 @@ ENDS = {  # how an answer ended, where that is worth a word
 
 @dataclass(frozen=True)
 class Given:
-    """One tutor's answer to the conversation as it stands."""
+    """One tutor's answer to the present conversation."""
 
     tutor: str
     sample: Sample
@@ -31,7 +31,7 @@ class Given:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader should know of how the answer came about."""
+        """Return what a reader should know about how the answer was made."""
         found = [
             ENDS.get(
                 self.sample.finish_reason, "" if self.sample.finish_reason == "stop" else self.sample.finish_reason
@@ -67,16 +67,16 @@ class Session:
         return self.blind and self.asked == 2 and self.picked is None
 
     def continued(self) -> Conversation:
-        """The conversation with the answer that was taken as the tutor's turn: the picked one, else the first."""
+        """Return the conversation with an answer as the tutor's turn: the picked one, else the first."""
         if not self.answers:
             return self.conversation
         taken = self.answers[max(self.picked or 0, 0)].sample.text
         return self.conversation.said(TEACHER, taken) if taken else self.conversation
 
     def told(self, message: str, context: str) -> "Session":
-        """The student says `message`. Empty is allowed where the student has spoken already (an opened seed).
+        """Add `message` as the student's turn. It may be empty if the student has spoken last (an opened seed).
 
-        Raises BadInput if there is nothing to answer, or two answers of which none is picked yet.
+        Raises BadInput if there is nothing to answer, or if neither of two answers is picked yet.
         """
         if self.waits_for_pick:
             raise BadInput("first say which answer is better: the conversation goes on with it")
@@ -95,14 +95,14 @@ class Session:
         return replace(self, answers=(), picked=None, sample=self.sample + 1)
 
     def undone(self) -> "Session":
-        """Without the last thing that the student said, and the answers to it."""
+        """Remove the last student turn and the answers to it."""
         return replace(self, conversation=self.conversation.without_last(), answers=(), picked=None, sample=0)
 
     def stopped(self) -> "Session":
         return replace(self, answers=tuple(map(_stopped, self.answers)))
 
     def answering(self, tutors: Sequence[StreamingTutor]) -> Iterator["Session"]:
-        """This session as the answers grow, one tutor after the other; in a blind talk in an order drawn anew."""
+        """Yield the session as the answers grow, one tutor after the other; if blind, in a new random order."""
         tutors = list(tutors)
         if self.blind:
             random.SystemRandom().shuffle(tutors)
@@ -115,7 +115,7 @@ class Session:
             yield (now := replace(now, answers=(*before, given)))
 
     def judged(self, judge: Judge) -> "Session":
-        """With a verdict under every finished answer."""
+        """Add a verdict to every finished answer."""
         return replace(self, answers=tuple(self._judged(judge, one) for one in self.answers))
 
     def _judged(self, judge: Judge, given: Given) -> Given:
@@ -132,7 +132,7 @@ def _stopped(given: Given) -> Given:
 
 
 def models_of(words: Sequence[str]) -> list[str]:
-    """The models that `--model` names; a training root stands for all of its fine-tuned weights."""
+    """Return the models that `--model` names. A training root stands for all of its fine-tuned weights."""
     found = []
     for word in words:
         weights = sorted(Path(word).glob("dpo/*/weights"))
@@ -141,7 +141,7 @@ def models_of(words: Sequence[str]) -> list[str]:
 
 
 def by_name(tutors: Sequence[StreamingTutor]) -> Mapping[str, StreamingTutor]:
-    """The tutors by a name that is each one's own."""
+    """Return the tutors by unique names."""
     named: dict[str, StreamingTutor] = {}
     for tutor in tutors:
         name, number = tutor.name, 2

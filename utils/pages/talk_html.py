@@ -1,4 +1,4 @@
-"""A talk with a tutor as HTML: the turns, the answers side by side, and the judge's verdict under each."""
+"""Format a conversation as HTML: the turns, the answers side by side, and the judge's verdict under each."""
 
 from utils.pages.session import Given, Session
 from utils.pages.text import NAMES, escaped, turn_as_html
@@ -6,7 +6,7 @@ from utils.records import Verdict
 
 
 def talk_as_html(now: Session | None) -> str:
-    """A dialogue as HTML, every text in it escaped."""
+    """Return the conversation as HTML; every text in it is escaped."""
     if now is None or not (now.conversation.text or now.answers):
         return '<p class="hint">Write what a student would say, or open a seed dialogue.</p>'
     turns = "".join(turn_as_html(NAMES[role], content) for role, content in now.conversation.all_turns())

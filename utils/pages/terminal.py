@@ -1,4 +1,4 @@
-"""The same talk in a terminal, for people on a server."""
+"""The conversation of the chat page in a terminal, for people on a server."""
 
 import sys
 from collections.abc import Callable, Mapping

@@ -90,16 +90,16 @@ def one_line(result: dict[str, Any]) -> str | None:
 
 def table(result: dict[str, Any]) -> str:
     """The result for people: a line per file, a line per pair of splits, then leaks and defects in words."""
-    head = ("rows", "problems", "tokens: median", "p95", "max", "repeats", "tell answer", "unknown", "off student")
-    width = max(len(f"{name} {split}") for name, dataset in result["datasets"].items() for split in dataset["splits"])
-    lines = [" " * width + "".join(f"{title:>{len(title) + 2}}" for title in head)]
+    from tabulate import tabulate
+
+    head = ("", "rows", "problems", "tokens: median", "p95", "max", "repeats", "tell answer", "unknown", "off student")
+    rows = []
     for name, dataset in result["datasets"].items():
         for split, row in dataset["splits"].items():
             tokens = [round(row["tokens"][key]) for key in ("median", "p95", "max")]
             keys = ("repeated", "answer_in_prompt", "answer_unknown", "not_ending_on_student")
-            cells = (row["rows"], row["problems"], *tokens, *(row[key] for key in keys))
-            numbers = "".join(f"{cell:>{len(title) + 2}}" for cell, title in zip(cells, head, strict=True))
-            lines.append(f"{f'{name} {split}':{width}}{numbers}")
+            rows.append([f"{name} {split}", row["rows"], row["problems"], *tokens, *(row[key] for key in keys)])
+    lines = [tabulate(rows, head, tablefmt="plain")]
     for title, found in (("leaks", result["leaks"]), ("defects", result["defects"])):
         lines += ["", f"{title}:" if found else f"{title}: none", *(f"  {line}" for line in found)]
     return "\n".join(lines)

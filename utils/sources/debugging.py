@@ -20,7 +20,7 @@ NUMBERED = re.compile(r"^\s*\d+\.", re.M)
 
 
 def read(name: str, text: str) -> RawDialogue:
-    """The dialogue; `name` is the file's, without `.txt`. The student's first turn gets the task and the code."""
+    """Read a dialogue; `name` is the file's, without `.txt`. Task and code go into the student's first turn."""
     mark = NAME.fullmatch(name)
     if mark is None:
         raise LeftOut("a file name without problem, bug and thread")
@@ -45,7 +45,7 @@ def read(name: str, text: str) -> RawDialogue:
 
 
 def cuts(dialogue: RawDialogue) -> list[int]:
-    """The usable cuts; a turn that shows the fix is no reference either."""
+    """Return the usable cuts. A turn that shows the fix cannot be a reference."""
     shown = next((i for i, turn in enumerate(dialogue.turns) if i and shows_fix(turn, dialogue.meta)), None)
     return [n for n in usable_cuts(dialogue.turns, shown) if n != shown]
 
@@ -56,16 +56,16 @@ def row_at(dialogue: RawDialogue, cut: int) -> dict[str, Any]:
 
 
 def fix_fragments(fixes: str, code: str) -> list[str]:
-    """The pieces of code in the fixes' text that the buggy code lacks: inline code, and the lines of code blocks."""
+    """Find code in the fixes that the buggy code lacks: inline code, and the lines of code blocks."""
     lines = [line.strip() for block in FENCE.findall(fixes) for line in block.split("\n")]
     pieces = {piece.strip() for piece in [*lines, *re.findall(r"`([^`\n]+)`", FENCE.sub("", fixes))]}
     return sorted(piece for piece in pieces if piece and _dense(piece) not in _dense(code))
 
 
 def shows_fix(turn: RawTurn, meta: dict[str, Any]) -> bool:
-    """Is the fix in this turn? In its code any fragment tells, in prose only one of three tokens or more.
+    """Whether a turn shows the fix: any fragment in its code counts; in prose, fragments of three tokens or more.
 
-    Where a fix has no fragment of its own (lines swapped, a name replaced by another), all changed code tells.
+    If the fix has no fragment of its own (lines swapped, a name replaced), all changed code counts.
     """
     fragments, prose = meta["fix_fragments"], CODE.sub("", turn.content)
     if turn.code and (any(_has(turn.code, piece) for piece in fragments) or not fragments):
@@ -74,7 +74,7 @@ def shows_fix(turn: RawTurn, meta: dict[str, Any]) -> bool:
 
 
 def _block(text: str, tag: str) -> str:
-    """What stands between the tag and its last end before the next block: some files close a block twice."""
+    """Return the text from a tag to its last closing tag before the next block: some files close a block twice."""
     _, opened, rest = text.partition(f"<{tag}>")
     following = re.search(rf"<(?:{'|'.join(TAGS)})>", rest.replace(f"<{tag}>", " " * (len(tag) + 2)))
     block = rest[: following.start()] if following else rest
@@ -92,7 +92,7 @@ def _turns(talk: str) -> list[RawTurn]:
 
 
 def _turn(role: str, text: str) -> RawTurn:
-    """The turn's words, then its code as a fenced block, line breaks intact; alternatives apart."""
+    """Make a turn: its words, then its code as a fenced block with line breaks; alternatives are kept apart."""
     blocks = [block.strip("\n").rstrip() for block in CODE.findall(text)]
     said, *others = (part.strip() for part in CODE.sub("", text).split("<alt>"))
     content = "\n".join([said, *(f"```\n{block}\n```" for block in blocks)]) if said or blocks else ""
@@ -100,11 +100,11 @@ def _turn(role: str, text: str) -> RawTurn:
 
 
 def _dense(code: str) -> str:
-    """Code without line numbers and white space: `high+1` is `high + 1`."""
+    """Remove line numbers and white space from code: `high + 1` becomes `high+1`."""
     return re.sub(r"\s+", "", NUMBERED.sub("", code))
 
 
 def _has(text: str, piece: str) -> bool:
-    """Whole words only, white space aside: `or` is not in `for`."""
+    """Whether the text contains the piece as whole words, white space ignored: `or` is not in `for`."""
     pattern = r"\s*".join(re.escape(token) for token in re.findall(r"\w+|[^\w\s]", piece))
     return re.search(rf"(?<!\w){pattern}(?!\w)", text) is not None

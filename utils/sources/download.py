@@ -1,10 +1,10 @@
-"""Fetching the raw files of a public source at a pinned revision, each checked against that revision's own checksum.
+"""Fetch the raw files of a public source at a pinned revision, each verified by that revision's checksum.
 
-huggingface_hub does the transfers, from its hub and from GitHub alike: it goes on with a file that broke off, shows
-progress, and honours proxies, HF_ENDPOINT, HF_TOKEN, HF_HUB_DOWNLOAD_TIMEOUT and what HF_HOME already holds. (Its own
-`hf_hub_download` begins a file anew in each run.) GITHUB_API_URL and GITHUB_RAW_URL point to a mirror of GitHub.
-A server that is busy or fails (429, 5xx) is asked again. What an earlier run has fetched is known from its record, so
-that nothing at all is asked for when all of it is there.
+huggingface_hub does the transfers, from its hub and from GitHub alike: it resumes a partial file, shows progress, and
+honours proxies, HF_ENDPOINT, HF_TOKEN, HF_HUB_DOWNLOAD_TIMEOUT and the cache in HF_HOME. (Its own `hf_hub_download`
+starts a file again in each run.) GITHUB_API_URL and GITHUB_RAW_URL point to a mirror of GitHub. A server that is busy
+or fails (429, 5xx) is asked again. The record of an earlier run says what it has fetched: if all of that is still
+there, no request is made.
 """
 
 import hashlib
@@ -65,7 +65,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A file that is here, whole, and the same as at its source."""
+    """A file that has been fetched and verified."""
 
     local: Path
     repo: str
@@ -76,11 +76,11 @@ class Fetched:
 
 
 def fetch(source: Source, folder: Path, record: Iterable[Mapping[str, Any]] = ()) -> list[Fetched]:
-    """All files of a source, in `folder`. What is there, or in the hub's cache, and whole is not asked for.
+    """Fetch all files of a source into `folder`. Whole files in it, or in the hub's cache, are not requested.
 
-    `record` are the files of an earlier run, as dicts of Fetched: if they are still all there, no server is asked.
-    OSError (404, no connection) and BadInput (nothing at that revision, a wrong checksum, a web page instead of a
-    file) say what to do.
+    `record` lists the files of an earlier run, as dicts of Fetched: if all are still there, no request is made.
+    Raises OSError (404, no connection) or BadInput (nothing at that revision, a wrong checksum, a web page instead of
+    a file), which say what to do.
     """
     from huggingface_hub.errors import HTTPError
     from tqdm import tqdm
@@ -103,14 +103,14 @@ def fetch(source: Source, folder: Path, record: Iterable[Mapping[str, Any]] = ()
 
 
 def local_path(folder: Path, path: str) -> Path:
-    """Where a file goes: `data/validation.parquet`, `train/0_0_….txt`, `datasets/mathdial_test.json` in `folder`."""
+    """Return a file's path in `folder`: `data/validation.parquet`, `train/0_0_….txt`, `datasets/mathdial_test.json`."""
     return folder.joinpath(*path.split("/")[-2:])
 
 
 def _all_there(source: Source, folder: Path, record: Iterable[Mapping[str, Any]]) -> list[Fetched]:
-    """The files of the record that are of this source at its revision; none if any is missing or has changed.
+    """Return the record's files of this source and revision; none if any of them is missing or has changed.
 
-    A branch moves on: only a commit is what it was.
+    A branch moves; only a commit stays the same.
     """
     if not re.fullmatch(r"[0-9a-f]{7,40}", source.revision):
         return []
@@ -153,12 +153,12 @@ def _list_github(source: Source) -> tuple[str, list[RemoteFile]]:
 
 
 def _get(source: Source, revision: str, file: RemoteFile, folder: Path) -> Fetched:
-    """The file, from `folder` or the hub's cache if it is there whole, else fetched from where it broke off."""
+    """Return a file from `folder` or the hub's cache if it is whole there; else download it, resuming a part."""
     from huggingface_hub import hf_hub_url, try_to_load_from_cache
     from huggingface_hub.utils import build_hf_headers
 
     local = local_path(folder, file.path)
-    places, headers = [local], {"Accept-Encoding": "identity"}  # a range of a compressed body would be of no use
+    places, headers = [local], {"Accept-Encoding": "identity"}  # ranges of a compressed body cannot be joined
     if source.host == "hub":
         place = {"repo_id": source.repo, "filename": file.path, "repo_type": "dataset", "revision": revision}
         url, headers = hf_hub_url(**place), build_hf_headers() | headers
@@ -184,7 +184,7 @@ def _get(source: Source, revision: str, file: RemoteFile, folder: Path) -> Fetch
 
 
 def _download(url: str, part: Path, size: int, headers: dict[str, Any]) -> None:
-    """Fetch what `part` still lacks of the `size` bytes. A part that cannot be the file's beginning is dropped."""
+    """Download the rest of the `size` bytes into `part`. A part that cannot be the file's beginning is dropped."""
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.file_download import http_get
 
@@ -217,7 +217,7 @@ def _is_web_page(path: Path) -> bool:
 
 
 def _github(url: str) -> dict[str, Any]:
-    """What GitHub's API says. OSError for what it refuses, BadInput for what is no answer of its."""
+    """Ask GitHub's API. Raises OSError if it refuses, BadInput if the response is not the API's."""
     from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
     from huggingface_hub.utils import hf_raise_for_status, http_backoff
 
@@ -245,7 +245,7 @@ def _address(variable: str, default: str) -> str:
 
 
 def _checksum(path: Path, file: RemoteFile) -> str:
-    """Of the file here, in the way that its repository counts: sha256 (64 digits), or git's sha1 of the blob."""
+    """Compute a file's checksum as its repository does: sha256 (64 digits), or git's sha1 of the blob."""
     if len(file.checksum) == 64:
         return sha256(path)
     return hashlib.sha1(b"blob %d\0" % path.stat().st_size + path.read_bytes()).hexdigest()

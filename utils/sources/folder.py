@@ -1,4 +1,4 @@
-"""The folder that fetched seeds are written to: `sources.json` says what is in it, and a new set replaces an old one.
+"""The folder of fetched seeds: `sources.json` describes it, and new seeds of a dataset replace the old ones.
 
 `sources.json`: {"seeds": ["mathdial_train.jsonl", …], "files": [{"dataset": "mathdial", "local": …, "repo": …,
 "revision": …, "path": …, "size": …, "sha256": …}, …], "datasets": {"mathdial": {"train": 500, …}}, …}.
@@ -16,9 +16,9 @@ RECORD = "sources.json"
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What an earlier run has written, less seeds that are gone.
+    """Read what an earlier run has written, without seed files that are gone.
 
-    BadInput if there are seeds of another origin, such as the sample in `datasets/`: those are never written over.
+    Raises BadInput if the folder has other seeds, such as the sample in `datasets/`: those are never overwritten.
     """
     path = folder / RECORD
     record = {"seeds": [], "files": [], "datasets": {}} | (read_json(path) if path.is_file() else {})
@@ -31,9 +31,9 @@ def read_record(folder: Path) -> dict[str, Any]:
 def put_seeds(folder: Path, seeds: Mapping[str, str], made: set[str], record: dict[str, Any]) -> list[str]:
     """Replace the seeds of the datasets `made` by `seeds` (name -> text), and write the record.
 
-    `record` is the new run's, without "seeds". What is there of other datasets stays, and stays recorded; returns
-    these names. The files of one dataset belong together: a new one never stands beside an old one, so that a run
-    that is stopped here leaves no problem in both splits.
+    `record` is the new run's, without "seeds". Files of other datasets stay, and stay recorded. All old files of a
+    dataset are removed before a new one is written: a run that is stopped here leaves no problem in both splits.
+    Returns the names of the datasets that stayed.
     """
     old = read_record(folder)
     kept = [name for name in old["seeds"] if dataset_of(name) not in made]

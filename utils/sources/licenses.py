@@ -1,4 +1,4 @@
-"""What is written beside fetched data: where it is from, under which terms, and what was changed."""
+"""The text beside fetched data: its origin, its licence, and what was changed."""
 
 LICENSES = """\
 # Terms of the data in this folder

@@ -1,4 +1,4 @@
-"""From raw files to the text of seed files: converted, cleared of what is too long, split; and what became of what."""
+"""Turn raw files into the text of seed files: convert, leave out long dialogues, split; and report the counts."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ def make_seeds(
     raw: dict[str, list[Path]], count_tokens: Callable[[str], int], *, seed: int, train_size: int, test_size: int,
     max_tokens: int,
 ) -> tuple[dict[str, str], dict[str, Any]]:  # fmt: skip
-    """(the JSONL text of each seed file, by its name; how many rows came of what, by dataset)."""
+    """Return (JSONL text of each seed file by name, counts of converted and omitted dialogues by dataset)."""
     texts, report = {}, {}
     for name, paths in raw.items():
         converted = convert_files(name, paths, seed)
@@ -36,7 +36,7 @@ def make_seeds(
 
 
 def summary(report: dict[str, Any]) -> str:
-    """The report for people: a line per dataset, and one for each reason why dialogues were left out."""
+    """Format the report: a line per dataset, and one for each reason why dialogues were left out."""
     lines = []
     for name, found in report.items():
         lines.append(

@@ -16,7 +16,7 @@ LABEL = re.compile(r"\s*([^:\n|]{1,40}):\s*(?:\((generic|focus|probing|telling)\
 
 
 def read(raw: dict[str, Any]) -> RawDialogue:
-    """The dialogue with the student's problem and wrong solution as its first turn. KeyError for a missing field."""
+    """Read a dialogue; its first turn is the student's problem and wrong solution. KeyError: a missing field."""
     question, solution = raw["question"].strip(), raw["student_incorrect_solution"].strip()
     explanation, conversation = raw["ground_truth"], raw["conversation"].strip()
     if not question or not solution or not conversation:
@@ -46,7 +46,7 @@ def read(raw: dict[str, Any]) -> RawDialogue:
 
 
 def cuts(dialogue: RawDialogue) -> list[int]:
-    """The usable cuts. An answer whose number the problem has too counts as said only where it is the conclusion."""
+    """Return the usable cuts. If the problem has the answer's number too, it counts as said only as a conclusion."""
     says = _concludes if dialogue.meta["answer_in_first_turn"] else _says
     turns = enumerate(dialogue.turns)
     return usable_cuts(
@@ -70,7 +70,7 @@ def _turn(line: str) -> RawTurn:
 
 
 def _final_number(solution: str) -> tuple[str, str | None]:
-    """(the steps, the number alone on the last line); line ends are stripped."""
+    """Split a solution into (steps, number alone on the last line); line ends are stripped."""
     lines = [line.strip() for line in solution.strip().split("\n")]
     if NUMBER.fullmatch(lines[-1].strip("-$% ")):
         return "\n".join(lines[:-1]).strip(), lines[-1]
@@ -82,6 +82,6 @@ def _says(text: str, answer: str) -> bool:
 
 
 def _concludes(text: str, answer: str) -> bool:
-    """`The answer is 12`, wherever it stands, or 12 as the text's last number."""
+    """Whether the text concludes with the answer: "The answer is 12" anywhere, or 12 as its last number."""
     numbers = NUMBER.findall(text)
     return states(text, number_of(answer)) or (bool(numbers) and says(numbers[-1], number_of(answer)))

@@ -62,14 +62,14 @@ class LabelledAnswer:
 
     @property
     def desiderata(self) -> float | None:
-        """The sum of the eight, from 0 to 8; None where a label is missing."""
+        """Sum of the eight labels, from 0 to 8; None if a label is missing."""
         if not set(DESIDERATA) <= self.labels.keys():
             return None
         return sum(1 - self.labels[name] if name == REVEALS else self.labels[name] for name in DESIDERATA)
 
 
 def fetch_mrbench(output_dir: Path) -> list[Path]:
-    """Fetch both files to `output_dir`, with their licence and where they are from. OSError and ValueError: `fetch`."""
+    """Fetch both files to `output_dir`, with licence and origin. Raises what `download.fetch` raises."""
     record = Path(output_dir) / "sources.json"
     if record.is_file() and "seeds" in read_json(record):
         raise BadInput(f"{output_dir} holds fetched seeds; choose an --output-dir of its own for MRBench")
@@ -85,9 +85,9 @@ def fetch_mrbench(output_dir: Path) -> list[Path]:
 
 
 def read_mrbench(paths: list[Path] | list[str]) -> list[LabelledAnswer]:
-    """All labelled answers of the files, each once. BadInput names the file and the dialogue that is wrong.
+    """Read all labelled answers of the files, each once. Raises BadInput, which names the file and the dialogue.
 
-    The same answer to the same dialogue may stand in both files, or twice in one (three ids repeat): the copy with
+    The same answer to the same dialogue may occur in both files, or twice in one (three ids repeat): the copy with
     the most labels is kept.
     """
     found: dict[tuple[str, str, str], LabelledAnswer] = {}
@@ -135,12 +135,12 @@ def _answers(row: dict) -> list[LabelledAnswer]:
 
 
 def _plain(text: str) -> str:
-    """Without no-break spaces, and without the space before each line."""
+    """Replace no-break spaces and remove the space before each line."""
     return "\n".join(line.strip() for line in text.replace("\xa0", " ").split("\n")).strip()
 
 
 def _answer(text: str) -> str:
-    """Without a leading "Tutor:" and without quotes around the whole, or before it alone."""
+    """Remove a leading "Tutor:", and quotes around the whole answer or before it."""
     text = LABEL.sub("", _plain(text))
     return text.strip().strip('"“”').strip() if text.count('"') < 3 else text.strip()
 

@@ -1,4 +1,4 @@
-"""A whole dialogue as a source has it, and how one seed is cut out of it: what the three converters share."""
+"""A whole raw dialogue, and how one seed is cut out of it: the code that the three converters share."""
 
 import random
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 from utils.seeds.near_duplicates import words
 
-# Turns that only end a conversation: never worth learning from, and never the last thing a tutor answers to.
+# Turns that only close a conversation: never a reference, and never the last turn of a prompt.
 THANKS = re.compile(r"\bthank|\bbye\b", re.I)
 FAREWELL = re.compile(
     r"welcome\b|\bglad\b|\bhappy (?:to|I|that)|(?:good|great|nice|excellent) (?:work|job)|well done|\bbye\b|good luck"
@@ -30,8 +30,8 @@ class LeftOut(Exception):
 class RawTurn:
     role: str  # student or teacher
     content: str
-    act: str | None = None  # mathdial: what the teacher's turn is meant to do
-    alternatives: list[str] = field(default_factory=list)  # debugging: other turns that would do as well
+    act: str | None = None  # mathdial: the label of the teacher's move (telling, probing, ...)
+    alternatives: list[str] = field(default_factory=list)  # debugging: alternatives that the annotators wrote
     code: str | None = None  # debugging: the code that the turn shows, also part of `content`
 
 
@@ -51,9 +51,9 @@ class RawDialogue:
 
 
 def merge(turns: list[RawTurn]) -> list[RawTurn]:
-    """Neighbours of one speaker become one turn, a line each; a turn said twice in a row is kept once.
+    """Join consecutive turns of one speaker into one, a line each; a turn that is repeated at once is kept once.
 
-    Blanks at ends of lines go. An alternative to one half of a joined turn is joined with the other half.
+    Blanks at line ends are removed. An alternative to one part of a joined turn is joined with the other part.
     """
     merged: list[RawTurn] = []
     for turn in turns:
@@ -74,9 +74,9 @@ def merge(turns: list[RawTurn]) -> list[RawTurn]:
 
 
 def usable_cuts(turns: list[RawTurn], said: int | None = None) -> list[int]:
-    """Every `n` for which `turns[:n]` ends on the student and `turns[n]` is a teacher's turn worth having.
+    """Return every `n` for which `turns[:n]` ends on the student and `turns[n]` is a useful turn of the teacher.
 
-    Cuts after turn `said`, the first that says the answer, and those into the closing courtesies are not usable.
+    Not usable are cuts after turn `said`, the first that says the answer, and cuts among the closing courtesies.
     """
     end = len(turns)
     while end > 1 and _closes(turns[end - 1]):
@@ -89,7 +89,7 @@ def usable_cuts(turns: list[RawTurn], said: int | None = None) -> list[int]:
 
 
 def order_of_cuts(dialogue: RawDialogue, cuts: list[int], seed: int) -> list[int]:
-    """The cuts, the one to take first, by the seed and the dialogue's id alone; the very first cut comes last."""
+    """Order the cuts by preference, from the seed and the dialogue's id alone; the very first cut comes last."""
     if not cuts:
         raise LeftOut("no tutor turn to cut at before the answer is said")
     later = [n for n in cuts if n > 1]
@@ -98,7 +98,7 @@ def order_of_cuts(dialogue: RawDialogue, cuts: list[int], seed: int) -> list[int
 
 
 def seed_row(dialogue: RawDialogue, cut: int, **meta: Any) -> dict[str, Any]:
-    """The clean row whose reference is `turns[cut]`."""
+    """Make the clean row whose reference is `turns[cut]`."""
     reference = dialogue.turns[cut]
     return {
         "id": f"{dialogue.id}-t{cut}",
@@ -116,7 +116,7 @@ def seed_row(dialogue: RawDialogue, cut: int, **meta: Any) -> dict[str, Any]:
 
 
 def _closes(turn: RawTurn) -> bool:
-    """Thanks, or a farewell that asks nothing but whether there is anything else."""
+    """Whether a turn only says thanks or goodbye; "anything else?" may be its one question."""
     if turn.role == "student":
         return bool(THANKS.search(turn.content)) and "?" not in turn.content
     return bool(FAREWELL.search(turn.content)) and (

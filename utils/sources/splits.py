@@ -1,4 +1,4 @@
-"""Train and test rows without leaks: split by underlying problem, then cleared of what still overlaps."""
+"""Split rows into train and test without leaks: by underlying problem, then without near-duplicates."""
 
 import random
 from collections import defaultdict
@@ -16,15 +16,15 @@ MAX_TEST_SHARE = 0.25  # of a small source: most of it is for training
 class Split:
     train: list[dict[str, Any]]
     test: list[dict[str, Any]]
-    moved_to_train: int  # rows that came too close to a training row
+    moved_to_train: int  # test rows that nearly repeat a training row
     not_needed: int  # rows beyond the sizes asked for
 
 
 def split(rows: list[dict[str, Any]], train_size: int, test_size: int, seed: int) -> Split:
-    """At most `train_size` and `test_size` rows, the same for the same seed whatever the order of `rows`.
+    """Split into at most `train_size` and `test_size` rows; the result does not depend on the order of `rows`.
 
-    A group is in one split only; groups that share a chapter become one. Test rows that nearly repeat a training row,
-    or state its problem, go to train together with their group; that is repeated until none is left.
+    A group is in one split only; groups that share a chapter are joined. Test rows that nearly repeat a training row,
+    or state its problem, move to train with their group; this is repeated until none is left.
     """
     rng = random.Random(f"{seed} split")
     groups = defaultdict(list)
@@ -53,7 +53,7 @@ def split(rows: list[dict[str, Any]], train_size: int, test_size: int, seed: int
 
 
 def _too_close(rows: list[dict[str, Any]], test: list[dict[str, Any]]) -> set[int]:
-    """The indices of the test rows that have a near-duplicate, or their problem, among `rows`."""
+    """Return the indices of test rows that have a near-duplicate, or their problem, among `rows`."""
     problems = {" ".join(words(row["problem"])) for row in rows if row["problem"]}
     same = {j for j, row in enumerate(test) if row["problem"] and " ".join(words(row["problem"])) in problems}
     bar = tqdm(rows, desc="comparing with the test rows", unit=" rows", delay=2)
@@ -61,15 +61,15 @@ def _too_close(rows: list[dict[str, Any]], test: list[dict[str, Any]]) -> set[in
 
 
 def _linked_by_chapter(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, with one group for all groups that have a chapter in common: TutorChat has some under two folders."""
-    same: dict[str, str] = {}  # group -> another group that is one with it
+    """Join groups that share a chapter (TutorChat has some chapters in two folders). Returns the rows."""
+    same: dict[str, str] = {}  # group -> another group that it is joined with
 
     def name_of(group: str) -> str:
         while group in same:
             group = same[group]
         return group
 
-    first: dict[str, str] = {}  # chapter -> the group in which it was met first
+    first: dict[str, str] = {}  # chapter -> the first group that has it
     for row in rows:
         if row["context"]:
             known = first.setdefault(" ".join(words(row["context"])), row["group"])
@@ -80,5 +80,5 @@ def _linked_by_chapter(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def prompt_text(row: dict[str, Any]) -> str:
-    """What of a row stands in a prompt, speakers aside."""
+    """Return the text of a row that is part of its prompt, without speakers."""
     return "\n".join([row["context"] or "", *(turn["content"] for turn in row["turns"])])

@@ -15,7 +15,7 @@ ROLES = {"user": "student", "assistant": "teacher"}
 
 
 def read(raw: dict[str, Any]) -> RawDialogue:
-    """The dialogue. The dialogues of one folder are a group; splits.py joins folders that have a chapter in common.
+    """Read a dialogue. The dialogues of one folder are a group; splits.py joins folders that share a chapter.
 
     KeyError for a missing field.
     """
@@ -23,7 +23,7 @@ def read(raw: dict[str, Any]) -> RawDialogue:
     if mode not in ("openbook", "closedbook"):
         raise LeftOut(f"mode {mode}, no dialogue turn by turn")
     chapter = parts.pop(0).strip() if mode == "openbook" and parts else None
-    first = 0 if mode == "openbook" else 1  # turns without a label take it from their place
+    first = 0 if mode == "openbook" else 1  # turns without a label get their speaker from their position
     turns = merge([_turn(part, ("student", "teacher")[(i + first) % 2]) for i, part in enumerate(parts)])
     if not any(turn.role == "student" for turn in turns):
         raise LeftOut("no student turn")

@@ -1,7 +1,7 @@
-"""Tutors that need no training, nor a model of their own: what a tutor that was trained must be seen against.
+"""Baselines that need neither training nor a model of their own: a trained tutor has to be compared with them.
 
-A constant question, the base model's answers to other dialogues, and the teacher's own turn. (The base's best of
-several answers is `evaluation.evaluate` with `best_of`; the base drawn as the tutors are is the evaluation's `base`.)
+They are one constant question, the base model's answers to other dialogues, and the teacher's own turn. (The base's
+best of several answers is `evaluation.evaluate` with `best_of`; the base sampled as the tutors are is `base.json`.)
 """
 
 from collections import Counter
@@ -19,9 +19,10 @@ NO_REFERENCE = "the seed has no reference"  # the finish_reason of a teacher's t
 
 
 def baselines(base: Tutor, seeds: Sequence[SeedDialogue]) -> dict[str, Tutor]:
-    """The baselines of a test set by the names of their evaluation files; `base`, as it is evaluated itself.
+    """Return the baselines of a test set, by the names of their evaluation files.
 
-    Left out is what these seeds do not have: another problem's dialogue, or a teacher's turn.
+    `base` is the base model as it is evaluated itself. A baseline is left out if these seeds do not allow it: if they
+    have no dialogue on another problem, or no teacher's turn.
     """
     found: dict[str, Tutor] = {"baseline_constant_question": ConstantTutor()}
     if any(others([seed.group for seed in seeds], 1)):
@@ -33,7 +34,7 @@ def baselines(base: Tutor, seeds: Sequence[SeedDialogue]) -> dict[str, Tutor]:
 
 @dataclass(frozen=True)
 class ConstantTutor:
-    """Puts one guiding question to everyone, whatever they have said."""
+    """Asks every student the same guiding question, whatever the dialogue."""
 
     question: str = QUESTION
     name: str = "one question to everyone"
@@ -54,7 +55,7 @@ class ConstantTutor:
 
 @dataclass(frozen=True)
 class ReferenceTutor:
-    """Says what the teacher of the dialogue said next; where that is not known, no answer comes."""
+    """Answers with what the teacher really said next, and does not answer where that is not known."""
 
     name: str = "human teacher"
 
@@ -77,7 +78,7 @@ class ReferenceTutor:
 
 @dataclass(frozen=True)
 class ShuffledTutor:
-    """Gives every dialogue what `base` answered to another one, each answer once: does the dialogue matter at all?"""
+    """Answers each dialogue with the base's answer to another one, each used once: does the dialogue matter at all?"""
 
     base: Tutor
 
@@ -95,7 +96,7 @@ class ShuffledTutor:
     def answer(
         self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
     ) -> Answers:
-        """See `Tutor.answer`. What the journal of `base.json`, beside this one, has is not sampled again.
+        """See `Tutor.answer`. Answers that are in the journal of `base.json`, beside this one, are not sampled again.
 
         Raises BadInput where one problem has more than half of the dialogues.
         """
@@ -108,11 +109,11 @@ class ShuffledTutor:
 
 
 def others(groups: Sequence[Hashable], count: int) -> list[list[int]]:
-    """For each row the numbers of `count` rows of other `groups` (n,), every row being taken equally often.
+    """Pick for each row `count` rows of other `groups` (n,), so that every row is picked equally often.
 
-    With the rows in the order of their groups, row i takes rows i + d (modulo n) for a few d between the size of the
-    largest group and n less that size. Fewer than `count` where there are fewer such d, none where one group has more
-    than half of the rows.
+    The rows are sorted by group; row i then takes the rows i + d (modulo n) for `count` shifts d from the size of the
+    largest group to n minus that size. Returns the row numbers; fewer than `count` per row where there are fewer such
+    shifts, and none where one group has more than half of the rows.
     """
     order = sorted(range(len(groups)), key=lambda i: str(groups[i]))
     largest = max(Counter(map(str, groups)).values(), default=0)

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ChatTutor:
-    """`sampling.top_k` is not sent: few services take it."""
+    """A tutor behind a chat service. `sampling.top_k` is not sent: few services accept it."""
 
     chat: Chat
     sampling: Sampling
@@ -41,7 +41,7 @@ class ChatTutor:
     def answer(
         self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
     ) -> Answers:
-        """See `Tutor.answer`. Sample k is asked for with the seed + k.
+        """See `Tutor.answer`. Sample k is requested with seed + k.
 
         Raises JudgeError and JudgeUnavailable as every chat does.
         """
@@ -52,9 +52,10 @@ class ChatTutor:
     def _ask(
         self, seeds: Sequence[SeedDialogue], k: int, journal_path: Path | str, description: str
     ) -> list[tuple[Reply, int]]:
-        """(sample k, turns that its prompt lacks) of each seed.
+        """Ask for sample k of every seed.
 
-        A prompt that the service calls too long is asked again without its oldest turn, as often as it takes.
+        A prompt that the service calls too long is sent again without its oldest turn, until it fits.
+        Returns (reply, number of turns dropped from its prompt) per seed.
         """
         dropped = [0] * len(seeds)
         replies: list[Any] = [None] * len(seeds)
@@ -76,7 +77,7 @@ class ChatTutor:
 
 
 def _as_sample(reply: Reply) -> Sample:
-    """An answer ends where it begins another speaker's turn. A service that says nothing has given none."""
+    """Cut a reply where another speaker's turn begins. An empty reply is marked as no answer."""
     text, cut = cut_at_new_turn(reply.text)
     sample = Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", reply.tokens)
     silent = not sample.text and sample.finish_reason in ("stop", "length")
@@ -84,7 +85,7 @@ def _as_sample(reply: Reply) -> Sample:
 
 
 def _without_oldest(seed: SeedDialogue, turns: int) -> str | None:
-    """The dialogue without its `turns` oldest turns; None if no more can go."""
+    """Drop the `turns` oldest turns of the dialogue. Returns None if that many cannot be dropped."""
     tries = count()
     try:
         return shorten(seed.text, lambda _: next(tries) == turns)[0]

@@ -16,9 +16,9 @@ def from_flags(
     *, model: str, temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str | Path, seed: int,
     device: str, dtype: str, engine: str, server: str, tutor: Sequence[str] | None = None,
 ) -> Tutor:  # fmt: skip
-    """The tutor of the flags that `flags.add_generation_flags` adds. Loads no model and asks no server.
+    """Make the tutor that the flags of `flags.add_generation_flags` describe. Loads no model and asks no server.
 
-    `tutor`: the words of a chat service, instead of `model`. Raises BadInput if they have no known form.
+    `tutor` names a chat service to ask instead of `model`. Raises BadInput if its words have no known form.
     """
     template = load_template(inference_prompt, "input")
     sampling = Sampling(temperature, top_k, max_new_tokens, seed)

@@ -1,11 +1,10 @@
 """Sampling several answers to many prompts, fast.
 
-A prompt is forwarded once for all of its samples, and the beginning that all prompts share once for all prompts.
-The caches are then laid left-padded into one buffer, and a plain loop decodes every row of a group together:
-finished rows leave the batch. Each row draws from its own random stream, so a (prompt, sample, seed) gives the
-same text in whatever group it is; only where the arithmetic rounds differently (bfloat16 in another batch shape, a
-step's attention that was measured to be faster than the other) may a draw that falls just between two tokens come out
-otherwise.
+Each prompt is forwarded once for all of its samples, and the prefix that all prompts share is forwarded once in all.
+The key-value caches are copied, left-padded, into one buffer. A plain loop then decodes all rows of a group together,
+and finished rows leave the batch. Each row has its own random stream, so the same (prompt, sample, seed) gives the same
+text in any group. Rounding is the one exception: in bfloat16 with another batch shape, or with the other implementation
+of attention, a draw that falls just between two tokens may come out differently.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ OUT_OF_MEMORY = (
     "out of memory with a single prompt: fewer samples (--num-candidates) or tokens (--max-new-tokens), or a smaller "
     "model, take less"
 )
-CHECK_EVERY = 8  # tokens between two looks at the text for another speaker's turn
+CHECK_EVERY = 8  # tokens between two checks whether the text has begun another speaker's turn
 GROUP_ROWS = {"cpu": 40, "mps": 32, "cuda": 256}  # on a CPU 40 rows cost 23 % less per token than 20, padding and all
 
 
@@ -36,11 +35,11 @@ def sample_answers(
     """Yield (index of the prompt, its samples) for every prompt, group by group, longest prompts first.
 
     `prompts` are token ids. `temperature` 0 is greedy; `top_k` 0 samples from the whole vocabulary. Only the prompts
-    in `wanted` are answered, but in the groups and with the shared prefix of all: a run that goes on after a crash
-    rounds as the whole run would have.
-    A group that does not fit into memory is halved, down to one prompt; then MemoryError is raised.
+    in `wanted` are answered, but groups and shared prefix are those of all prompts: a run that resumes after a crash
+    rounds exactly as the whole run would have.
+    A group that does not fit into memory is halved. Raises MemoryError if even a single prompt does not fit.
     """
-    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))  # if memory is short, it shows at once
+    order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))  # if memory is short, the longest shows it
     shared = _shared_prefix(prompts) if len(prompts) > 1 else 0
     with torch.inference_mode(), fast_steps(model):
         prefix = _forward_prompt(model, prompts[0][:shared], DynamicCache())[1] if shared else DynamicCache()
@@ -71,7 +70,7 @@ def sample_answers(
 def _decode_group(
     model, tokenizer, prompts, prefix, shared, num_samples, temperature, top_k, max_new_tokens, seed
 ) -> list[list[Sample]]:
-    """Decode `num_samples` rows for each prompt of a group together. Rows are prompt-major."""
+    """Decode `num_samples` rows for each prompt of a group together; the rows of one prompt are adjacent."""
     device = model.device
     forwarded = [_forward_prompt(model, prompt[shared:], _copy(prefix)) for prompt in prompts]
     lengths = torch.tensor([len(prompt) for prompt in prompts]).repeat_interleave(num_samples)
@@ -123,21 +122,21 @@ def _decode_group(
 
 
 def _forward_prompt(model, ids: list[int], cache: DynamicCache) -> tuple[torch.Tensor, DynamicCache]:
-    """Forward `ids` behind what `cache` holds: (logits of the last token [1, vocabulary], the cache)."""
+    """Forward `ids` after the tokens in `cache`. Returns (logits of the last token [1, vocabulary], cache)."""
     ids = torch.tensor([ids], device=model.device)
     output = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
     return output.logits[:, -1], output.past_key_values
 
 
 def _shared_prefix(prompts: Sequence[list[int]]) -> int:
-    """How many tokens all prompts begin with; of each at least the last is left to be forwarded."""
+    """Length of the prefix that all prompts share. At least one token of each prompt is left out of it."""
     low, high = min(prompts), max(prompts)  # the two that differ first, in lexicographic order
     same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
     return min(same, min(map(len, prompts)) - 1)
 
 
 def _copy(cache: DynamicCache) -> DynamicCache:
-    """A cache that can grow without the first one noticing (a dynamic layer concatenates, never writes)."""
+    """Copy a cache so that the copy can grow alone (a dynamic layer concatenates and never writes in place)."""
     copy = DynamicCache()
     for index, layer in enumerate(cache.layers):
         copy.update(layer.keys, layer.values, index)
@@ -153,7 +152,7 @@ class _BufferLayer(StaticLayer):
         self.is_initialized = True
 
     def update(self, key_states, value_states, *args, **kwargs):
-        # All of the room is returned, what is not yet written masked out: a slice would be copied for each product.
+        # The whole buffer is returned, with unwritten positions masked: a slice would be copied for every product.
         end = self.length + key_states.shape[2]
         self.keys[:, :, self.length : end], self.values[:, :, self.length : end] = key_states, value_states
         self.length = end
@@ -167,7 +166,7 @@ class _BufferLayer(StaticLayer):
 
 
 def _left_padded(caches: list[DynamicCache], num_samples: int, room: int) -> DynamicCache:
-    """Lay the prompts' caches into one, each `num_samples` times, right-aligned, with `room` tokens to grow."""
+    """Copy the prompts' caches into one, each `num_samples` times, left-padded, with `room` for further tokens."""
     longest = max(cache.get_seq_length() for cache in caches)
     together = DynamicCache()
     for parts in zip(*(cache.layers for cache in caches), strict=True):
@@ -183,7 +182,7 @@ def _left_padded(caches: list[DynamicCache], num_samples: int, room: int) -> Dyn
 
 
 def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_k: int) -> torch.Tensor:
-    """Next token of each row: logits [rows, vocabulary], noise [rows] uniform in [0, 1); inverse-CDF sampling."""
+    """Draw the next token of each row by the inverse CDF: logits [rows, vocabulary], noise [rows] uniform in [0, 1)."""
     if temperature == 0:
         return logits.argmax(-1)
     top = logits.float().topk(min(top_k, logits.shape[-1]) if top_k else logits.shape[-1])
@@ -193,7 +192,7 @@ def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_k: 
 
 
 def _noise(prompt: list[int], sample: int, seed: int, steps: int) -> torch.Tensor:
-    """The random stream of one answer, [steps] in [0, 1): it depends on nothing but prompt, sample and seed."""
+    """Make the random stream of one answer, [steps] in [0, 1), from its prompt, sample and seed alone."""
     digest = hashlib.sha256(f"{seed} {sample} {prompt}".encode()).digest()
     return torch.rand(steps, generator=torch.Generator().manual_seed(int.from_bytes(digest[:7])))
 
@@ -204,7 +203,7 @@ def _end_tokens(model, tokenizer) -> set[int]:
 
 
 def _rows_that_fit(model, length: int) -> int:
-    """How many rows of `length` tokens half of the free memory holds, at most GROUP_ROWS."""
+    """Number of rows of `length` tokens whose caches fit into half of the free memory, at most GROUP_ROWS."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -1,4 +1,4 @@
-"""A model that is loaded here answers seed dialogues: prompts made to fit, answers sampled, each kept as it arrives."""
+"""A model loaded in this process answers seed dialogues: fit the prompts, sample, keep each answer as it arrives."""
 
 import gc
 import logging
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LocalTutor:
-    """`model`: a hub name, a folder or `smollm2`; `template`: the inference prompt's text, with {input}."""
+    """A tutor loaded here. `model`: a hub name, folder or `smollm2`; `template`: the inference prompt, with {input}."""
 
     model: str
     sampling: Sampling
@@ -38,7 +38,7 @@ class LocalTutor:
         return self._drawn_by() | {"inference_prompt": digest(self.template)}
 
     def _drawn_by(self) -> dict[str, Any]:
-        """All that decides an answer to a prompt that is there already, as token ids."""
+        """All settings that can change the answer to given token ids: what the journal is keyed by."""
         return {**models.identity(self.model), **asdict(self.sampling), "dtype": self.dtype}
 
     def check(self) -> None:
@@ -51,7 +51,7 @@ class LocalTutor:
             )
 
     def room(self) -> int:
-        """The longest prompt, in tokens."""
+        """Longest prompt in tokens that leaves room for an answer."""
         return models.context_length(self.model) - self.sampling.max_new_tokens
 
     def answer(
@@ -83,7 +83,7 @@ class LocalTutor:
     ) -> None:
         from utils.tutors.generation import sample_answers
 
-        # `auto` is measured: a run that goes on computes in what it began with
+        # `auto` is measured: a resumed run keeps the dtype that it began with
         dtype = journal.once(
             key_of("dtype", self.device, self.dtype), lambda: models.dtype_name(self.device, self.dtype)
         )

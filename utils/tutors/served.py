@@ -1,11 +1,11 @@
 """A model behind an OpenAI-compatible server (vLLM, SGLang, llama.cpp) answers seed dialogues.
 
-All samples of a prompt come by one request (`n`): the server forwards the prompt once for them. The request's seed
-depends on the prompt, and server after server gives sample k the seed + k, so that the fifth answer is the same one
-however many are asked for; whether it is the same in another run is up to the server.
-How long a prompt is in tokens only the server knows. So the oldest turns are left out when it says that a prompt is
-too long, one by one, as long as it says so. (llama.cpp counts the prompt alone: where the context ends before
-`--max-new-tokens`, so does the answer, with finish_reason "length".)
+One request (`n`) asks for all samples of a prompt, so that the server forwards the prompt once. The request's seed
+depends on the prompt. Servers give sample k the seed + k, so the fifth answer is the same however many are requested;
+whether it is the same in another run is up to the server.
+Only the server knows how many tokens a prompt has. While it says that a prompt is too long, the oldest turn is dropped.
+(llama.cpp counts the prompt alone: if the context ends before `--max-new-tokens`, so does the answer, with
+finish_reason "length".)
 """
 
 import logging
@@ -27,8 +27,8 @@ from utils.tutors.tutor import TOO_LONG, Answers
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT = 80  # answers asked for at once: enough to keep a GPU busy; what a small server cannot take, it queues
-DEADLINE, BUDGET = 1800.0, 3600.0  # seconds for a request, its time in the queue included; with all repeats
+IN_FLIGHT = 80  # answers requested at once: enough to keep a GPU busy; a small server queues the rest
+DEADLINE, BUDGET = 1800.0, 3600.0  # seconds for one request, with queueing; and with all of its retries
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class ServedTutor:
         return OpenAIChat(key, self.local.model, address=self.address, deadline=DEADLINE, budget=BUDGET)
 
     def check(self) -> None:
-        """Nothing yet: where all answers are in the journal, no server is needed."""
+        """Check nothing yet: no server is needed where all answers are in the journal."""
 
     def answer(
         self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
@@ -81,7 +81,7 @@ class ServedTutor:
 def _answers(
     chat: OpenAIChat, seed: SeedDialogue, tutor: LocalTutor, prompt: str, num_samples: int, journal: Journal
 ) -> tuple[list[Sample], int]:
-    """(the seed's samples, dropped turns); `prompt` is what its entries in the journal begin with."""
+    """Return (the seed's samples, number of turns dropped). `prompt` is the prefix of its keys in the journal."""
     sampling = tutor.sampling
     keys = [f"{prompt}-{k}" for k in range(num_samples)]
     replies = []

@@ -1,6 +1,6 @@
-"""Attention of a decoding step, one new token per row: ours or transformers', whichever this machine does faster.
+"""Attention of a decoding step, one new token per row: our implementation or transformers', whichever is faster here.
 
-On a CPU in bfloat16 ours takes half of the time, with float32 they are alike; on a GPU nothing is known beforehand.
+On a CPU ours takes half of the time in bfloat16 and the same time in float32; on a GPU only a measurement can tell.
 """
 
 import contextlib
@@ -16,7 +16,11 @@ ATTENTION = "fastest_step"
 
 
 def plain_step(module, query, key, value, attention_mask, scaling=None, **kwargs):
-    """Attention of one new token per row by plain products, query [rows, heads, 1, size]; keys stay in groups."""
+    """Attention of one new token per row by plain matrix products.
+
+    query [rows, heads, 1, size]; key and value [rows, groups, length, size]: grouped keys are not repeated;
+    attention_mask [rows, 1, 1, length], True where a position may be seen. Returns ([rows, 1, heads, size], None).
+    """
     rows, heads, _, size = query.shape
     grouped = query.view(rows, key.shape[1], heads // key.shape[1], size)
     scores = grouped @ key.transpose(2, 3) * (size**-0.5 if scaling is None else scaling)
@@ -27,9 +31,9 @@ def plain_step(module, query, key, value, attention_mask, scaling=None, **kwargs
 
 
 def fastest_step(model):
-    """`plain_step`, or the stock attention where that takes less than 0.7 of the time, measured in some milliseconds.
+    """Measure, for a few milliseconds, which attention to use: transformers' if it takes less than 0.7 of the time.
 
-    Near a tie it is ours: the two round differently, and a second run on the same machine should take the same.
+    Near a tie it is `plain_step`: the two round differently, and a second run on this machine should choose the same.
     """
     config, rows, keys = model.config.get_text_config(), 8, 1024
     heads = config.num_attention_heads
@@ -42,7 +46,7 @@ def fastest_step(model):
     module = SimpleNamespace(num_key_value_groups=heads // groups)
     seconds = {plain_step: [], sdpa_attention_forward: []}
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # threads that wait for each other on a busy machine would be all that is measured
+    torch.set_num_threads(1)  # on a busy machine, several threads would measure how they wait for each other
     try:
         for step in 5 * list(seconds):  # the first of each builds what is built once
             start = time.perf_counter()
@@ -56,9 +60,9 @@ def fastest_step(model):
 
 @contextlib.contextmanager
 def fast_steps(model):
-    """Within this context a step takes the faster attention, if the model's is transformers' `sdpa`.
+    """Use the faster attention for decoding steps within this context, if the model's attention is `sdpa`.
 
-    A model with another one (soft-capped, with attention sinks) keeps it.
+    A model with another attention (soft-capped, with attention sinks) keeps it.
     """
     before = model.config._attn_implementation
     if before != "sdpa":

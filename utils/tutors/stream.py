@@ -1,7 +1,7 @@
-"""One answer, word by word, for a person who waits for it: the answer that `generation.sample_answers` would draw.
+"""Stream one answer, word by word, to a person: the very answer that `generation.sample_answers` would draw.
 
-Prompt, fitting, cutting and the random stream are those of every other tutor: sample k of a dialogue is the text that
-an evaluation with the same flags would have as its k-th answer.
+Prompt, fitting, cutting and random stream are those of every other tutor: sample k of a dialogue is the k-th answer of
+an evaluation with the same flags.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from utils.tutors.local import LocalTutor, fit_prompt
 from utils.tutors.tutor import Sampling
 
 WRITING = "writing"  # the finish_reason of an answer that is not finished
-TOKENS_AT_ONCE = 2  # how many are drawn between two looks at the text
+TOKENS_AT_ONCE = 2  # drawn between two updates of the text
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a tutor is sent for a dialogue: `shown` as the model sees it, and how many of the oldest turns it lacks."""
+    """What a tutor is sent for a dialogue: `shown`, as the model sees it, and the number of oldest turns dropped."""
 
     shown: str
     dropped_turns: int
@@ -37,14 +37,14 @@ class StreamingTutor(Protocol):
     name: str
 
     def prompt(self, dialogue: str) -> Prompt:
-        """What the tutor would be sent. Raises BadInput if the last student turn alone is too long."""
+        """Return what the tutor would be sent. Raises BadInput if the last student turn alone is too long."""
 
     def stream(self, dialogue: str, sample: int = 0) -> Iterator[Sample]:
-        """The answer as it grows; the last one is finished. Closing the iterator stops the tutor."""
+        """Yield the answer as it grows; the last item is finished. Closing the iterator stops the tutor."""
 
 
 class LocalStream:
-    """A model that is loaded here, when it is first asked; `tutor` says which, and how its answers are drawn."""
+    """The model of a `LocalTutor`, loaded when it is first asked."""
 
     def __init__(self, tutor: LocalTutor):
         self.name = tutor.name
@@ -55,7 +55,7 @@ class LocalStream:
         return models.load(self._tutor.model, self._tutor.device, self._tutor.dtype)
 
     def check(self) -> None:
-        """Make sure that the model can be had, without loading it. Raises BadInput or OSError if not."""
+        """Check, without loading the model, that it is there. Raises BadInput or OSError if not."""
         self._tutor.check()
 
     def _fitted(self, dialogue: str) -> tuple[list[int], int]:
@@ -70,29 +70,30 @@ class LocalStream:
         return Prompt(self._loaded[1].decode(ids), dropped)
 
     def stream(self, dialogue: str, sample: int = 0) -> Iterator[Sample]:
+        """See `StreamingTutor.stream`: the model draws token by token."""
         import torch
         from transformers import DynamicCache
 
         from utils.tutors.generation import _end_tokens, _forward_prompt, _noise, _pick
 
-        (model, tokenizer), how = self._loaded, self._tutor.sampling
+        (model, tokenizer), sampling = self._loaded, self._tutor.sampling
         prompt, _ = self._fitted(dialogue)
         noise, ends = (
-            _noise(prompt, sample, how.seed, how.max_new_tokens).to(model.device),
+            _noise(prompt, sample, sampling.seed, sampling.max_new_tokens).to(model.device),
             _end_tokens(model, tokenizer),
         )
         ids: list[int] = []
         answer = Sample("", WRITING, 0)
         with torch.inference_mode():
             logits, cache = _forward_prompt(model, prompt, DynamicCache())
-        for step in range(how.max_new_tokens):
-            with torch.inference_mode():  # not around a `yield`: it would stay on for whoever takes the answer
-                token = int(_pick(logits, noise[step : step + 1], how.temperature, how.top_k))
+        for step in range(sampling.max_new_tokens):
+            with torch.inference_mode():  # not around a `yield`: inference mode would stay on in the caller
+                token = int(_pick(logits, noise[step : step + 1], sampling.temperature, sampling.top_k))
                 if token in ends:
                     yield replace(answer, text=_cut(tokenizer, ids)[0], finish_reason="stop", tokens=len(ids))
                     return
                 ids.append(token)
-                if step < how.max_new_tokens - 1:
+                if step < sampling.max_new_tokens - 1:
                     logits, cache = _forward_prompt(model, [token], cache)
             if len(ids) % TOKENS_AT_ONCE == 0:
                 text, cut = _cut(tokenizer, ids)
@@ -109,12 +110,12 @@ def _cut(tokenizer, ids: list[int]) -> tuple[str, bool]:
 
 
 class ChatStream:
-    """A chat service (a `Chat`, see utils/clients/chat.py). Ollama's answer arrives whole, the others' word by word."""
+    """A chat service (`Chat` in utils/clients/chat.py). Ollama's answer arrives whole, the others' word by word."""
 
     def __init__(self, chat, sampling: Sampling, template: str):
         self.name = chat.name
         self._chat, self._sampling, self._template = chat, sampling, template
-        self._dropped: dict[str, int] = {}  # by dialogue: only the service knows how much fits
+        self._dropped: dict[str, int] = {}  # turns dropped, by dialogue: only the service knows how much fits
 
     def _messages(self, dialogue: str) -> list[dict[str, str]]:
         tries = count()
@@ -126,12 +127,17 @@ class ChatStream:
         return Prompt(shown, self._dropped.get(dialogue, 0))
 
     def stream(self, dialogue: str, sample: int = 0) -> Iterator[Sample]:
+        """See `StreamingTutor.stream`: the service is asked again without its oldest turn if the prompt is too long."""
         yield Sample("", WRITING, None)
-        how = self._sampling
+        sampling = self._sampling
         while True:
             messages = self._messages(dialogue)
-            self._chat.prepare([messages], how.max_new_tokens)
-            options = {"temperature": how.temperature, "seed": how.seed + sample, "max_tokens": how.max_new_tokens}
+            self._chat.prepare([messages], sampling.max_new_tokens)
+            options = {
+                "temperature": sampling.temperature,
+                "seed": sampling.seed + sample,
+                "max_tokens": sampling.max_new_tokens,
+            }
             for reply in self._replies(messages, options):
                 text, cut = cut_at_new_turn(reply.text)
                 if cut:
@@ -143,7 +149,7 @@ class ChatStream:
         yield Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", reply.tokens or None)
 
     def _replies(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Iterator[Reply]:
-        """The reply as it grows, the last one whole."""
+        """Yield the reply as it grows; the last item is whole."""
         from utils.clients.openai_chat import OpenAIChat
 
         if isinstance(self._chat, OpenAIChat):

@@ -1,4 +1,4 @@
-"""A tutor: what it is to every stage, and how its answers are drawn."""
+"""The interface of a tutor, and how its answers are sampled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from utils.records import Sample, SeedDialogue
 
 @dataclass(frozen=True)
 class Sampling:
-    """How answers are drawn. Temperature 0 is greedy; `top_k` 0 draws from the whole vocabulary."""
+    """How answers are sampled. Temperature 0 is greedy; `top_k` 0 samples from the whole vocabulary."""
 
     temperature: float
     top_k: int
@@ -18,12 +18,12 @@ class Sampling:
     seed: int
 
 
-TOO_LONG = Sample("", "context_length", 0)  # what stands for an answer to a prompt that no context holds
+TOO_LONG = Sample("", "context_length", 0)  # stands for the answer to a prompt that is too long for the context
 
 
 @dataclass(frozen=True)
 class Answers:
-    """`samples[i]` are the answers to seed i; `dropped_turns[i]` is how many of its oldest turns did not fit.
+    """`samples[i]` are the answers to seed i; `dropped_turns[i]` counts its oldest turns that did not fit.
 
     A seed whose last student turn alone does not fit has no answer: its samples are `TOO_LONG`.
     `computed_in` is what a model that was loaded here computed in (`models.computed_in`).
@@ -35,7 +35,7 @@ class Answers:
 
     @property
     def shortened(self) -> int:
-        """How many prompts lack their oldest turns."""
+        """Number of prompts whose oldest turns were dropped."""
         return sum(map(bool, self.dropped_turns))
 
     @property
@@ -45,15 +45,15 @@ class Answers:
 
 
 class Tutor(Protocol):
-    """Answers seed dialogues. `settings` is all that can change an answer; journal and manifest are keyed by it."""
+    """Answers seed dialogues. `settings` holds all that can change an answer; journal and manifest are keyed by it."""
 
     name: str  # what rows, tables and figures call it
     settings: dict[str, Any]
 
     def check(self) -> None:
-        """Make sure that the tutor can be asked. Raises BadInput, OSError or JudgeError if not."""
+        """Check, before anything is sampled, that the tutor can answer. Raises BadInput, OSError or JudgeError."""
 
     def answer(
         self, seeds: Sequence[SeedDialogue], num_samples: int, *, journal_path: Path | str, description: str
     ) -> Answers:
-        """Sample `num_samples` answers to each seed. Those that the journal has are not sampled again."""
+        """Sample `num_samples` answers to each seed. Answers that are in the journal are not sampled again."""

@@ -1,4 +1,4 @@
-"""The same tutor otherwise: drawn otherwise, with other weights; and tutors of other kinds, drawn as it is."""
+"""Variants of a tutor: with other sampling, with other weights, or another model with the same sampling."""
 
 import re
 from dataclasses import replace
@@ -14,19 +14,19 @@ from utils.tutors.tutor import Tutor
 
 
 def resampled(tutor: LocalTutor | ServedTutor, **sampling: Any) -> LocalTutor | ServedTutor:
-    """The same tutor with another temperature, or another limit on tokens."""
+    """Copy the tutor with other fields of `Sampling`, such as `temperature` or `max_new_tokens`."""
     if hasattr(tutor, "local"):
         return replace(tutor, local=resampled(tutor.local, **sampling))
     return replace(tutor, sampling=replace(tutor.sampling, **sampling))
 
 
 def finetuned(base: LocalTutor | ServedTutor, weights: Path | str) -> LocalTutor:
-    """The base with other weights: a server that was started before the run cannot have what the run trains."""
+    """Copy the base with other weights, loaded here: a server that was started before the run cannot have them."""
     return replace(getattr(base, "local", base), model=str(weights))
 
 
 def also(specs: list[list[str]], base: LocalTutor | ServedTutor) -> dict[str, Tutor]:
-    """The tutors of --also-evaluate, by the names of their evaluation files: a model, or a chat service's words."""
+    """Make the tutors of --also-evaluate, by the names of their evaluation files; each spec is a model or a service."""
     found = {}
     local = getattr(base, "local", base)
     for words in specs:
