@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from utils.dpo.recipe import Training
     from utils.judges.judge import Judge
     from utils.run import Run
+    from utils.seeds.chosen import Chosen
     from utils.tutors.local import LocalTutor
     from utils.tutors.served import ServedTutor
 
@@ -62,7 +63,6 @@ def main(
     from utils.classroom.cost import estimate
     from utils.classroom.problems import generate
     from utils.dpo.config import dpo_config
-    from utils.dpo.preferences import NoEligiblePair
     from utils.manifest import Manifest, check_root, only_run
     from utils.plan import check_disk, plan
     from utils.results.training_root import WARM_START
@@ -131,34 +131,11 @@ def main(
         how = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
         how |= {"judge": judge, "limit": limit} | ({"with_reference": True} if with_reference else {})
         how |= {"roles": roles} if roles else {}
-        trained, folders = [], []
-        for name, seed in itertools.product(seeds.train_on, training_seeds or [training.seed]):
-            folder = name if seed in (training_seeds or [seed])[:1] else f"{name}.seed{seed}"
-            folders.append(folder)
-            try:
-                weights = teach(
-                    run, folder, resampled(start, seed=seed), replace(training, seed=seed), rounds,
-                    seeds=seeds.trained(name), **how,
-                )  # fmt: skip
-                tutors[f"from_finetuned_with_{folder}"] = finetuned(base, weights)
-                trained.append(name)
-            except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen
-                log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, folder)
-                manifest.outdate(f"dpo/{folder}/weights", "no eligible pair")
-                manifest.outdate(f"evaluation/*/from_finetuned_with_{folder}.*", "no eligible pair")
-        manifest.outdate_seeds(folders)
+        trained, missing = train_all(run, seeds, start, base, training, training_seeds, rounds, **how)
+        tutors |= trained
         more = ({"own_dialogue_gain": True} if own_dialogue_gain else {}) | ({"roles": roles} if roles else {})
-        for name in seeds.tested:
-            test = {"seeds": [seeds.paths[name, "test"]], "judge": judge, "limit": limits["test"]} | more
-            for file, one in (tutors | others | baselines(base, seeds.dialogues[name, "test"])).items():
-                run.make(eval_model, f"evaluation/{name}/{file}.json", tutor=one, **test)
-            playing = resampled(base, temperature=self_eval.TEMPERATURE)
-            run.make(self_eval, f"evaluation/{name}/gpt4o.json", tutor=playing, **test)
-            if best_of:
-                file = f"evaluation/{name}/baseline_best_of_n.json"
-                run.make(eval_model, file, tutor=playing, best_of=best_of, **test)
-        if not best_of:
-            manifest.outdate("evaluation/*/baseline_best_of_n.*", "no --best-of")
+        more |= {"judge": judge, "limit": limits["test"]}
+        evaluate_all(run, seeds, tutors | others, base, best_of, **more)
         manifest.set(names=names, seeds_audit=audited)
         if second:
             gain = {"own_dialogue_gain": True} if own_dialogue_gain else {}
@@ -181,7 +158,7 @@ def main(
         log.info("\n== figures")
         drawn = figures.main(training_root=root, trained_on=trained_on)
         page = report.main(training_root=root, trained_on=trained_on)
-    if missing := [name for name in seeds.train_on if name not in trained]:
+    if missing:
         print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")
     places = [f"the weights of each tutor are in {root}/dpo/*/weights"] if trained else []
     places += [f"the graded answers are in {root}/evaluation"] if seeds.tested else []
@@ -211,6 +188,58 @@ def warmed(
     supervised = training.supervised(**warm_start.RECIPE)
     weights = run.make(warm_start, "warm_start/weights", seeds=seeds, training=supervised, limit=limit)
     return finetuned(tutor, weights), replace(training, model=str(weights))
+
+
+def train_all(
+    run: "Run", seeds: "Chosen", start: "LocalTutor | ServedTutor", base: "LocalTutor | ServedTutor",
+    training: "Training", training_seeds: list[int] | None, rounds: int, **how: Any,
+) -> tuple[dict[str, "LocalTutor"], list[str]]:  # fmt: skip
+    """Train a tutor on each of `seeds.train_on`, with each training seed.
+
+    `start` is what they are trained from, `how` further inputs of `gen_train_dataset`. Returns (the tutors by the names
+    of their evaluation files, the training sets that had no eligible pair: the run goes on without them).
+    """
+    from utils.dpo.preferences import NoEligiblePair
+    from utils.results.training_root import TRAINED
+    from utils.tutors.variants import finetuned, resampled
+
+    tutors, folders, trained = {}, [], set()
+    first, *_ = training_seeds = training_seeds or [training.seed]
+    for name, seed in itertools.product(seeds.train_on, training_seeds):
+        folder = name if seed == first else f"{name}.seed{seed}"
+        folders.append(folder)
+        begin, recipe = resampled(start, seed=seed), replace(training, seed=seed)
+        try:
+            weights = teach(run, folder, begin, recipe, rounds, seeds=seeds.trained(name), **how)
+            tutors[TRAINED + folder] = finetuned(base, weights)
+            trained.add(name)
+        except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen
+            log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, folder)
+            run.manifest.outdate(f"dpo/{folder}/weights", "no eligible pair")
+            run.manifest.outdate(f"evaluation/*/{TRAINED}{folder}.*", "no eligible pair")
+    run.manifest.outdate_seeds(folders)
+    return tutors, [name for name in seeds.train_on if name not in trained]
+
+
+def evaluate_all(
+    run: "Run", seeds: "Chosen", tutors: dict[str, Any], base: "LocalTutor | ServedTutor", best_of: int | None,
+    **test: Any,
+) -> None:  # fmt: skip
+    """Let tutors and baselines answer every test set; `test` are further inputs of the stages that do."""
+    from utils.tutors.baselines import baselines
+    from utils.tutors.variants import resampled
+
+    playing = resampled(base, temperature=self_eval.TEMPERATURE)
+    for name in seeds.tested:
+        test["seeds"] = [seeds.paths[name, "test"]]
+        for file, one in (tutors | baselines(base, seeds.dialogues[name, "test"])).items():
+            run.make(eval_model, f"evaluation/{name}/{file}.json", tutor=one, **test)
+        run.make(self_eval, f"evaluation/{name}/gpt4o.json", tutor=playing, **test)
+        if best_of:
+            file = f"evaluation/{name}/baseline_best_of_n.json"
+            run.make(eval_model, file, tutor=playing, best_of=best_of, **test)
+    if not best_of:
+        run.manifest.outdate("evaluation/*/baseline_best_of_n.*", "no --best-of")
 
 
 def teach(
