@@ -149,14 +149,14 @@ def main(
                 "\n== the judge is not checked against people: %s has no %s "
                 "(`python -m fetch_datasets --paper` brings the paper's)", datasets_dir, HUMAN_RATINGS,
             )  # fmt: skip
-        if classroom_problems:
+        log.info("\n== figures")
+        drawn = figures.main(training_root=root, trained_on=trained_on)
+        if classroom_problems:  # last: a judge may fail at whole dialogues that did well with single answers
             talking = [one for name, one in (tutors | others).items() if name != WARM_START]
             lesson = Classroom(talking, generate(classroom_problems), classroom_turns)
             run.make(classroom, "classroom/classroom.json", classroom=lesson, judge=judge)
         else:
             manifest.outdate("classroom/classroom.json", "no classroom")
-        log.info("\n== figures")
-        drawn = figures.main(training_root=root, trained_on=trained_on)
         page = report.main(training_root=root, trained_on=trained_on)
     if missing:
         print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")

@@ -52,6 +52,8 @@ ERRORS = {  # status, error
 
 def evaluation_of(prompt: str) -> dict:
     """The server's verdict on a prompt: fixed, and different from prompt to prompt."""
+    if '{"leak"' in prompt:  # on a whole dialogue of the classroom
+        return {"leak": "no", "helpful": "yes"}
     number = hashlib.sha256(prompt.encode()).digest()[0]
     return {**GOOD, "on_topic": 1 + number % 5, "helpful": 1 + number // 5 % 5}
 

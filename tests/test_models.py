@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from utils import models
 from utils.dpo import training
+from utils.dpo.config import dpo_config
 from utils.dpo.recipe import Training
 from utils.errors import BadInput
 from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
@@ -146,5 +147,5 @@ def test_a_damaged_model_is_named_in_one_line(tiny, tmp_path, what, stage):
         else:
             given = Training(str(folder), device="cpu", dtype="float32")
             given.check()
-            training._load(given, training.dpo_config(given, tmp_path))
+            training._load(given, dpo_config(given, tmp_path))
     assert "\n" not in str(said.value)

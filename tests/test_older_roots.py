@@ -69,6 +69,7 @@ def older(tmp_path, tiny, monkeypatch):
     flags = ["--output-dir", root, "--datasets-dir", seeds, "--datasets", "mathdial", "--instruct-model", tiny]
     flags += ["--max-new-tokens", 12, "--eval-max-new-tokens", 8, "--num-candidates", 3, "--min-chosen-score", 0.2]
     flags += ["--gradient-accumulation", 1, "--learning-rate", 1e-2, "--dtype", "float32", "--device", "cpu"]
+    flags += ["--classroom-problems", 0]
     return list(map(str, flags)), written
 
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 QUICK = [
     "--limit", "4", "--max-new-tokens", "12", "--eval-max-new-tokens", "8", "--num-candidates", "3",
     "--min-chosen-score", "0.1", "--gradient-accumulation", "1", "--learning-rate", "1e-2", "--dtype", "float32",
-    "--device", "cpu",
+    "--device", "cpu", "--classroom-problems", "0",
 ]  # fmt: skip
 
 

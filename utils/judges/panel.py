@@ -29,6 +29,7 @@ class PanelJudge:
             member.check()
 
     def see(self, conversations: Sequence[str]) -> None:
+        """Show them to every member. Raises BadInput if none of them can judge them."""
         refused = []
         for member in self.members:
             try:
