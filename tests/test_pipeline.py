@@ -14,8 +14,9 @@ from fault_server import FaultServer
 
 import eval_model
 import pipeline
-from utils import cli
+from utils import cli, plan, speed
 from utils.artifacts import read_json
+from utils.dpo.recipe import Training
 from utils.errors import BadInput
 from utils.judges.judge import GradingOptions
 from utils.manifest import Manifest
@@ -253,6 +254,19 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
     assert f"{3 * 12 * 9 * 6:,} calls" in more.stdout  # the second judge sees the best alone
     assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
     assert not (tmp_path / "x").exists()
+
+
+def test_dry_run_reckons_the_time_by_the_speed_of_this_machine(monkeypatch):
+    """By hand: one dialogue each, 2.7e8 FLOP a token forward; 0.7, 0.3 and 0.45 of 1e11 FLOP/s are reached."""
+    monkeypatch.setattr(speed, "matrix_rate", lambda device, dtype: 1e11)
+    tutor = LocalTutor("smollm2", Sampling(1, 0, 100, 0), "x" * 1000)
+    prompts = {("physics", "train"): [250.0], ("physics", "test"): [250.0]}
+    given = (tutor, tutor, Training("smollm2", epochs=2), 5, {"physics": 4}, 1)
+    said = plan._time(135_000_000, prompts, *given)
+    sampled = 2.7e8 * (250 / 0.7e11 + 500 / 0.3e11) + 2.7e8 * (4 * 250 / 0.7e11 + 400 / 0.3e11)
+    trained = 2 * 5.4e8 * 450 / 0.45e11 + 2.7e8 * 450 / 0.7e11
+    assert said.startswith(f"about {sampled:.0f} s at most to sample, {trained:.0f} s to train, by the 0.1 TFLOP/s")
+    assert speed.to_train(100, 1.0, 9, full=True) == 1.5 * speed.to_train(100, 1.0, 9, full=False)
 
 
 def test_a_limited_dry_run_reads_and_audits_no_more_than_the_limit(tmp_path, capsys):

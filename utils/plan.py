@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from utils import models
+from utils import models, speed
 from utils.artifacts import read_json
 from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, estimate
 from utils.dpo import memory
@@ -58,9 +58,13 @@ def plan(
         lines += [f"  {_sum(parts)}, the second judge" for parts in zip(*again, strict=True)]
     model = models.skeleton(training.model)
     size = model.num_parameters()
-    texts = [len(one.text) for (_, split), dialogues in seeds.items() if split == "train" for one in dialogues]
     template = len(getattr(tutor, "local", tutor).template)
-    longest = int((max(texts, default=0) + template) / CHARACTERS_PER_TOKEN) + _sampling(tutor).max_new_tokens
+    prompts = {
+        key: [(len(one.text) + template) / CHARACTERS_PER_TOKEN for one in dialogues]
+        for key, dialogues in seeds.items()
+    }
+    texts = [tokens for (_, split), some in prompts.items() if split == "train" for tokens in some]
+    longest = int(max(texts, default=0)) + _sampling(tutor).max_new_tokens
     to_train = memory.to_train(size, model.config, training, min(longest, training.longest_sequence()))
     weights, kept = memory.on_disk(size, training, num_trainings)
     lines += [
@@ -70,9 +74,45 @@ def plan(
         f"  memory: {_gigabytes(memory.WEIGHTS * size + memory.LIBRARIES)} and the answers' caches to generate,"
         f" about {_gigabytes(to_train)} to train",
     ]
+    lines.append(f"  time: {_time(size, prompts, tutor, base, training, num_candidates, num_graded, num_trainings)}")
     done = _done(root)
     lines.append(f"done already in {root}, skipped if the inputs are the same: {', '.join(done) or 'nothing'}")
     return "\n".join(lines)
+
+
+def _time(
+    size: int, prompts: Mapping[tuple[str, str], Sequence[float]], tutor: LocalTutor | ServedTutor,
+    base: LocalTutor | ServedTutor, training: Training, num_candidates: int, num_graded: Mapping[str, int],
+    num_trainings: int,
+) -> str:  # fmt: skip
+    """How long this machine takes if every answer is as long as it may be and every seed gives a pair.
+
+    `prompts` has the tokens of each prompt by (dataset, split).
+    """
+    rate = speed.matrix_rate(training.device, training.dtype)
+    sampled = trained = 0.0
+    for (name, split), tokens in prompts.items():
+        answer = _sampling(tutor if split == "train" else base).max_new_tokens
+        if split == "train":
+            sampled += speed.to_sample(size, rate, sum(tokens), num_candidates * len(tokens) * answer)
+            pairs = sum(tokens) + 2 * answer * len(tokens)  # a pair's prompt is forwarded once
+            trained += speed.to_train(size, rate, training.epochs * pairs, full=training.full_finetune)
+            trained += speed.to_sample(size, rate, pairs, 0)  # the reference model's log-probabilities
+        else:
+            answers = num_graded[name] * len(tokens) * answer
+            sampled += speed.to_sample(size, rate, num_graded[name] * sum(tokens), answers)
+    trained *= max(1, num_trainings) / max(1, sum(split == "train" for _, split in prompts))
+    where = "the server samples" if isinstance(tutor, ServedTutor) else f"about {_duration(sampled)} at most to sample"
+    return (
+        f"{where}, {_duration(trained)} to train, by the {rate / 1e12:.2g} TFLOP/s of matrix products just measured "
+        "here; a judge that is a service takes its own"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
 def check_disk(root: Path, training: Training, num_trainings: int) -> None:
