@@ -11,10 +11,10 @@ PYTHON ?= python3
 #   margin 0.05                       a pair that differs by less teaches nothing
 #   5e-4 (LoRA), one pair per update  some fifteen pairs make as many updates: each has to count
 #   one epoch                         half as many more updates gained nothing on unseen dialogues
-#   --limit 22, --eval-limit 12       of 60 train rows: all of them would take twice as long
+#   --limit 20, --eval-limit 12       of 60 train rows: all of them would take twice as long
 #   4 problems, 2 turns               enough to see how a small model fails there; 24 and 6 would take six minutes more
 demo: .venv/installed
-	.venv/bin/python -m pipeline --output-dir runs/demo --limit 22 --eval-limit 12 --warm-start \
+	.venv/bin/python -m pipeline --output-dir runs/demo --limit 20 --eval-limit 12 --warm-start \
 	    --temperature 1.0 --num-candidates 3 --max-new-tokens 64 --min-margin 0.05 \
 	    --learning-rate 5e-4 --epochs 1 --gradient-accumulation 1 \
 	    --eval-temperature 0.7 --eval-max-new-tokens 64 \
