@@ -3,7 +3,7 @@ PYTHON ?= python3
 
 .PHONY: demo export test lint
 
-# A 135M model and two dozen seeds per dataset want other values than a real run (why: docs/demo.md):
+# A 135M model and twenty seeds per dataset want other values than a real run (why: docs/demo.md):
 #   --warm-start                      it never asks a good question by itself: first it imitates what teachers said
 #   --eval-temperature 0.7            taking the likeliest token, so small a model repeats itself; base and tutors alike
 #   temperature 1.0                   at the paper's 1.2 it writes gibberish
