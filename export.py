@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from utils import cli, flags
 from utils.export.gguf import KINDS
 from utils.prompts import INFERENCE_PROMPT
-from utils.seeds.read import DATASETS
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
@@ -75,8 +74,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     origin.add_argument("--weights", type=Path, metavar="DIR", help="a folder of weights alone")
     parser.add_argument(
-        "--tutor", dest="trained_on", choices=DATASETS, default="tutorchat",
-        help="which tutor of the training root, by what it was trained on",
+        "--tutor", dest="trained_on", metavar="NAME", default="tutorchat",
+        help="which tutor of the training root, by what it was trained on (its folder in dpo/)",
     )  # fmt: skip
     parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="everything is written here")
     parser.add_argument(

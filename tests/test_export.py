@@ -16,7 +16,9 @@ import export
 from utils import cli
 from utils.artifacts import sha256
 from utils.errors import BadInput
-from utils.export.source import base_of
+from utils.export.card import origin
+from utils.export.findings import evaluation, evaluation_rows
+from utils.export.source import base_of, from_root
 from utils.prompts import INFERENCE_PROMPT
 from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
 
@@ -107,6 +109,23 @@ def test_the_same_command_again_makes_nothing_anew(exported, root, capsys):
     )  # fmt: skip
     assert capsys.readouterr().out.splitlines()[:4] == exported[1].splitlines()[:4]
     assert {path: path.stat().st_mtime_ns for path in exported[0].glob("work/*")} == before
+
+
+def test_a_tutor_of_ones_own_dialogues_is_exported_too(root, tmp_path):
+    """`--tutor` knew three names, and so did the card."""
+    shutil.copytree(root, tmp_path / "root")
+    for path in [*tmp_path.glob("root/evaluation/*/*mathdial.json"), *tmp_path.glob("root/*/mathdial")]:
+        new = "physics" if path.parent.name == "evaluation" else "physics+optics"
+        path.rename(path.with_name(path.name.replace("mathdial", new)))
+    manifest = tmp_path / "root" / "manifest.json"
+    text = manifest.read_text().replace("evaluation/mathdial", "evaluation/physics")
+    manifest.write_text(text.replace("mathdial", "physics+optics"))
+    (tmp_path / "root/dpo/physics+optics/train_dataset.json").write_text('[{"id": "mine-1"}]')
+    given = {"seeds": None, "limit": None, "inference_prompt": INFERENCE_PROMPT, "max_new_tokens": None}
+    source = from_root(tmp_path / "root", "physics+optics", **given, base=None, license=None)
+    assert source.name == "tiny-llama-socratic-physics-optics" and len(source.judged) == 3
+    assert "calls Physics + Optics; **their licence is not known here" in origin(source)
+    assert "| Physics | 0.90" in evaluation(source, evaluation_rows(source))
 
 
 def test_another_prompt_length_is_not_taken_for_the_same_export(exported, root):

@@ -47,7 +47,7 @@ ARROWS = {
     "dpo": {"rubric", "seeds"},
     "sources": {"seeds"},
     "results": {"judges", "seeds", "stats"},
-    "export": {"clients", "judges", "seeds", "stats", "tutors"},
+    "export": {"clients", "judges", "results", "seeds", "stats", "tutors"},
     "pages": {"clients", "judges", "seeds", "stats", "tutors"},
     "classroom": {"clients", "judges", "results", "rubric", "stats", "tutors"},
 }

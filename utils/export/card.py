@@ -10,17 +10,25 @@ from typing import Any
 
 from utils import models
 from utils.artifacts import read_json, write_text
-from utils.export.findings import TITLES, evaluation, evaluation_rows, parity_table, verdicts
+from utils.export.findings import evaluation, evaluation_rows, parity_table, verdicts
 from utils.export.modelfile import modelfile
 from utils.export.source import Source
+from utils.results.training_root import title_of
 
 HUB_NAMES = {models.BUNDLED_NAME: "HuggingFaceTB/SmolLM2-135M-Instruct"}
 # Address and licence of the public dataset of that name: see datasets/README.md.
 TERMS = {
-    "mathdial": ("eth-nlped/mathdial", "CC BY-SA 4.0: passed on only with credit and under the same licence"),
-    "tutorchat": ("princeton-nlp/TutorChat", "**no licence is stated: for your own use, ask before you pass it on**"),
-    "debugging": (None, "the Socratic debugging benchmark, MIT by its card"),
+    "mathdial": (
+        "eth-nlped/mathdial",
+        "if they are the public dataset: CC BY-SA 4.0: passed on only with credit and under the same licence",
+    ),
+    "tutorchat": (
+        "princeton-nlp/TutorChat",
+        "if they are the public dataset: **no licence is stated: for your own use, ask before you pass it on**",
+    ),
+    "debugging": (None, "if they are the public dataset: the Socratic debugging benchmark, MIT by its card"),
 }
+UNKNOWN = (None, "**their licence is not known here: look it up before you pass the tutor on**")
 SAMPLE = "sample-"  # what the ids of the shipped dialogues begin with
 TEMPLATE = Path(__file__).with_suffix(".md")
 
@@ -55,7 +63,7 @@ def write(folder: Path, source: Source, table: Sequence[dict[str, Any]], judge: 
     from huggingface_hub import ModelCard, ModelCardData
 
     results = evaluation_rows(source) if source.root else []
-    public = source.dataset and not is_sample(source) and TERMS[source.dataset][0]
+    public = source.dataset and not is_sample(source) and TERMS.get(source.dataset, UNKNOWN)[0]
     data = ModelCardData(
         model_name=source.name, base_model=hub_name(source), license=source.license or "other", language="en",
         library_name="transformers", pipeline_tag="text-generation", datasets=[public] if public else None,
@@ -95,11 +103,12 @@ def origin(source: Source) -> str:
     base = f"- Base model: {hub_name(source) or source.base or 'not said'}, licence {source.license or 'not said'}."
     if not source.manifest:
         return f"{base}\n- Training data: not known to this card."
-    title = TITLES[source.dataset]
+    title = title_of(source.dataset)
     if is_sample(source):
         data = f"dialogues in the style of {title}, written for the project that made this model (MIT)"
     else:
-        data = f"the seeds that this run calls {title}; if they are the public dataset: {TERMS[source.dataset][1]}"
+        terms = TERMS.get(source.dataset, UNKNOWN)[1]
+        data = f"the seeds that this run calls {title}; {terms}"
     leaks = (source.manifest.get("seeds_audit") or {}).get("leaks")
     audit = "was not made" if leaks is None else "; ".join(leaks) or "no test dialogue is known from training"
     return f"{base}\n- Training data: {data}.\n- Audit of the data for leaks: {audit}."
@@ -122,7 +131,7 @@ def eval_result(row: dict[str, Any], source: Source):
     }  # fmt: skip
     return EvalResult(
         task_type="text-generation", task_name="Socratic tutoring", dataset_type=row["test_set"],
-        dataset_name=f"{TITLES[row['test_set']]} (test)", metric_type="socratic_summary_score",
+        dataset_name=f"{title_of(row['test_set'])} (test)", metric_type="socratic_summary_score",
         metric_name="summary score, 0.1 to 1", metric_value=round(mean.value, 3),
         metric_args={name: _rounded(value) for name, value in numbers.items()}
         | {"answers": mean.rows, "invalid": mean.invalid, "judge": source.manifest["names"]["judge"]},

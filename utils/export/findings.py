@@ -5,9 +5,9 @@ from typing import Any
 
 from utils.artifacts import read_json
 from utils.export.source import Source
-from utils.seeds.read import DATASETS
+from utils.results.training_root import BASELINES, TRAINED, in_order, title_of
 
-TITLES = {"mathdial": "MathDial", "tutorchat": "TutorChat", "debugging": "Debugging"}
+BESIDE = {"base": "base", "gpt4o": "judge's model"} | BASELINES  # what stands beside the tutor, with its title
 
 
 def parity_table(table: Sequence[dict[str, Any]]) -> str:
@@ -39,7 +39,8 @@ def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
 def evaluation_rows(source: Source) -> list[dict[str, Any]]:
     """Make a row of the paper's Table 1 for each test set that the tutor has answered, with its baselines.
 
-    "mean", "base", "gpt4o" are `stats.means.Mean`; "paired" is the comparison with the base, corrected over the sets.
+    "mean" and those of `BESIDE` that answered it are `stats.means.Mean`; "paired" is the comparison with the base,
+    corrected over the sets.
     """
     from utils.stats.comparisons import compare, join
     from utils.stats.groups import group_of
@@ -55,12 +56,15 @@ def evaluation_rows(source: Source) -> list[dict[str, Any]]:
         valid = [row for row in rows if row["score"] is not None]
         return mean_of([row["score"] for row in valid], [group_of(row) for row in valid], len(rows) - len(valid))
 
-    found = {name: read(name, f"from_finetuned_with_{source.dataset}") for name in DATASETS}
+    sets = in_order(
+        {name.split("/")[1] for name in artifacts if name.startswith("evaluation/") and name.count("/") > 1}
+    )
+    found = {name: read(name, TRAINED + source.dataset) for name in sets}
     found = {name: rows for name, rows in found.items() if rows}
     paired = compare([join(rows, read(name, "base")) for name, rows in found.items()])
     return [
         {"test_set": name, "mean": mean(rows), "paired": one}
-        | {model: mean(read(name, model)) for model in ("base", "gpt4o")}
+        | {model: mean(beside) for model in BESIDE if (beside := read(name, model))}
         for (name, rows), one in zip(found.items(), paired, strict=True)
     ]
 
@@ -72,18 +76,20 @@ def evaluation(source: Source, results: Sequence[dict[str, Any]]) -> str:
     from utils.stats.comparisons import sentence
 
     names = source.manifest["names"]
-    lines = ["| test set | this tutor | base | judge's model | difference from base |", "|---|---|---|---|---|"]
+    shown = [model for model in BESIDE if any(model in row for row in results)]
+    head = ["test set", "this tutor", "difference from base", *(BESIDE[model] for model in shown)]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in results:
         one = row["paired"]
-        cells = [_mean(row[key]) for key in ("mean", "base", "gpt4o")]
-        difference = _difference(one["difference"], one["low"], one["high"])
-        lines.append(f"| {TITLES[row['test_set']]} | {' | '.join(cells)} | {difference} |")
+        cells = [title_of(row["test_set"]), _mean(row["mean"]), _difference(one["difference"], one["low"], one["high"])]
+        cells += [_mean(row[model]) if model in row else "–" for model in shown]
+        lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
         f"Mean summary score of four criteria, 0.1 to 1 [95 % interval]. Judge: {names['judge']}. "
         f"Base: {names['base']}; the judge's model as tutor: {names['self']}.",
         "",
-        *(f"- {sentence(row['paired'], 'this tutor', 'its base', TITLES[row['test_set']])}" for row in results),
+        *(f"- {sentence(row['paired'], 'this tutor', 'its base', title_of(row['test_set']))}" for row in results),
     ]
     return "\n".join(lines)
 

@@ -11,6 +11,7 @@ from utils.artifacts import read_json, sha256
 from utils.errors import BadInput
 from utils.prompts import load_template
 from utils.records import SeedDialogue
+from utils.results.training_root import TRAINED, is_own
 from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
 
 LICENSES = {models.BUNDLED_NAME: "apache-2.0"}  # of the base models whose licence is known
@@ -53,21 +54,19 @@ def from_root(
         tutors = [name.split("/")[1] for name in done if fnmatch(name, "dpo/*/weights")]
         raise BadInput(f"{root}: no tutor was trained on {dataset}; there are: {', '.join(tutors) or 'none'}")
     weights = root / "dpo" / dataset / "weights"
-    dialogues, judged = [], []
+    dialogues, judged, own = [], [], []
     for artifact in done:
-        if fnmatch(artifact, f"evaluation/*/from_finetuned_with_{dataset}.json"):
+        if fnmatch(artifact, f"evaluation/*/{TRAINED}{dataset}.json"):
             rows = [_dialogue(row) for row in read_json(root / artifact)]
             dialogues += rows
-            judged = rows if artifact.split("/")[1] == dataset else judged
+            if is_own(TRAINED + dataset.partition(".seed")[0], artifact.split("/")[1]):
+                judged += rows
+                own.append(artifact)
     if not judged:
         raise BadInput(f"{root}: the tutor has no evaluation on {dataset}; run the pipeline to its end first")
     sampled, trained, evaluated = (
-        done[name]["inputs"]
-        for name in (
-            f"dpo/{dataset}/train_dataset.json", f"dpo/{dataset}/weights",
-            f"evaluation/{dataset}/from_finetuned_with_{dataset}.json",
-        )
-    )  # fmt: skip
+        done[name]["inputs"] for name in (f"dpo/{dataset}/train_dataset.json", f"dpo/{dataset}/weights", own[0])
+    )
     asked = evaluated.get("tutor", evaluated)  # earlier manifests have a tutor's settings among the inputs
     template = load_template(inference_prompt, "input")
     if trained.get("training", trained).get("inference_prompt") not in (None, sha256(inference_prompt)):
@@ -80,7 +79,7 @@ def from_root(
         dialogues += judged
     base = base or base_of(done, sampled.get("tutor", sampled.get("instruct_model", {})))
     return Source(
-        weights, f"{Path(base or models.display_name(str(root))).name}-socratic-{dataset}", base,
+        weights, f"{Path(base or models.display_name(str(root))).name}-socratic-{dataset.replace('+', '-')}", base,
         license or LICENSES.get(base), template,
         max_new_tokens or asked.get("max_new_tokens", MAX_NEW_TOKENS), asked.get("temperature", 0.0),
         asked.get("top_k", TOP_K), dialogues, judged[:limit], dataset, root, manifest,
