@@ -12,7 +12,7 @@ PYTHON ?= python3
 #   5e-4 (LoRA), one pair per update  some fifteen pairs make as many updates: each has to count
 #   one epoch                         half as many more updates gained nothing on unseen dialogues
 #   --limit 20, --eval-limit 12       of 60 train rows: all of them would take twice as long
-#   4 problems, 2 turns               enough to see how a small model fails there; 24 and 6 would take six minutes more
+#   4 problems, 2 turns               a look at how a small model fails there, in half a minute
 demo: .venv/installed
 	.venv/bin/python -m pipeline --output-dir runs/demo --limit 20 --eval-limit 12 --warm-start \
 	    --temperature 1.0 --num-candidates 3 --max-new-tokens 64 --min-margin 0.05 \
