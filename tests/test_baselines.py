@@ -14,10 +14,10 @@ from utils.errors import BadInput
 from utils.evaluation import evaluate
 from utils.judges.judge import GradingOptions, OfflineJudge
 from utils.manifest import Manifest
-from utils.own_dialogue import OTHERS, add_gain, is_by
+from utils.own_dialogue import OTHERS, add_gain
 from utils.records import Evaluation, Sample, SeedDialogue, Verdict
 from utils.results import table
-from utils.results.reading import read_root, second_file
+from utils.results.reading import gain_is_by_same_judge, read_root, second_file
 from utils.seeds.read import DATASETS_DIR, find_seeds, read_seeds
 from utils.tutors.baselines import QUESTION, ConstantTutor, ReferenceTutor, ShuffledTutor, baselines, others
 from utils.tutors.tutor import Answers
@@ -205,9 +205,10 @@ def test_what_a_second_judge_graded_stands_beside_the_first_with_the_gap(tmp_pat
     regrade.main(artifact=path, output_path=again, judge=second, min_chosen_score=0.8, min_margin=0)
     root = read_root(tmp_path)
     by_second = {"own_dialogue_gain": 0.3, "on_others": [{"id": "x", "score": 0.5, "judge": second.name}]}
-    assert is_by({"judge": second.name} | by_second, second=True)
+    assert gain_is_by_same_judge({"judge": second.name} | by_second, second=True)
     stale = {"own_dialogue_gain": 0.3, "on_others": [{"id": "x", "score": 0.5}]}  # as older files have the first one's
-    assert is_by({"judge": "counting"} | stale, second=False) and not is_by({"judge": second.name} | stale, second=True)
+    assert gain_is_by_same_judge({"judge": "counting"} | stale, second=False)
+    assert not gain_is_by_same_judge({"judge": second.name} | stale, second=True)
     assert root.left_out == [] and root.judges() == ["counting"]
     assert [root.judges(by) for by in root.second_judges] == [["gpt-4o (a server's)"]]
     one, other = table.rows(root)

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,26 @@ def test_stages_never_import_each_other(script):
 
 def name_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def room_of(name: str) -> str:
+    """The room of a module: a folder of `utils/`, a file that lies in `utils/` itself, or a script."""
+    return ".".join(name.split(".")[:2])
+
+
+def test_all_stages_stand_on_one_floor():
+    """A room is one floor above the highest that it imports from; only `pipeline` stands on the stages."""
+    modules = {name_of(path): imports(path) for path in [*ROOT.glob("*.py"), *UTILS]}
+    below = {room_of(name): set() for name in modules}
+    for name, imported in modules.items():
+        below[room_of(name)] |= {room_of(other) for other in imported & modules.keys()} - {room_of(name)}
+
+    @cache
+    def floor(room: str) -> int:  # a circle would be a RecursionError
+        return 1 + max(map(floor, below[room]), default=0)
+
+    floors = {script: floor(script) for script in SCRIPTS}
+    assert len({floors[script] for script in SCRIPTS if script != "pipeline"}) == 1, floors
 
 
 def test_the_table_of_arrows_names_every_room():
@@ -167,10 +188,11 @@ def test_flags_are_the_keywords_of_main(script, monkeypatch):
     """A misspelt `args.x` cannot exist: every flag is a keyword of `main` or of an actor that it takes, and back."""
     module = importlib.import_module(script)
     keywords = set(inspect.signature(module.main).parameters)
-    for actor in keywords & cli.ACTORS.keys():
-        keywords |= cli.keywords_of(importlib.import_module(cli.ACTORS[actor]).from_flags)
+    actors = {name for name in keywords if cli.maker_of(name)}
+    for actor in actors:
+        keywords |= cli.keywords_of(cli.maker_of(actor))
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda parser, argv: parser)
     flags = {action.dest for action in module.parse_args([])._actions} - {"help"}
     only_dpo = {"beta", "set", "min_chosen_score", "keep_adapter"} if script == "warm_start" else set()
     assert flags <= keywords
-    assert keywords - cli.ACTORS.keys() - only_dpo <= flags
+    assert keywords - actors - only_dpo <= flags

@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import importlib
 import inspect
 import logging
 import os
@@ -16,10 +15,6 @@ from utils.errors import BadInput, interrupt_behind, is_out_of_memory
 
 DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
-ACTORS = {
-    "tutor": "utils.tutors.flags", "judge": "utils.judges.flags", "training": "utils.dpo.recipe",
-    "classroom": "utils.classroom.actors", "report_judge": "utils.judges.second",
-}  # fmt: skip
 
 
 def _no_traceback(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
@@ -47,17 +42,36 @@ def make_parser(doc: str) -> argparse.ArgumentParser:
     return Parser(description=doc, formatter_class=Formatter)
 
 
+def maker_of(actor: str) -> Callable[..., Any] | None:
+    """Return the `from_flags` that makes an actor, or None for a keyword that is a plain value."""
+    match actor:  # imported only where it is needed: `--help` answers before any of them is loaded
+        case "tutor":
+            from utils.tutors.flags import from_flags
+        case "judge":
+            from utils.judges.flags import from_flags
+        case "report_judge":
+            from utils.judges.second import from_flags
+        case "training":
+            from utils.dpo.recipe import from_flags
+        case "classroom":
+            from utils.classroom.actors import from_flags
+        case _:
+            return None
+    return from_flags
+
+
 def with_actors(main: Callable[..., Any], flags: Mapping[str, Any]) -> dict[str, Any]:
     """Turn flags into the keywords of `main`.
 
-    A flag that `main` takes is passed on. An actor that it takes (tutor, judge, training, classroom) is made by the
-    `from_flags` of its module, from the flags that are keywords of that function.
+    A flag that `main` takes is passed on. An actor that it takes (tutor, judge, training, classroom) is made by its
+    `from_flags`, from the flags that are keywords of that function.
     """
-    wanted = inspect.signature(main).parameters
-    given = {name: value for name, value in flags.items() if name in wanted and name not in ACTORS}
-    for name in ACTORS.keys() & wanted:
-        make = importlib.import_module(ACTORS[name]).from_flags
-        given[name] = make(**{flag: value for flag, value in flags.items() if flag in keywords_of(make)})
+    given = {}
+    for name in inspect.signature(main).parameters:
+        if make := maker_of(name):
+            given[name] = make(**{flag: value for flag, value in flags.items() if flag in keywords_of(make)})
+        elif name in flags:
+            given[name] = flags[name]
     return given
 
 

@@ -45,11 +45,3 @@ def add_gain(rows: Sequence[dict[str, Any]], judge: Judge, output_path: Path | s
             row["own_dialogue_gain"] = row["score"] - fmean(scores)
     gains = [row["own_dialogue_gain"] for row in rows if row["own_dialogue_gain"] is not None]
     return {"own_dialogue_gain": fmean(gains) if gains else None, "on_others": counts(verdicts)}
-
-
-def is_by(row: dict[str, Any], *, second: bool) -> bool:
-    """Whether a row's gain is by the judge of its score.
-
-    Rows that a `second` judge graded kept the first one's gain until each score there named its judge.
-    """
-    return not second or any(one.get("judge") == row.get("judge") for one in row.get("on_others") or [])

@@ -18,10 +18,9 @@ from typing import Any
 
 from utils.artifacts import read_json
 from utils.judges.grading import count, dollars
-from utils.own_dialogue import is_by
 from utils.records import Verdict
 from utils.results import charts, claims, drawing, table
-from utils.results.reading import read_training_sets
+from utils.results.reading import gain_is_by_same_judge, read_training_sets
 from utils.results.training_root import TrainingRoot, in_order, title_of
 from utils.results.transcripts import transcripts
 
@@ -121,8 +120,9 @@ def _span(sizes: Sequence[int]) -> str:
 def _cost(root: TrainingRoot, training_sets: Mapping[str, Any]) -> str:
     """What the verdicts in the root cost, by their own notes; those without any came from no paid service."""
     rows = [row for evaluation in root.evaluations for row in evaluation.rows]
-    evaluated = [(row, e.by is not None) for e in root.evaluations for row in e.rows]
-    rows += [one for row, second in evaluated if is_by(row, second=second) for one in row.get("on_others") or []]
+    evaluated = [(row, evaluation.by is not None) for evaluation in root.evaluations for row in evaluation.rows]
+    gains = [row for row, second in evaluated if gain_is_by_same_judge(row, second=second)]
+    rows += [one for row in gains for one in row.get("on_others") or []]
     rows += [one for prompts in training_sets.values() for row in prompts for one in row["all_evaluations"] or []]
     rows += _rated(root)
     total = Counter()

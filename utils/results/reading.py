@@ -199,3 +199,11 @@ def grade_of(path: Path, number: int, row: dict[str, Any], name: str) -> Grade |
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         raise BadInput(f"{path}, row {number}: the score {score!r} is not a number from 0 to 1")
     return Grade(float(score), evaluation.as_numbers(), group_of(row))
+
+
+def gain_is_by_same_judge(row: dict[str, Any], *, second: bool) -> bool:
+    """Whether a row's own-dialogue gain is by the judge of its score.
+
+    A `second` judge's rows of earlier versions still hold the first judge's gain: their scores name no judge.
+    """
+    return not second or any(one.get("judge") == row.get("judge") for one in row.get("on_others") or [])

@@ -5,9 +5,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from utils.answers import variety
-from utils.own_dialogue import is_by
 from utils.results import paper
 from utils.results.claims import judge_gap, shown
+from utils.results.reading import gain_is_by_same_judge
 from utils.results.training_root import Evaluated, Mean, TrainingRoot, score_mean, title_of
 from utils.stats.comparisons import p_text
 from utils.stats.groups import group_of
@@ -45,7 +45,7 @@ def _row(
     alike |= {"commonest": max(varieties, key=lambda one: one["commonest_share"])["commonest"]} if varieties else {}
     ended = [row["finish_reason"] for row in answers if row.get("finish_reason")]
     measured = [row for row in answers if isinstance(row.get("own_dialogue_gain"), int | float)]
-    gains = [row for row in measured if is_by(row, second=by is not None)]
+    gains = [row for row in measured if gain_is_by_same_judge(row, second=by is not None)]
     gain = mean_of([row["own_dialogue_gain"] for row in gains], [group_of(row) for row in gains], scale=DIFFERENCES)
     gap = judge_gap(root.of(dataset, model), evaluations) if by else Mean(None)
     return {
