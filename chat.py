@@ -59,9 +59,9 @@ def main(
     except BadInput as error:  # one can talk all the same
         logging.warning("WARNING: %s", error)
     if terminal:
-        from utils.pages.terminal import talk
+        from utils.pages.terminal import chat_in_terminal
 
-        return talk(tutors, judge, Session(from_seed(dialogues[0])) if dialogues else Session())
+        return chat_in_terminal(tutors, judge, Session(from_seed(dialogues[0])) if dialogues else Session())
     from utils.pages.chat_page import build
     from utils.pages.picks import Picks
     from utils.pages.serve import serve

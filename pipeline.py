@@ -119,7 +119,7 @@ def main(
         manifest = Manifest(root, overwrite)
         names = {"judge": judge.name, "base": tutor.name, "self": self_eval.tutor_name(judge, tutor)}
         if not manifest.data["names"]:  # a root that has them keeps them until all is made again under the new ones
-            manifest.set(names=names, seeds_audit=audited)
+            manifest.update(names=names, seeds_audit=audited)
         run = Run(root, manifest)
         tutors, start = {"base": base}, tutor
         if warm_start:
@@ -128,15 +128,15 @@ def main(
         else:
             manifest.outdate("warm_start/weights", "no warm start")
             manifest.outdate(f"evaluation/*/{WARM_START}.json", "no warm start")
-        how = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
-        how |= {"judge": judge, "limit": limit} | ({"with_reference": True} if with_reference else {})
-        how |= {"roles": roles} if roles else {}
-        trained, missing = train_all(run, seeds, start, base, training, training_seeds, rounds, **how)
+        pair_inputs = {"num_candidates": num_candidates, "min_chosen_score": min_chosen_score, "min_margin": min_margin}
+        pair_inputs |= {"judge": judge, "limit": limit} | ({"with_reference": True} if with_reference else {})
+        pair_inputs |= {"roles": roles} if roles else {}
+        trained, missing = train_all(run, seeds, start, base, training, training_seeds, rounds, **pair_inputs)
         tutors |= trained
         more = ({"own_dialogue_gain": True} if own_dialogue_gain else {}) | ({"roles": roles} if roles else {})
         more |= {"judge": judge, "limit": limits["test"]}
         evaluate_all(run, seeds, tutors | others, base, best_of, **more)
-        manifest.set(names=names, seeds_audit=audited)
+        manifest.update(names=names, seeds_audit=audited)
         if second:
             gain = {"own_dialogue_gain": True} if own_dialogue_gain else {}
             regraded(run, second, min_chosen_score, min_margin, **gain)
@@ -192,12 +192,13 @@ def warmed(
 
 def train_all(
     run: "Run", seeds: "Chosen", start: "LocalTutor | ServedTutor", base: "LocalTutor | ServedTutor",
-    training: "Training", training_seeds: list[int] | None, rounds: int, **how: Any,
+    training: "Training", training_seeds: list[int] | None, rounds: int, **pair_inputs: Any,
 ) -> tuple[dict[str, "LocalTutor"], list[str]]:  # fmt: skip
     """Train a tutor on each of `seeds.train_on`, with each training seed.
 
-    `start` is what they are trained from, `how` further inputs of `gen_train_dataset`. Returns (the tutors by the names
-    of their evaluation files, the training sets that had no eligible pair: the run goes on without them).
+    `start` is what they are trained from, `pair_inputs` are further inputs of `gen_train_dataset`.
+    Returns (the tutors by the names of their evaluation files, the training sets that had no eligible pair: the run
+    goes on without them).
     """
     from utils.dpo.preferences import NoEligiblePair
     from utils.results.training_root import TRAINED
@@ -210,7 +211,7 @@ def train_all(
         folders.append(folder)
         begin, recipe = resampled(start, seed=seed), replace(training, seed=seed)
         try:
-            weights = teach(run, folder, begin, recipe, rounds, seeds=seeds.trained(name), **how)
+            weights = teach(run, folder, begin, recipe, rounds, seeds=seeds.trained(name), **pair_inputs)
             tutors[TRAINED + folder] = finetuned(base, weights)
             trained.add(name)
         except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen

@@ -120,7 +120,7 @@ def add_training_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--beta", type=flags.not_negative, default=0.1, help="how strongly to stay near the reference")
     group.add_argument("--keep-adapter", action="store_true", help="write the adapters alone, too, into adapter/")
     group.add_argument(
-        "--set", action="append", metavar="NAME=VALUE",
+        "--set", action="append", dest="trl_fields", metavar="NAME=VALUE",
         help="any other field of trl's DPOConfig, e.g. --set loss_type=ipo; repeatable",
     )  # fmt: skip
 

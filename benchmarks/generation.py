@@ -32,11 +32,11 @@ def main(
 ) -> None:  # fmt: skip
     """Print a table; as a `child`, measure one way and print the result as JSON."""
     if child:
-        how = {
+        options = {
             "messages": prompt_messages(seeds, prompts), "samples": samples, "tokens": tokens, "natural": natural,
             "seed": seed,
         }  # fmt: skip
-        print(json.dumps(measure_llama(**how) if child == LLAMA else measure(child, model, **how)))
+        print(json.dumps(measure_llama(**options) if child == LLAMA else measure(child, model, **options)))
         return
     possible = [OURS, BY_ONE, BATCH]
     if model == "smollm2" and find_spec("xllamacpp"):
@@ -82,8 +82,14 @@ def measure(
         return tokenizer.batch_decode(rows[:, prompt.shape[1] :], skip_special_tokens=natural)
 
     def ours(prompts: list[list[int]], count: int, most: int) -> list[str]:
-        how = {"num_samples": count, "temperature": TEMPERATURE, "top_k": TOP_K, "max_new_tokens": most, "seed": seed}
-        return [answer for _, row in generation.sample_answers(loaded, tokenizer, prompts, **how) for answer in row]
+        options = {
+            "num_samples": count,
+            "temperature": TEMPERATURE,
+            "top_k": TOP_K,
+            "max_new_tokens": most,
+            "seed": seed,
+        }
+        return [answer for _, row in generation.sample_answers(loaded, tokenizer, prompts, **options) for answer in row]
 
     ours([ids[0][-20:]], 1, 2) if way == OURS else plain(ids[0][-20:], 1, 2)  # what is made at the first call
     torch.manual_seed(seed)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import cli
-from utils.classroom.dialogues import Talk, Turn
+from utils.classroom.dialogues import Dialogue, Turn
 from utils.classroom.measures import measure, turn_measures
 from utils.classroom.problems import Problem
 from utils.classroom.readers import read_utterance
@@ -31,12 +31,12 @@ def main(*, dialogues: Path) -> dict[str, Any]:
     rows, left_out = [], Counter()
     for line in dialogues.read_text(encoding="utf-8").splitlines():
         try:
-            talk = talk_of(mathdial.read(json.loads(line)))
+            dialogue = dialogue_of(mathdial.read(json.loads(line)))
         except LeftOut as reason:
             left_out[str(reason)] += 1
             continue
-        measures = measure(talk, turn_measures(talk))
-        rows.append({"tutor": TUTORS, "id": talk.problem.id, "group": talk.problem.group, "measures": measures})
+        measures = measure(dialogue, turn_measures(dialogue))
+        rows.append({"tutor": TUTORS, "id": dialogue.problem.id, "group": dialogue.problem.group, "measures": measures})
     found = summarise(rows)[TUTORS]
     print(f"{len(rows)} dialogues; left out: {dict(left_out) or 'none'}")
     for one in MEASURES:
@@ -46,17 +46,17 @@ def main(*, dialogues: Path) -> dict[str, Any]:
     return found
 
 
-def talk_of(raw: RawDialogue) -> Talk:
+def dialogue_of(raw: RawDialogue) -> Dialogue:
     """The dialogue as the classroom holds it: the opening, then turns of the tutor with the student's reply."""
     problem = Problem(id=raw.id, group=raw.group, text=raw.problem, answer=raw.answer.strip("-$% "))
     opening, *spoken = raw.turns
-    talk = Talk(problem, opening.content)
+    dialogue = Dialogue(problem, opening.content)
     for turn in spoken:
         if turn.role == "teacher":
-            talk.turns.append(Turn(turn.content, read_utterance(problem, talk.text, turn.content)))
-        elif talk.turns:
-            talk.turns[-1].student = turn.content
-    return talk
+            dialogue.turns.append(Turn(turn.content, read_utterance(problem, dialogue.text, turn.content)))
+        elif dialogue.turns:
+            dialogue.turns[-1].student = turn.content
+    return dialogue
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

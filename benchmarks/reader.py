@@ -27,7 +27,7 @@ from typing import Any
 from utils import cli
 from utils.classroom.actors import make_reader
 from utils.classroom.problems import TEMPLATES, Problem, make
-from utils.classroom.readers import Heard
+from utils.classroom.readers import TutorMove
 from utils.classroom.rule_student import opening_of
 from utils.errors import BadInput
 
@@ -47,8 +47,8 @@ def main(
     if elsewhere:
         return {"false_alarms": false_alarms(elsewhere, reader)}
     rows = [json.loads(line) for line in paraphrases.read_text(encoding="utf-8").splitlines() if line.strip()]
-    heard = [(problem, f"Student: {opening_of(problem)}", row["said"]) for row in rows for problem in [named(row)]]
-    read = read_all(heard, reader)
+    utterances = [(problem, f"Student: {opening_of(problem)}", row["said"]) for row in rows for problem in [named(row)]]
+    read = read_all(utterances, reader)
     total, hits = Counter(), Counter()
     for row, one in zip(rows, read, strict=True):
         for key in (row["kind"], *([f"set {row['set']}, {row['kind']}"] if "set" in row else [])):
@@ -75,16 +75,18 @@ def false_alarms(path: Path, reader: Sequence[str]) -> float:
         one["response"] for row in rows for one in (row.get("anno_llm_responses") or row["tutor_responses"]).values()
     ]
     beside = [problems[i % len(problems)] for i in range(len(turns))]
-    heard = [(problem, f"Student: {opening_of(problem)}", turn) for problem, turn in zip(beside, turns, strict=True)]
-    kinds = Counter(one.kind for one in read_all(heard, reader))
+    utterances = [
+        (problem, f"Student: {opening_of(problem)}", turn) for problem, turn in zip(beside, turns, strict=True)
+    ]
+    kinds = Counter(one.kind for one in read_all(utterances, reader))
     for kind, times in kinds.most_common():
         print(f"{kind}: {times} of {len(turns)} ({times / len(turns):.1%})")
     return kinds["targeted"] / len(turns)
 
 
-def read_all(heard: Sequence[tuple[Problem, str, str]], reader: Sequence[str]) -> list[Heard]:
+def read_all(utterances: Sequence[tuple[Problem, str, str]], reader: Sequence[str]) -> list[TutorMove]:
     with tempfile.TemporaryDirectory() as folder:
-        return make_reader(reader, pull=True).read(heard, Path(folder) / "reader.jsonl")
+        return make_reader(reader, pull=True).read(utterances, Path(folder) / "reader.jsonl")
 
 
 def named(row: dict[str, Any]) -> Problem:

@@ -27,7 +27,7 @@ def parse_args(argv=None):
 def main(answers, output, budget, judge):
     retry.FIRST_PAUSE = 0.05
     if hasattr(judge, "chat"):
-        judge.chat.line.budget = budget
+        judge.chat.queue.budget = budget
     items = [TutorAnswer(f"Student: what is {n} + {n}?", f"What do you think {n} + {n} is?") for n in range(answers)]
     verdicts = grading.grade(judge, items, f"{output}.journal", description="grading")
     Path(output).write_text(json.dumps([verdict.model_dump() for verdict in verdicts]))

@@ -56,11 +56,18 @@ def test_the_conversation_is_what_a_seed_row_has_in_its_prompt(tmp_path):
     original = from_seed(SeedDialogue(id="1", group="g", text=ORIGINAL))
     assert original.text == ORIGINAL and original.opening
     assert [role for role, _ in original.all_turns()] == [STUDENT, TEACHER, STUDENT]
-    assert original.said(TEACHER, "Try.").said(STUDENT, "ok").text == ORIGINAL + "\nTeacher: Try.\nStudent: ok"
+    assert (
+        original.with_turn(TEACHER, "Try.").with_turn(STUDENT, "ok").text == ORIGINAL + "\nTeacher: Try.\nStudent: ok"
+    )
 
-    talk = Conversation("A lesson.").said(STUDENT, "Hm {x}\n\nwhy?").said(TEACHER, "Well?").said(STUDENT, "So.")
+    talk = (
+        Conversation("A lesson.")
+        .with_turn(STUDENT, "Hm {x}\n\nwhy?")
+        .with_turn(TEACHER, "Well?")
+        .with_turn(STUDENT, "So.")
+    )
     rows = tmp_path / "seeds.jsonl"
-    rows.write_text(talk.as_seed_line("a tutor") + talk.said(TEACHER, "Go on?").as_seed_line("a tutor"))
+    rows.write_text(talk.as_seed_line("a tutor") + talk.with_turn(TEACHER, "Go on?").as_seed_line("a tutor"))
     assert [seed.text for seed in read_seeds(rows)] == [talk.text] * 2  # a seed ends on the student
     assert read_seeds(rows)[1].meta == {"tutor": "a tutor", "tutor_said": "Go on?"}
 
@@ -97,14 +104,16 @@ class SmallService:
 
 def test_a_service_answers_with_the_same_fitting_and_cutting():
     tutor = ChatStream(SmallService(), Sampling(0.7, 50, 20, 0), TEMPLATE)
-    talk = Conversation().said(STUDENT, "a" * 40).said(TEACHER, "b" * 30).said(STUDENT, "Half of 30 is 10.")
+    talk = (
+        Conversation().with_turn(STUDENT, "a" * 40).with_turn(TEACHER, "b" * 30).with_turn(STUDENT, "Half of 30 is 10.")
+    )
     (*_, last) = Session(talk).answering([tutor])
     (given,) = last.answers
     assert given.sample.text == "What is half of 30?" and given.dropped_turns == 1
     assert given.remarks == ["cut where it began another speaker's turn",
                              "the 1 oldest turns did not fit into the model's context and were left out"]  # fmt: skip
     with pytest.raises(BadInput, match="longer than the model's context"):
-        list(Session(Conversation().said(STUDENT, "c" * 90)).answering([tutor]))
+        list(Session(Conversation().with_turn(STUDENT, "c" * 90)).answering([tutor]))
 
 
 def test_a_server_s_answer_grows_and_ends_when_nobody_waits():
@@ -187,7 +196,9 @@ def test_a_talk_in_the_terminal(tmp_path, capsys):
     lines = iter(
         ["I think 15.", "/judge", "/again", "/prompt", f"/save {tmp_path / 's.jsonl'}", "/save x", "/undo", "/quit"]
     )
-    terminal.talk(by_name([Scripted("one", "What is 2 + 3?")]), OfflineJudge(), Session(), read=lambda _: next(lines))
+    terminal.chat_in_terminal(
+        by_name([Scripted("one", "What is 2 + 3?")]), OfflineJudge(), Session(), read=lambda _: next(lines)
+    )
     out, err = capsys.readouterr()
     assert "one: What is 2 + 3? (0)" in out and "one: What is 2 + 3? (1)" in out and "offline rubric: score" in out
     assert "<s>Student: I think 15." in out and "the file's name ends in .jsonl" in err

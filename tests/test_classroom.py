@@ -17,11 +17,11 @@ from utils.artifacts import read_json
 from utils.classroom import leaks, run
 from utils.classroom.actors import Classroom
 from utils.classroom.controls import CONTROLS, NO_TUTOR, controls_for
-from utils.classroom.dialogues import Talk, Turn, hold
+from utils.classroom.dialogues import Dialogue, Turn, hold
 from utils.classroom.measures import measure, turn_measures
 from utils.classroom.numbers import calculations, numbers_said
 from utils.classroom.problems import TEMPLATES, Problem, generate, make, read_problems, transfer_of
-from utils.classroom.readers import CodeReader, Heard
+from utils.classroom.readers import CodeReader, TutorMove
 from utils.classroom.rule_student import RuleStudent, deltas, opening_of
 from utils.classroom.summary import compare_tutors
 from utils.classroom.table import sentences
@@ -140,45 +140,46 @@ def test_a_step_is_told_though_the_problem_writes_its_numbers_beside_each_other(
     assert leaks.tells_step(eggs, f"It is {eggs.right[0].shown} = {eggs.right[0].value}.", before)
 
 
-def talk_about(problem, *said):
+def dialogue_about(problem, *said):
     """The dialogue of the rule student with a tutor that says this."""
-    talk = Talk(problem, opening_of(problem))
+    dialogue = Dialogue(problem, opening_of(problem))
     for text in said:
-        heard = CodeReader().read([(problem, talk.text, text)])[0]
-        talk.turns.append(Turn(text, heard))
-        talk.turns[-1].student = RuleStudent().reply([talk], None, "")[0]
-    return talk
+        move = CodeReader().read([(problem, dialogue.text, text)])[0]
+        dialogue.turns.append(Turn(text, move))
+        dialogue.turns[-1].student = RuleStudent().reply([dialogue], None, "")[0]
+    return dialogue
 
 
 def test_the_student_finds_the_step_that_it_is_asked_about_and_goes_on():
-    talk = talk_about(NOTEBOOKS, NOTEBOOKS.right[0].step.ask, "And then?", "Go on.")
+    dialogue = dialogue_about(NOTEBOOKS, NOTEBOOKS.right[0].step.ask, "And then?", "Go on.")
     values = [line.value for line in NOTEBOOKS.right]
-    assert [int(value) in numbers(turn.student) for value, turn in zip(values, talk.turns, strict=True)] == [True] * 3
-    assert talk.done and deltas(talk) == {
+    turns = zip(values, dialogue.turns, strict=True)
+    assert [int(value) in numbers(turn.student) for value, turn in turns] == [True] * 3
+    assert dialogue.done and deltas(dialogue) == {
         "same": 1, "transfer, author": 1 - 0.3, "transfer, flat": 1 - 0.5, "transfer, telling helps more": 1 - 0.7
     }  # fmt: skip
 
 
 def test_the_student_takes_over_an_answer_and_learns_nothing_for_new_numbers():
-    talk = talk_about(NOTEBOOKS, f"The answer is {NOTEBOOKS.answer}.")
-    assert talk.done and deltas(talk)["same"] == 1
-    assert all(value == 0 for name, value in deltas(talk).items() if name != "same")
+    dialogue = dialogue_about(NOTEBOOKS, f"The answer is {NOTEBOOKS.answer}.")
+    assert dialogue.done and deltas(dialogue)["same"] == 1
+    assert all(value == 0 for name, value in deltas(dialogue).items() if name != "same")
 
 
 @pytest.mark.parametrize("said", ["Can you check your work again?", "What do you think?", "Great job!", ""])
 def test_the_student_stays_put_when_nothing_points_anywhere(said):
-    talk = talk_about(NOTEBOOKS, said)
-    assert not talk.done and set(deltas(talk).values()) == {0}
-    assert NOTEBOOKS.wrong[-1].value in numbers_said(talk.turns[-1].student)
+    dialogue = dialogue_about(NOTEBOOKS, said)
+    assert not dialogue.done and set(deltas(dialogue).values()) == {0}
+    assert NOTEBOOKS.wrong[-1].value in numbers_said(dialogue.turns[-1].student)
 
 
 def test_success_and_telling_are_mathdials():
     """Success: the student says the number. Telling: the tutor says it no later than the student."""
     answer = NOTEBOOKS.answer
-    found = talk_about(NOTEBOOKS, NOTEBOOKS.right[0].step.ask, "And then?", "Go on.")
-    told = talk_about(NOTEBOOKS, "Hm.", f"It is {answer}.")
-    neither = talk_about(NOTEBOOKS, "Hm.", "Hm.")
-    rows = [measure(talk, turn_measures(talk)) for talk in (found, told, neither)]
+    found = dialogue_about(NOTEBOOKS, NOTEBOOKS.right[0].step.ask, "And then?", "Go on.")
+    told = dialogue_about(NOTEBOOKS, "Hm.", f"It is {answer}.")
+    neither = dialogue_about(NOTEBOOKS, "Hm.", "Hm.")
+    rows = [measure(dialogue, turn_measures(dialogue)) for dialogue in (found, told, neither)]
     assert [(row["success"], row["success turn"]) for row in rows] == [(1, 3), (1, 2), (0, None)]
     assert [(row["telling"], row["telling turn"]) for row in rows] == [(0, None), (1, 2), (0, None)]
     assert [(row["leak"], row["leak turn"]) for row in rows] == [(0, None), (1, 2), (0, None)]
@@ -186,19 +187,22 @@ def test_success_and_telling_are_mathdials():
 
 
 def test_confirming_the_wrong_and_denying_the_right():
-    wrong = talk_about(NOTEBOOKS, "Yes, that is correct.")
+    wrong = dialogue_about(NOTEBOOKS, "Yes, that is correct.")
     mine = NOTEBOOKS.wrong[-1].value
-    stated = talk_about(NOTEBOOKS, f"The answer to the question is {mine}.")
-    named = talk_about(NOTEBOOKS, f"You say that the answer is {mine}.", f"Where does the {mine} come from?")
-    praised = talk_about(NOTEBOOKS, "Great job on showing your work! What does each notebook cost?")
+    stated = dialogue_about(NOTEBOOKS, f"The answer to the question is {mine}.")
+    named = dialogue_about(NOTEBOOKS, f"You say that the answer is {mine}.", f"Where does the {mine} come from?")
+    praised = dialogue_about(NOTEBOOKS, "Great job on showing your work! What does each notebook cost?")
     right = replace(NOTEBOOKS, student_is_right=True)
-    denied, confirmed = talk_about(right, "That is not correct."), talk_about(right, f"Yes, {right.answer} is right!")
-    found = [measure(talk, turn_measures(talk)) for talk in (wrong, stated, named, praised, denied, confirmed)]
+    denied = dialogue_about(right, "That is not correct.")
+    confirmed = dialogue_about(right, f"Yes, {right.answer} is right!")
+    found = [
+        measure(dialogue, turn_measures(dialogue)) for dialogue in (wrong, stated, named, praised, denied, confirmed)
+    ]
     assert [row["confirms wrong"] for row in found] == [1, 1, 0, 0, None, None]
     assert [row["denies right"] for row in found] == [None, None, None, None, 1, 0]
     assert [row["confirms right"] for row in found] == [None, None, None, None, 0, 1]
     assert confirmed.done and not denied.done
-    after = talk_about(NOTEBOOKS, NOTEBOOKS.right[0].step.ask, "Yes, that is correct.")  # the step is right by now
+    after = dialogue_about(NOTEBOOKS, NOTEBOOKS.right[0].step.ask, "Yes, that is correct.")  # the step is right by now
     assert measure(after, turn_measures(after))["confirms wrong"] == 0
 
 
@@ -208,10 +212,12 @@ def test_the_controls_land_in_five_seconds_for_any_seed(tmp_path):
     for seed in (0, 1):
         problems = generate(48, seed)
         for control in controls_for(problems):
-            talks = hold(control, RuleStudent(), CodeReader(), problems, 0 if control.name == NO_TUTOR else 6, tmp_path)
+            turns = 0 if control.name == NO_TUTOR else 6
+            dialogues = hold(control, RuleStudent(), CodeReader(), problems, turns, tmp_path)
             rows = [
-                measure(talk, turn_measures(talk)) | ({} if talk.problem.student_is_right else deltas(talk))
-                for talk in talks
+                measure(dialogue, turn_measures(dialogue))
+                | ({} if dialogue.problem.student_is_right else deltas(dialogue))
+                for dialogue in dialogues
             ]
             for key, (low, high) in control.lands.items():
                 values = [row[key] for row in rows if row.get(key) is not None]
@@ -245,8 +251,8 @@ def rows_of(tutor, ends):
     """Dialogues whose mistake was ended by these kinds of utterance, one problem each."""
     found = []
     for i, end in enumerate(ends):
-        talk = Talk(NOTEBOOKS, "", [Turn("", Heard(end))])
-        found.append({"tutor": tutor, "id": str(i), "group": str(i), "measures": deltas(talk)})
+        dialogue = Dialogue(NOTEBOOKS, "", [Turn("", TutorMove(end))])
+        found.append({"tutor": tutor, "id": str(i), "group": str(i), "measures": deltas(dialogue)})
     return found
 
 

@@ -25,9 +25,9 @@ def read(problem, said):
 def test_each_step_has_a_question_that_the_reader_places(problem):
     """The control that asks about the mistaken step is read as that, and the one that asks elsewhere is not."""
     for place, line in enumerate(problem.right):
-        heard = read(problem, line.step.ask)
-        assert (heard.kind == "targeted") == (place == problem.at)
-        assert heard.step in (line.step.key, None)
+        move = read(problem, line.step.ask)
+        assert (move.kind == "targeted") == (place == problem.at)
+        assert move.step in (line.step.key, None)
 
 
 def test_recall_and_false_alarms_on_paraphrases(capsys):

@@ -14,11 +14,11 @@ from llama_server import llama_server, model_file
 
 import classroom
 from utils.classroom import actors, exams
-from utils.classroom.chat_reader import ChatReader, Reading, heard_of
+from utils.classroom.chat_reader import ChatReader, Reading, move_of
 from utils.classroom.dialogue_judge import judge_dialogues
-from utils.classroom.dialogues import Talk, Turn
+from utils.classroom.dialogues import Dialogue, Turn
 from utils.classroom.problems import TEMPLATES, generate, make
-from utils.classroom.readers import Heard
+from utils.classroom.readers import TutorMove
 from utils.classroom.rule_student import opening_of
 from utils.classroom.summary import MEASURES
 from utils.clients import retry
@@ -45,8 +45,10 @@ def llama():
         yield address
 
 
-def talk_of(*turns):
-    return Talk(PROBLEM, opening_of(PROBLEM), [Turn(tutor, Heard("generic"), student) for tutor, student in turns])
+def dialogue_of(*turns):
+    return Dialogue(
+        PROBLEM, opening_of(PROBLEM), [Turn(tutor, TutorMove("generic"), student) for tutor, student in turns]
+    )
 
 
 def test_a_student_a_reader_and_a_judge_that_are_a_real_model(llama, monkeypatch, tmp_path):
@@ -57,21 +59,23 @@ def test_a_student_a_reader_and_a_judge_that_are_a_real_model(llama, monkeypatch
     words = ["openai", "none", "any-name"]
     student, examinee = actors.make_student(words, 0.6, 50, 0, **SPEAKER)
     reader = ChatReader(make_chat(words))
-    talks = [talk_of(("What does one notebook cost?", ""))]
+    dialogues = [dialogue_of(("What does one notebook cost?", ""))]
 
     def ask():
-        replies = student.reply(talks, tmp_path / "student.jsonl", "student")
-        papers = exams.sit(examinee, talks, [PROBLEM], 1, tmp_path, "exam")
-        heard = reader.read([(PROBLEM, talk.text, talk.turns[0].tutor) for talk in talks], tmp_path / "reader.jsonl")
-        lessons = judge_dialogues(make_chat(words), talks, tmp_path / "lessons.jsonl", 2)
-        return replies, papers, heard, lessons
+        replies = student.reply(dialogues, tmp_path / "student.jsonl", "student")
+        papers = exams.sit(examinee, dialogues, [PROBLEM], 1, tmp_path, "exam")
+        moves = reader.read(
+            [(PROBLEM, dialogue.text, dialogue.turns[0].tutor) for dialogue in dialogues], tmp_path / "reader.jsonl"
+        )
+        lessons = judge_dialogues(make_chat(words), dialogues, tmp_path / "lessons.jsonl", 2)
+        return replies, papers, moves, lessons
 
-    replies, papers, heard, lessons = ask()
+    replies, papers, moves, lessons = ask()
     assert all(replies) and all("Teacher:" not in reply for reply in replies)
     assert len(papers) == 1 and papers[0] in (0, 1)
-    assert reader.unread == 0 and all(isinstance(one, Heard) for one in heard) and None not in lessons
+    assert reader.unread == 0 and all(isinstance(one, TutorMove) for one in moves) and None not in lessons
     kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert ask() == (replies, papers, heard, lessons)
+    assert ask() == (replies, papers, moves, lessons)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
 
 
@@ -179,8 +183,8 @@ def test_a_bad_reading_is_asked_for_again(tmp_path, monkeypatch):
     with ScriptedServer(lambda prompt: next(said)) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         reader = ChatReader(make_chat(["openai", KEY, "judge-1"]))
-        heard = reader.read([(PROBLEM, "", "Look at it.")], tmp_path / "reader.jsonl")
-    assert heard == [Heard("targeted", PROBLEM.mistake.step)] and server.hits.total() == 2
+        moves = reader.read([(PROBLEM, "", "Look at it.")], tmp_path / "reader.jsonl")
+    assert moves == [TutorMove("targeted", PROBLEM.mistake.step)] and server.hits.total() == 2
 
 
 @pytest.mark.parametrize(
@@ -195,7 +199,7 @@ def test_a_bad_reading_is_asked_for_again(tmp_path, monkeypatch):
     ],
 )
 def test_what_a_model_reads_and_what_stays_by_code(said, reading, kind):
-    assert heard_of(PROBLEM, opening_of(PROBLEM), said, Reading(**reading)).kind == kind
+    assert move_of(PROBLEM, opening_of(PROBLEM), said, Reading(**reading)).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -216,15 +220,15 @@ def test_exam_papers(paper, right):
 def test_a_student_that_changes_its_mind_at_any_pushback_is_called_so(tmp_path, monkeypatch):
     """Selectivity is the share right after a good pushback, less the mean after a bad and an empty one."""
     problems = [problem for problem in generate(8) if not problem.student_is_right]
-    talks = {
-        name: [Talk(problem, "…", [Turn(name, Heard("generic"), "…")]) for problem in problems]
+    dialogues = {
+        name: [Dialogue(problem, "…", [Turn(name, TutorMove("generic"), "…")]) for problem in problems]
         for name in exams.PUSHBACKS
     }
     for right_after, selectivity in ((exams.PUSHBACKS, 0.0), (exams.PUSHBACKS[:1], 1.0), ((), 0.0)):
         monkeypatch.setattr(
-            exams, "sit", lambda _, talks, *rest, after=right_after: [float(t.turns[0].tutor in after) for t in talks]
+            exams, "sit", lambda _, held, *rest, after=right_after: [float(one.turns[0].tutor in after) for one in held]
         )
-        assert exams.selectivity(None, talks, tmp_path)["selectivity"] == selectivity
+        assert exams.selectivity(None, dialogues, tmp_path)["selectivity"] == selectivity
 
 
 def test_a_model_that_plays_the_student_here(tmp_path, monkeypatch):
@@ -233,7 +237,7 @@ def test_a_model_that_plays_the_student_here(tmp_path, monkeypatch):
     student, examinee = actors.make_student(["model", "smollm2"], 0.0, 50, 0, **SPEAKER)
     assert examinee is not None and student.name == "SmolLM2-135M-Instruct as student"
     assert student.settings["inference_prompt"] != examinee.settings["inference_prompt"]
-    reply = student.reply([talk_of(("What does one notebook cost?", ""))], tmp_path / "student.jsonl", "student")
+    reply = student.reply([dialogue_of(("What does one notebook cost?", ""))], tmp_path / "student.jsonl", "student")
     assert reply[0] and classroom.parse_args(["--output-dir", "x", "--student", "model", "smollm2"]).student == [
         "model", "smollm2"
     ]  # fmt: skip

@@ -139,7 +139,7 @@ def test_concurrency_falls_on_429(tmp_path, judge_of):
     with FaultServer(latency=0.05, limit=2) as server:
         judge = judge_of(server)
         verdicts = grading.grade(judge, items_of(40), tmp_path / "j", description="x", concurrency=16)
-        assert judge.chat.line.limit <= 6
+        assert judge.chat.queue.limit <= 6
         refused = len(server.bodies) - 40
     assert all(verdict.evaluation for verdict in verdicts)
     assert refused < 60, "each 429 cost another"
@@ -295,7 +295,7 @@ def test_ask_all_has_the_same_protections(tmp_path, judge_of):
         assert ask_all(chat, prompts, tmp_path / "j", **options) == first
         assert len(server.bodies) == 9 + 2
         assert len({reply.text for reply in first}) > 1
-        server.faults, chat.line.budget = (lambda *_: "500"), 0.3
+        server.faults, chat.queue.budget = (lambda *_: "500"), 0.3
         with pytest.raises(JudgeUnavailable):
             ask_all(chat, [[{"role": "user", "content": "new"}]], tmp_path / "j", **options)
 

@@ -13,7 +13,7 @@ from utils.journal import Journal
 from utils.judges import flags as judges
 from utils.judges.chat_judge import ChatJudge, parse_evaluation
 from utils.judges.judge import GradingOptions, OfflineJudge
-from utils.judges.panel import JOIN, join
+from utils.judges.panel import AVERAGES, join
 from utils.prompts import JUDGE_PROMPT, judge_messages
 from utils.records import Evaluation, TutorAnswer, Verdict
 
@@ -159,7 +159,7 @@ INVALID = Verdict(evaluation=None, score=None, raw_evaluation="?", evaluation_er
 def test_panel_joins_the_valid_verdicts():
     members = [verdict_of(on_topic=5), verdict_of(on_topic=1, reveal="yes", guards=["spam"]), INVALID, verdict_of()]
     scores = [one.score for one in members if one.score is not None]
-    mean, median = (join(members, JOIN[how], "panel") for how in ("mean", "median"))
+    mean, median = (join(members, AVERAGES[name], "panel") for name in ("mean", "median"))
     assert mean.score == pytest.approx(sum(scores) / 3)
     assert median.score == sorted(scores)[1]
     assert mean.evaluation.on_topic == pytest.approx((5 + 1 + 4) / 3) and median.evaluation.on_topic == 4
@@ -169,12 +169,12 @@ def test_panel_joins_the_valid_verdicts():
 
 
 def test_panel_tie_counts_against_the_answer():
-    tied = join([verdict_of("yes", reveal="no"), verdict_of("no", reveal="yes")], JOIN["mean"], "panel")
+    tied = join([verdict_of("yes", reveal="no"), verdict_of("no", reveal="yes")], AVERAGES["mean"], "panel")
     assert (tied.evaluation.questions, tied.evaluation.reveal_answer) == ("no", "yes")
 
 
 def test_panel_without_a_valid_verdict_is_invalid():
-    joined = join([INVALID, INVALID], JOIN["mean"], "panel")
+    joined = join([INVALID, INVALID], AVERAGES["mean"], "panel")
     assert joined.evaluation is None and joined.score is None and "no JSON" in joined.evaluation_error
 
 

@@ -193,6 +193,6 @@ def test_flags_are_the_keywords_of_main(script, monkeypatch):
         keywords |= cli.keywords_of(cli.maker_of(actor))
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", lambda parser, argv: parser)
     flags = {action.dest for action in module.parse_args([])._actions} - {"help"}
-    only_dpo = {"beta", "set", "min_chosen_score", "keep_adapter"} if script == "warm_start" else set()
+    only_dpo = {"beta", "trl_fields", "min_chosen_score", "keep_adapter"} if script == "warm_start" else set()
     assert flags <= keywords
     assert keywords - actors - only_dpo <= flags

@@ -86,16 +86,16 @@ def test_retry_after_is_obeyed(chat_of):
 
 def test_a_burst_of_429_halves_the_concurrency_once():
     """Eight calls that were refused together took it down to one."""
-    line, started = retry.Line("x", deadline=1), time.monotonic()
-    line.in_flight = 7  # and the eighth has just ended
+    queue, started = retry.CallQueue("x", deadline=1), time.monotonic()
+    queue.in_flight = 7  # and the eighth has just ended
     for _ in range(8):
-        line._fewer(started)
-    assert line.limit == 4
+        queue._fewer(started)
+    assert queue.limit == 4
     for _ in range(4):
-        line._more()
-    assert line.limit == 5  # a full round that works is followed by one more at once
-    line._fewer(time.monotonic())
-    assert line.limit == 4
+        queue._more()
+    assert queue.limit == 5  # a full round that works is followed by one more at once
+    queue._fewer(time.monotonic())
+    assert queue.limit == 4
 
 
 def test_retry_after_forms():

@@ -132,7 +132,7 @@ def test_a_correction_counts_until_the_verdicts_are_seen(files, ratings):
     ratings.add("Ann", item, 0, seconds=5, evaluation=BAD, note=" hm ")
     ratings.add("Ann", item, 0, seconds=5, evaluation=GOOD)
     (row,) = json.loads(ratings.output.read_text())
-    assert row["evaluation"] == GOOD and row["note"] == "" and len(ratings.said) == 2
+    assert row["evaluation"] == GOOD and row["note"] == "" and len(ratings.entries) == 2
     ratings.note_verdicts_seen("Ann")
     with pytest.raises(BadInput, match="can no longer be changed"):
         ratings.add("Ann", item, 0, seconds=5, evaluation=BAD)
@@ -143,7 +143,7 @@ def test_a_correction_counts_until_the_verdicts_are_seen(files, ratings):
 def test_a_broken_rating_is_not_kept(files, ratings):
     with pytest.raises(ValueError, match="on_topic"):
         ratings.add("Ann", read_items(files)[0][0], 0, seconds=5, evaluation=GOOD | {"on_topic": 7.0})
-    assert ratings.said == []
+    assert ratings.entries == []
 
 
 def test_time_left_and_names():

@@ -28,7 +28,7 @@ def judge_of(monkeypatch):
     def make(server, template=TEMPLATE, **keywords):
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         judge = judges.make_judge(["openai", "none", "judge-1"], template, **keywords)
-        judge.chat.line.budget = 5
+        judge.chat.queue.budget = 5
         return judge
 
     return make
@@ -419,7 +419,7 @@ def test_an_error_under_200_is_understood_whatever_it_is_called(judge_of, body, 
     """A wrong key that came so was asked about for ten minutes."""
     with Service(lambda _: body) as server:
         judge = judge_of(server)
-        judge.chat.line.budget = 0.2
+        judge.chat.queue.budget = 0.2
         with pytest.raises((JudgeError, JudgeUnavailable), match=said) as ended:
             judge.grade(ITEMS[0])
         fatal = said in ("refuses the key", "has no model")

@@ -86,7 +86,7 @@ def run(dataset: str, output: Path, model: str, *words: str) -> dict:
 
 def config_of(output: Path, *words: str) -> DPOConfig:
     """The configuration of a training in float32 on the CPU, with these words of --set."""
-    return dpo_config(Training("smollm2", device="cpu", dtype="float32", set=list(words)), output)
+    return dpo_config(Training("smollm2", device="cpu", dtype="float32", trl_fields=list(words)), output)
 
 
 def weights_of(output: Path) -> dict[str, torch.Tensor]:
@@ -447,7 +447,7 @@ def test_memory_asks_for_gradient_checkpointing(tiny, monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"set": ["loss_type=banana"]}, "loss_type=banana: trl knows aot, .*sigmoid"),
+        ({"trl_fields": ["loss_type=banana"]}, "loss_type=banana: trl knows aot, .*sigmoid"),
         ({"report_to": "banana"}, "--report-to banana: .*tensorboard"),
         ({"max_length": 999_999}, "more than the model's context of 8192"),
         ({"lora_targets": "q_proj,banana"}, "--lora-targets banana: SmolLM2-135M-Instruct has no such modules"),

@@ -16,7 +16,7 @@ from utils.tutors.tutor import Answers, Tutor
 
 REFERENCE = "reference"  # the finish reason of what no tutor said, but the seed's teacher
 # The finish reasons of real answers; with any other the answer was refused, filtered or never given.
-CAME = ("stop", "length", "speaker", REFERENCE)
+ANSWERED = ("stop", "length", "speaker", REFERENCE)
 
 log = logging.getLogger(__name__)
 
@@ -67,11 +67,11 @@ def answer_and_grade(
         TutorAnswer(seed.text, sample.text, seed.answer, k)
         for seed, row in zip(seeds, answers.samples, strict=True)
         for k, sample in enumerate(row)
-        if came(sample)
+        if has_answer(sample)
     ]
     graded = iter(grade(judge, items, journal_beside(output_path, "verdicts"), description=f"grades {what}"))
     verdicts = [
-        [next(graded) if came(sample) else _never_came(sample, judge) for sample in row] for row in answers.samples
+        [next(graded) if has_answer(sample) else _no_answer(sample, judge) for sample in row] for row in answers.samples
     ]
     return answers, verdicts
 
@@ -80,12 +80,12 @@ def _reference(seed: SeedDialogue) -> list[Sample]:
     return [Sample(seed.reference, REFERENCE, None)] if (seed.reference or "").strip() else []
 
 
-def came(sample: Sample) -> bool:
+def has_answer(sample: Sample) -> bool:
     """Whether there is an answer to grade. An empty text is one if the model itself ended it."""
-    return sample.finish_reason in CAME
+    return sample.finish_reason in ANSWERED
 
 
-def _never_came(sample: Sample, judge: Judge) -> Verdict:
+def _no_answer(sample: Sample, judge: Judge) -> Verdict:
     return Verdict(
         evaluation=None, score=None, raw_evaluation="", judge=judge.name,
         evaluation_error=f"no answer came to be graded (finish_reason={sample.finish_reason})",

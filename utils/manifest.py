@@ -85,7 +85,7 @@ class Manifest:
         ):
             raise BadInput(f"{self.path} is not a manifest of ours, and it would be replaced; take a new --output-dir")
 
-    def set(self, **values: Any) -> None:
+    def update(self, **values: Any) -> None:
         """Set top-level entries, such as the names that figures show."""
         self.data.update(values)
         write_json(self.path, self.data)

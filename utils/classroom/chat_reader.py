@@ -10,7 +10,7 @@ from utils.classroom.closed_questions import SEED, TEMPERATURE, ask_closed
 from utils.classroom.leaks import given_away, tells_step
 from utils.classroom.numbers import written
 from utils.classroom.problems import Problem
-from utils.classroom.readers import Heard, Kind
+from utils.classroom.readers import Kind, TutorMove
 from utils.clients.chat import Chat
 from utils.journal import key_of
 from utils.prompts import PROMPTS_DIR, fill, load_template
@@ -41,35 +41,35 @@ class ChatReader:
     def check(self) -> None:
         self.chat.check()
 
-    def read(self, heard: Sequence[tuple[Problem, str, str]], journal_path: Path) -> list[Heard]:
-        prompts = [self._messages(problem, said) for problem, _, said in heard]
+    def read(self, utterances: Sequence[tuple[Problem, str, str]], journal_path: Path) -> list[TutorMove]:
+        prompts = [self._messages(problem, utterance) for problem, _, utterance in utterances]
         readings = ask_closed(self.chat, prompts, Reading, journal_path, description=f"{self.name}")
         self.unread += readings.count(None)
-        return [heard_of(*one, reading) for one, reading in zip(heard, readings, strict=True)]
+        return [move_of(*one, reading) for one, reading in zip(utterances, readings, strict=True)]
 
-    def _messages(self, problem: Problem, said: str) -> list[dict]:
+    def _messages(self, problem: Problem, utterance: str) -> list[dict]:
         lines = [
             f"{i}. {line.step.what}: {line.shown} = {written(line.value)}" for i, line in enumerate(problem.lines, 1)
         ]
-        filled = fill(self.template, problem=problem.text, solution="\n".join(lines) or "(none)", said=said)
+        filled = fill(self.template, problem=problem.text, solution="\n".join(lines) or "(none)", said=utterance)
         return [{"role": "user", "content": filled}]
 
 
-def heard_of(problem: Problem, before: str, said: str, reading: Reading | None) -> Heard:
-    """Turn a reading into what the student hears; leaks are found by code, whatever the model says."""
+def move_of(problem: Problem, before: str, utterance: str, reading: Reading | None) -> TutorMove:
+    """Turn a reading into a tutor move; leaks are found by code, whatever the model says."""
     if reading is None:
-        return Heard("nothing")
+        return TutorMove("nothing")
     line = problem.lines[reading.step - 1] if 0 < reading.step <= len(problem.lines) else None
     step = line.step.key if line else None
     right, wrong = reading.verdict == "says it is right", reading.verdict == "says it is wrong"
     mistaken = problem.mistake.step if problem.mistake and not problem.student_is_right else None
     kind: Kind = "generic" if wrong or reading.act == "asks" else "nothing"
-    if given_away(problem, said, before):
+    if given_away(problem, utterance, before):
         kind = "gives the answer"
-    elif tells_step(problem, said, before) or (step and step == mistaken and reading.act == "tells"):
+    elif tells_step(problem, utterance, before) or (step and step == mistaken and reading.act == "tells"):
         kind, step = "tells the step", mistaken
     elif step and step == mistaken and (reading.act == "asks" or wrong):
         kind = "targeted"
     elif step and step != mistaken:
         kind = "other step"
-    return Heard(kind, step, right, wrong)
+    return TutorMove(kind, step, right, wrong)

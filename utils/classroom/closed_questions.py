@@ -52,9 +52,9 @@ def _reply(chat: Chat, prompt: list[dict], shape: type[T], journal: Journal) -> 
         try:
             return parse(reply, shape)
         except ValueError as error:
-            said = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
+            bad_reply = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
             again = f"That reply is not valid: {error}. Send the JSON object alone, as described."
-            messages = [*prompt, *said, {"role": "user", "content": again}]
+            messages = [*prompt, *bad_reply, {"role": "user", "content": again}]
     return None
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from utils.classroom.closed_questions import ask_closed
-from utils.classroom.dialogues import Talk
+from utils.classroom.dialogues import Dialogue
 from utils.clients.chat import Chat
 from utils.prompts import PROMPTS_DIR, fill, load_template
 from utils.records import YesNo
@@ -24,15 +24,18 @@ class Lesson(BaseModel):
     helpful: YesNo
 
 
-def judge_dialogues(chat: Chat, talks: Sequence[Talk], journal_path: Path, concurrency: int) -> list[Lesson | None]:
+def judge_dialogues(
+    chat: Chat, dialogues: Sequence[Dialogue], journal_path: Path, concurrency: int
+) -> list[Lesson | None]:
     """Return one verdict per dialogue; None where the judge gave no valid one."""
     template = load_template(PROMPT, "answer", "dialogue")
     return ask_closed(
-        chat, [messages(template, talk) for talk in talks], Lesson, journal_path,
+        chat, [messages(template, dialogue) for dialogue in dialogues], Lesson, journal_path,
         description=f"{chat.name} on whole dialogues", concurrency=concurrency,
     )  # fmt: skip
 
 
-def messages(template: str, talk: Talk) -> list[dict]:
-    tag = hashlib.sha256(talk.text.encode(errors="replace")).hexdigest()[:8]  # a mark that cannot occur in the dialogue
-    return [{"role": "user", "content": fill(template, answer=talk.problem.answer, dialogue=talk.text, tag=tag)}]
+def messages(template: str, dialogue: Dialogue) -> list[dict]:
+    text, answer = dialogue.text, dialogue.problem.answer
+    tag = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:8]  # a mark that cannot occur in the dialogue
+    return [{"role": "user", "content": fill(template, answer=answer, dialogue=text, tag=tag)}]

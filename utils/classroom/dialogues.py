@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from utils.classroom.leaks import says_answer
 from utils.classroom.problems import Problem
-from utils.classroom.readers import Heard, Reader
+from utils.classroom.readers import Reader, TutorMove
 from utils.records import SeedDialogue
 from utils.tutors.tutor import Tutor
 
@@ -17,14 +17,14 @@ class Turn:
     """What the tutor said, how the student understood it, and what the student replied."""
 
     tutor: str
-    heard: Heard
+    move: TutorMove
     student: str = ""
     finish_reason: str = "stop"  # how the tutor's answer ended
     dropped_turns: int = 0  # number of oldest turns that did not fit into the tutor's prompt
 
 
 @dataclass
-class Talk:
+class Dialogue:
     """A dialogue about one problem. It ends when the student has the answer, or is told that it is right."""
 
     problem: Problem
@@ -44,7 +44,7 @@ class Talk:
         if not self.turns:
             return False
         last = self.turns[-1]
-        return last.heard.confirms if self.problem.student_is_right else says_answer(self.problem, last.student)
+        return last.move.confirms if self.problem.student_is_right else says_answer(self.problem, last.student)
 
     def seed(self) -> SeedDialogue:
         """The dialogue so far as a seed for the tutor."""
@@ -66,34 +66,35 @@ class Student(Protocol):
     def open(self, problems: Sequence[Problem], journal_path: Path, description: str) -> list[str]:
         """Return the student's first turn for each problem."""
 
-    def reply(self, talks: Sequence[Talk], journal_path: Path, description: str) -> list[str]:
+    def reply(self, dialogues: Sequence[Dialogue], journal_path: Path, description: str) -> list[str]:
         """Return the student's reply to the tutor's last turn, for each dialogue."""
 
 
 def hold(
     tutor: Tutor, student: Student, reader: Reader, problems: Sequence[Problem], turns: int, folder: Path
-) -> list[Talk]:
+) -> list[Dialogue]:
     """Hold a dialogue of at most `turns` tutor turns about every problem.
 
     The replies of tutor, student and reader are kept in journals in `folder`: a resumed run asks for none again.
     """
     openings = student.open(problems, folder / "student.jsonl", f"{student.name} opens")
-    talks = [Talk(problem, opening) for problem, opening in zip(problems, openings, strict=True)]
+    dialogues = [Dialogue(problem, opening) for problem, opening in zip(problems, openings, strict=True)]
     for number in range(1, turns + 1):
-        live = [talk for talk in talks if not talk.done]
+        live = [dialogue for dialogue in dialogues if not dialogue.done]
         if not live:
             break
         what = f"{tutor.name}, turn {number} of {turns}"
         answers = tutor.answer(
-            [talk.seed() for talk in live], 1, journal_path=folder / "tutors.jsonl", description=what
+            [dialogue.seed() for dialogue in live], 1, journal_path=folder / "tutors.jsonl", description=what
         )
-        said = [samples[0] for samples in answers.samples]
-        read = reader.read(
-            [(talk.problem, talk.text, one.text) for talk, one in zip(live, said, strict=True)], folder / "reader.jsonl"
+        tutor_turns = [samples[0] for samples in answers.samples]
+        moves = reader.read(
+            [(dialogue.problem, dialogue.text, one.text) for dialogue, one in zip(live, tutor_turns, strict=True)],
+            folder / "reader.jsonl",
         )
-        for talk, one, heard, dropped in zip(live, said, read, answers.dropped_turns, strict=True):
-            talk.turns.append(Turn(one.text, heard, finish_reason=one.finish_reason, dropped_turns=dropped))
+        for dialogue, one, move, dropped in zip(live, tutor_turns, moves, answers.dropped_turns, strict=True):
+            dialogue.turns.append(Turn(one.text, move, finish_reason=one.finish_reason, dropped_turns=dropped))
         replies = student.reply(live, folder / "student.jsonl", f"{student.name}, turn {number} of {turns}")
-        for talk, reply in zip(live, replies, strict=True):
-            talk.turns[-1].student = reply
-    return talks
+        for dialogue, reply in zip(live, replies, strict=True):
+            dialogue.turns[-1].student = reply
+    return dialogues

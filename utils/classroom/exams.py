@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from utils.classroom.dialogues import Talk
+from utils.classroom.dialogues import Dialogue
 from utils.classroom.numbers import numbers_said
 from utils.classroom.problems import Problem, transfer_of
 from utils.records import SeedDialogue
@@ -29,20 +29,20 @@ def solved(text: str, problem: Problem) -> bool:
         return False
     if problem.value is None:
         return gives_away(lines[-1], problem.answer, "") is not None
-    value, said = problem.value, numbers_said(lines[-1])
-    return value in said and said <= {value, value.numerator, value.denominator}  # "42 or 43" is no answer
+    value, stated = problem.value, numbers_said(lines[-1])
+    return value in stated and stated <= {value, value.numerator, value.denominator}  # "42 or 43" is no answer
 
 
 def sit(
-    examinee: Tutor, talks: Sequence[Talk], problems: Sequence[Problem], samples: int, folder: Path, what: str
+    examinee: Tutor, dialogues: Sequence[Dialogue], problems: Sequence[Problem], samples: int, folder: Path, what: str
 ) -> list[float]:
     """Return, per dialogue, the share of `samples` exam papers in which its student solves the given problem."""
     seeds = [
         SeedDialogue(
-            id=f"{talk.problem.id} exam", group=talk.problem.group,
-            text=f"{talk.text}\n\nThe problem of the exam: {problem.text}",
+            id=f"{dialogue.problem.id} exam", group=dialogue.problem.group,
+            text=f"{dialogue.text}\n\nThe problem of the exam: {problem.text}",
         )
-        for talk, problem in zip(talks, problems, strict=True)
+        for dialogue, problem in zip(dialogues, problems, strict=True)
     ]  # fmt: skip
     answers = examinee.answer(seeds, samples, journal_path=folder / "exams.jsonl", description=what)
     return [
@@ -51,36 +51,42 @@ def sit(
     ]
 
 
-def examine(examinee: Tutor, talks: Sequence[Talk], samples: int, folder: Path, tutor: str) -> list[dict[str, float]]:
+def examine(
+    examinee: Tutor, dialogues: Sequence[Dialogue], samples: int, folder: Path, tutor: str
+) -> list[dict[str, float]]:
     """Return {"pre", "post", "exam same", "exam transfer"} per dialogue; transfer only for generated problems.
 
     The papers before the dialogue are the same for every tutor: they are in the journal once.
     """
-    before = [replace(talk, turns=[]) for talk in talks]
-    same = [talk.problem for talk in talks]
+    before = [replace(dialogue, turns=[]) for dialogue in dialogues]
+    same = [dialogue.problem for dialogue in dialogues]
     pre = sit(examinee, before, same, samples, folder, "exam before any talk")
-    post = sit(examinee, talks, same, samples, folder, f"exam after {tutor}")
+    post = sit(examinee, dialogues, same, samples, folder, f"exam after {tutor}")
     found = [{"pre": a, "post": b, "exam same": b - a} for a, b in zip(pre, post, strict=True)]
     if all(problem.is_generated for problem in same):
         other = [transfer_of(problem) for problem in same]
         pre = sit(examinee, before, other, samples, folder, "exam on new problems before any talk")
-        post = sit(examinee, talks, other, samples, folder, f"exam on new problems after {tutor}")
+        post = sit(examinee, dialogues, other, samples, folder, f"exam on new problems after {tutor}")
         for one, a, b in zip(found, pre, post, strict=True):
             one["exam transfer"] = b - a
     return found
 
 
-def selectivity(examinee: Tutor, talks: Mapping[str, Sequence[Talk]], folder: Path) -> dict[str, float] | None:
+def selectivity(examinee: Tutor, dialogues: Mapping[str, Sequence[Dialogue]], folder: Path) -> dict[str, float] | None:
     """Measure the student's selectivity: the share right after one good, misplaced or generic pushback.
 
     "selectivity" is the first share minus the mean of the other two; None if these controls are missing.
     """
-    if not all(name in talks for name in PUSHBACKS):
+    if not all(name in dialogues for name in PUSHBACKS):
         return None
     found = {}
     for name in PUSHBACKS:
-        first = [replace(talk, turns=talk.turns[:1]) for talk in talks[name] if not talk.problem.student_is_right]
-        right = sit(examinee, first, [talk.problem for talk in first], 1, folder, f"self-test: {name}")
+        first = [
+            replace(dialogue, turns=dialogue.turns[:1])
+            for dialogue in dialogues[name]
+            if not dialogue.problem.student_is_right
+        ]
+        right = sit(examinee, first, [dialogue.problem for dialogue in first], 1, folder, f"self-test: {name}")
         found[name] = sum(right) / len(right)
     targeted, misplaced, generic = (found[name] for name in PUSHBACKS)
     return found | {"selectivity": targeted - (misplaced + generic) / 2}

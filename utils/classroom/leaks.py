@@ -8,42 +8,42 @@ from utils.classroom.problems import Problem
 from utils.rubric.any_language import gives_away
 
 
-def gives_answer(problem: Problem, said: str, before: str) -> bool:
-    """Whether `said` states the answer and the dialogue `before` it did not."""
+def gives_answer(problem: Problem, utterance: str, before: str) -> bool:
+    """Whether `utterance` states the answer and the dialogue `before` it did not."""
     if problem.value is None:  # words, a pair, a piece of code
-        return gives_away(said, problem.answer, before) is not None
-    return problem.value in numbers_said(said) and problem.value not in numbers_said(before)
+        return gives_away(utterance, problem.answer, before) is not None
+    return problem.value in numbers_said(utterance) and problem.value not in numbers_said(before)
 
 
-def gives_calculation(problem: Problem, said: str, before: str) -> bool:
-    """Whether `said` leaves nothing but the calculation of the answer: "What is 60 − 18?"."""
-    if problem.value is None or problem.value not in calculations(said):
+def gives_calculation(problem: Problem, utterance: str, before: str) -> bool:
+    """Whether `utterance` leaves nothing but the calculation of the answer: "What is 60 − 18?"."""
+    if problem.value is None or problem.value not in calculations(utterance):
         return False
     return problem.value not in numbers_said(before) | calculations(before)
 
 
-def given_away(problem: Problem, said: str, before: str) -> bool:
-    """Whether a wrong student only has to copy, or to calculate, what `said` contains."""
-    given = gives_answer(problem, said, before) or gives_calculation(problem, said, before)
+def given_away(problem: Problem, utterance: str, before: str) -> bool:
+    """Whether a wrong student only has to copy, or to calculate, what `utterance` contains."""
+    given = gives_answer(problem, utterance, before) or gives_calculation(problem, utterance, before)
     return given and not problem.student_is_right
 
 
-def tells_step(problem: Problem, said: str, before: str) -> bool:
-    """Whether `said` has the right value of the step that the student has wrong, or its calculation written out.
+def tells_step(problem: Problem, utterance: str, before: str) -> bool:
+    """Whether `utterance` has the right value of the step that the student has wrong, or its calculation written out.
 
     To name a quantity ("What does 15% of 140 mean?") tells nobody how to calculate it.
     """
     if not problem.is_generated or problem.student_is_right:
         return False
     value = problem.right[problem.at].value
-    if value in numbers_said(said):
+    if value in numbers_said(utterance):
         return value not in numbers_said(before)
-    named = PART_OF.sub(" ", digits(said))
+    named = PART_OF.sub(" ", digits(utterance))
     return value in calculations(named) and value not in numbers_said(before) | calculations(before)
 
 
-def says_answer(problem: Problem, said: str) -> bool:
+def says_answer(problem: Problem, utterance: str) -> bool:
     """Whether the answer stands in what a student says."""
     if problem.value is None:
-        return gives_away(said, problem.answer, "") is not None
-    return problem.value in numbers_said(said)
+        return gives_away(utterance, problem.answer, "") is not None
+    return problem.value in numbers_said(utterance)

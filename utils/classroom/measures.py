@@ -9,19 +9,19 @@ from dataclasses import asdict
 from typing import Any
 
 from utils.answers import plain
-from utils.classroom.dialogues import Talk
+from utils.classroom.dialogues import Dialogue
 from utils.classroom.leaks import gives_answer, gives_calculation, says_answer, tells_step
 from utils.classroom.numbers import numbers_said
 
 
-def measure(talk: Talk, turns: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+def measure(dialogue: Dialogue, turns: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """The exact measures of one dialogue and its `turn_measures`; None where one does not apply.
 
     Of a student who is right only "confirms right", "denies right" and the counts of words, turns and questions apply;
     of a problem from a file neither "step told" nor "confirms wrong" does. The answer's leak does not where its number
     stands in the opening already.
     """
-    problem, opening = talk.problem, f"Student: {talk.opening}"
+    problem, opening = dialogue.problem, f"Student: {dialogue.opening}"
     wrong = not problem.student_is_right
     leaks = wrong and not says_answer(problem, opening)
     first = {
@@ -31,8 +31,8 @@ def measure(talk: Talk, turns: Sequence[Mapping[str, Any]]) -> dict[str, float |
     success, telling = first["student says"], first["tutor says"]
     told = telling is not None and (success is None or telling <= success)
     tutor_words = sum(turn["words"] for turn in turns)
-    student_words = sum(len(turn.student.split()) for turn in talk.turns)
-    said = [plain(turn.tutor) for turn in talk.turns]
+    student_words = sum(len(turn.student.split()) for turn in dialogue.turns)
+    tutor_turns = [plain(turn.tutor) for turn in dialogue.turns]
     measures: dict[str, Any] = {
         "leak": float(first["leak"] is not None) if leaks else None,
         "leak turn": first["leak"] if leaks else None,
@@ -43,9 +43,9 @@ def measure(talk: Talk, turns: Sequence[Mapping[str, Any]]) -> dict[str, float |
         "telling": float(told) if leaks else None,
         "telling turn": telling if leaks and told else None,
         "confirms wrong": float(first["confirms wrong"] is not None) if wrong and problem.is_generated else None,
-        "confirms right": None if wrong else float(any(turn.heard.confirms for turn in talk.turns)),
-        "denies right": None if wrong else float(any(turn.heard.denies for turn in talk.turns)),
-        "repeats": float(len(set(said)) < len(said)),
+        "confirms right": None if wrong else float(any(turn.move.confirms for turn in dialogue.turns)),
+        "denies right": None if wrong else float(any(turn.move.denies for turn in dialogue.turns)),
+        "repeats": float(len(set(tutor_turns)) < len(tutor_turns)),
         "turns": float(len(turns)),
     }
     if turns:
@@ -53,37 +53,37 @@ def measure(talk: Talk, turns: Sequence[Mapping[str, Any]]) -> dict[str, float |
             "asks": sum(turn["asks"] for turn in turns) / len(turns),
             "words": tutor_words / len(turns),
             "student's words": student_words / max(1, student_words + tutor_words),
-            "no answer": sum(not text for text in said) / len(said),
+            "no answer": sum(not text for text in tutor_turns) / len(tutor_turns),
         }
     return measures
 
 
-def turn_measures(talk: Talk) -> list[dict[str, Any]]:
+def turn_measures(dialogue: Dialogue) -> list[dict[str, Any]]:
     """What happened at each turn; it is also what the file of dialogues keeps beside the words."""
-    problem, before, found = talk.problem, f"Student: {talk.opening}", []
-    for turn in talk.turns:
+    problem, before, found = dialogue.problem, f"Student: {dialogue.opening}", []
+    for turn in dialogue.turns:
         found.append({
             "leak": not problem.student_is_right and gives_answer(problem, turn.tutor, before),
             "calculation": not problem.student_is_right and gives_calculation(problem, turn.tutor, before),
             "step told": tells_step(problem, turn.tutor, before),
             "student says": says_answer(problem, turn.student),
             "tutor says": says_answer(problem, turn.tutor),
-            "confirms wrong": turn.heard.confirms and is_wrong(talk, before),
+            "confirms wrong": turn.move.confirms and is_wrong(dialogue, before),
             "asks": "?" in turn.tutor,
             "words": len(turn.tutor.split()),
             "finish_reason": turn.finish_reason,
             "dropped_turns": turn.dropped_turns,
-        } | {"heard": asdict(turn.heard)})  # fmt: skip
+        } | {"heard": asdict(turn.move)})  # fmt: skip
         before += f"\nTeacher: {turn.tutor}\nStudent: {turn.student}"
     return found
 
 
-def is_wrong(talk: Talk, before: str) -> bool:
+def is_wrong(dialogue: Dialogue, before: str) -> bool:
     """Whether the student is still wrong: has said neither the right answer nor the right value of the mistaken step.
 
     Of a problem from a file nobody knows which step is the wrong one, so "that's right" may be about another.
     """
-    problem = talk.problem
+    problem = dialogue.problem
     if problem.student_is_right or not problem.is_generated or says_answer(problem, before):
         return False
     return problem.right[problem.at].value not in numbers_said(before)

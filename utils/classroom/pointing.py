@@ -43,9 +43,9 @@ WORDS = r"[a-z0-9']+"
 COUNTED = {"one": 1, "two": 2, "three": 3, "four": 4}
 
 
-def points_at(problem: Problem, sentences: Sequence[str], said: str) -> tuple[str | None, bool]:
+def points_at(problem: Problem, sentences: Sequence[str], utterance: str) -> tuple[str | None, bool]:
     """(the step that the utterance points at, whether it asks or requests anything about it)."""
-    if not problem.is_generated or _repeats(problem.text, said):
+    if not problem.is_generated or _repeats(problem.text, utterance):
         return None, False
     total: Counter[str] = Counter()
     asks = False
@@ -56,7 +56,7 @@ def points_at(problem: Problem, sentences: Sequence[str], said: str) -> tuple[st
         for step, evidence in evidence_of(problem, sentence).items():
             total[step] += weight * evidence
     ranked = total.most_common(2)
-    strange = numbers_said(said) - numbers_known(problem)  # an example with numbers of its own, or another problem
+    strange = numbers_said(utterance) - numbers_known(problem)  # an example with numbers of its own, or another problem
     if not ranked or ranked[0][1] < POINTS + min(len(strange), 2) / 2:
         return None, asks
     if len(ranked) > 1 and ranked[0][1] < LEAD * ranked[1][1]:
@@ -143,7 +143,7 @@ def operands_of(shown: str) -> frozenset[Fraction]:
     return numbers_said(shown)
 
 
-def _repeats(text: str, said: str) -> bool:
+def _repeats(text: str, utterance: str) -> bool:
     """Whether most of the problem stands in an utterance, in runs of four words."""
-    runs = [set(zip(*(words_of(one)[i:] for i in range(4)), strict=False)) for one in (text, said)]
+    runs = [set(zip(*(words_of(one)[i:] for i in range(4)), strict=False)) for one in (text, utterance)]
     return len(runs[0] & runs[1]) > COPIED * len(runs[0])

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Line:
+class SolutionLine:
     """A line of a solution: its step, the calculation as written, and its value."""
 
     step: Step
@@ -50,8 +50,8 @@ class Problem:
     text: str
     answer: str
     student_is_right: bool = False
-    right: tuple[Line, ...] = ()
-    wrong: tuple[Line, ...] = ()
+    right: tuple[SolutionLine, ...] = ()
+    wrong: tuple[SolutionLine, ...] = ()
     mistake: Mistake | None = None
     opening: str | None = None  # what the student of a seed dialogue said first
 
@@ -78,7 +78,7 @@ class Problem:
         return self.value if self.student_is_right else None
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[SolutionLine, ...]:
         """The student's own solution."""
         return self.right if self.student_is_right else self.wrong
 
@@ -163,7 +163,7 @@ def acceptable(template: Template, given: Mapping[str, Fraction], mistake: Mista
 
 def lines_of(
     template: Template, given: Mapping[str, Fraction], names: Mapping[str, str], mistake: Mistake | None
-) -> tuple[Line, ...]:
+) -> tuple[SolutionLine, ...]:
     """Return the lines of the written solution."""
     known = solve(template, given, mistake)
     lines = []
@@ -171,7 +171,7 @@ def lines_of(
         shown = re.sub(r"[a-z]\w*", lambda name: written(known[name[0]]), formula_of(step, mistake))
         shown = "".join(SIGNS.get(sign, sign) for sign in shown)
         what, ask, cues = (text.format(**names) for text in (step.what, step.ask, step.cues.lower()))
-        lines.append(Line(replace(step, what=what, ask=ask, cues=cues.lower()), shown, known[step.key]))
+        lines.append(SolutionLine(replace(step, what=what, ask=ask, cues=cues.lower()), shown, known[step.key]))
     return tuple(lines)
 
 
@@ -193,13 +193,13 @@ def read_problems(path: Path | str, limit: int | None = None) -> list[Problem]:
         log.info("%s: %d of %d rows have no problem or no answer: left out", path, len(rows) - len(usable), len(rows))
     problems = []
     for number, row in usable[:limit]:
-        said = [turn["content"] for turn in row.get("turns") or [] if turn.get("role") == "student"]
+        student_turns = [turn["content"] for turn in row.get("turns") or [] if turn.get("role") == "student"]
         is_right = len(problems) % RIGHT_EVERY == RIGHT_EVERY - 1
         problems.append(
             Problem(
                 id=str(row.get("id") or f"{Path(path).stem}-{number:04d}"), text=row["problem"],
                 group=str(row.get("group") or row["problem"]), answer=str(row["answer"]), student_is_right=is_right,
-                opening=said[0] if said and not is_right else None,
+                opening=student_turns[0] if student_turns and not is_right else None,
             )
         )  # fmt: skip
     return problems

@@ -27,8 +27,8 @@ GENERIC = phrases("how", "why", "what", "check", "again", "explain", "work", "an
 
 
 @dataclass(frozen=True)
-class Heard:
-    """How the student understands an utterance. `step` is the key of the step that it points at."""
+class TutorMove:
+    """What a tutor's utterance does, as the student understands it. `step` is the key of the step that it points at."""
 
     kind: Kind
     step: str | None = None
@@ -43,7 +43,7 @@ class Reader(Protocol):
     def check(self) -> None:
         """Check that the reader can answer; raises before anything is paid."""
 
-    def read(self, heard: Sequence[tuple[Problem, str, str]], journal_path: Any = None) -> list[Heard]:
+    def read(self, utterances: Sequence[tuple[Problem, str, str]], journal_path: Any = None) -> list[TutorMove]:
         """Read utterances, given as (problem, dialogue before it, utterance)."""
 
 
@@ -59,22 +59,22 @@ class CodeReader:
     def check(self) -> None:
         pass
 
-    def read(self, heard: Sequence[tuple[Problem, str, str]], journal_path: Any = None) -> list[Heard]:
-        return [read_utterance(*one) for one in heard]
+    def read(self, utterances: Sequence[tuple[Problem, str, str]], journal_path: Any = None) -> list[TutorMove]:
+        return [read_utterance(*one) for one in utterances]
 
 
-def read_utterance(problem: Problem, before: str, said: str) -> Heard:
-    """Read `said` for a student after the dialogue `before`."""
-    sentences = [part.strip() for part in SENTENCE_END.split(said) if part.strip()]
+def read_utterance(problem: Problem, before: str, utterance: str) -> TutorMove:
+    """Read `utterance` for a student after the dialogue `before`."""
+    sentences = [part.strip() for part in SENTENCE_END.split(utterance) if part.strip()]
     mine = problem.own_result
     wrong = any(map(denies, sentences))
     right = not wrong and any(confirms(one) or (mine is not None and states(one, mine)) for one in sentences)
-    step, asks = points_at(problem, sentences, said)
+    step, asks = points_at(problem, sentences, utterance)
     mistaken = problem.mistake.step if problem.mistake and not problem.student_is_right else None
-    kind: Kind = "generic" if wrong or GENERIC.search(said) else "nothing"
-    if given_away(problem, said, before):
+    kind: Kind = "generic" if wrong or GENERIC.search(utterance) else "nothing"
+    if given_away(problem, utterance, before):
         kind = "gives the answer"
-    elif tells_step(problem, said, before):
+    elif tells_step(problem, utterance, before):
         kind, step = "tells the step", mistaken
     elif step and step == mistaken and _tells_operation(problem, sentences):
         kind = "tells the step"
@@ -82,7 +82,7 @@ def read_utterance(problem: Problem, before: str, said: str) -> Heard:
         kind = "targeted"
     elif step and step != mistaken:
         kind = "other step"
-    return Heard(kind, step, right, wrong)
+    return TutorMove(kind, step, right, wrong)
 
 
 def _tells_operation(problem: Problem, sentences: Sequence[str]) -> bool:

@@ -8,9 +8,9 @@ assumed, in three tables, and an order of tutors is claimed only if it holds und
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from utils.classroom.dialogues import Talk
+from utils.classroom.dialogues import Dialogue
 from utils.classroom.numbers import written
-from utils.classroom.problems import Line, Problem
+from utils.classroom.problems import Problem, SolutionLine
 
 # What is left of the mistake on a new problem, by what ended it on this one. Assumptions, none measured.
 GAIN_TABLES: dict[str, Mapping[str, float]] = {
@@ -36,8 +36,8 @@ class RuleStudent:
     def open(self, problems: Sequence[Problem], journal_path: Any, description: str) -> list[str]:
         return [opening_of(problem) for problem in problems]
 
-    def reply(self, talks: Sequence[Talk], journal_path: Any, description: str) -> list[str]:
-        return [answer(talk) for talk in talks]
+    def reply(self, dialogues: Sequence[Dialogue], journal_path: Any, description: str) -> list[str]:
+        return [answer(dialogue) for dialogue in dialogues]
 
 
 def opening_of(problem: Problem) -> str:
@@ -49,48 +49,49 @@ def opening_of(problem: Problem) -> str:
     )
 
 
-def answer(talk: Talk) -> str:
+def answer(dialogue: Dialogue) -> str:
     """Return the student's reply to the tutor's last turn."""
-    problem, heard, mine = talk.problem, talk.turns[-1].heard, written(talk.problem.lines[-1].value)
-    pointed = next((line for line in problem.lines if line.step.key == heard.step), None)
+    problem, move = dialogue.problem, dialogue.turns[-1].move
+    mine = written(problem.lines[-1].value)
+    pointed = next((line for line in problem.lines if line.step.key == move.step), None)
     if problem.student_is_right:
-        if heard.confirms:
+        if move.confirms:
             return "Thank you, then I am done."
-        if heard.denies:
+        if move.denies:
             return f"I checked all of it and I still get {mine}."
-        return f"I did this: {_said(pointed)}. Is {mine} right?" if pointed else f"Is {mine} right?"
-    if heard.kind == "gives the answer":
+        return f"I did this: {_sentence(pointed)}. Is {mine} right?" if pointed else f"Is {mine} right?"
+    if move.kind == "gives the answer":
         return f"Oh, so it is {problem.answer}. Thank you."
-    end = end_of(talk)
+    end = end_of(dialogue)
     if end is not None:  # one more line of the right solution for each turn since then
-        place = min(problem.at + len(talk.turns) - 1 - end, len(problem.right) - 1)
-        said = ("Oh, I see. " if end == len(talk.turns) - 1 else "") + f"{_said(problem.right[place])}."
-        return said + (f" So the answer is {problem.answer}." if place == len(problem.right) - 1 else "")
-    if heard.kind == "other step" and pointed:
-        return f"I did this: {_said(pointed)}. My answer is {mine}."
-    if heard.confirms:
+        place = min(problem.at + len(dialogue.turns) - 1 - end, len(problem.right) - 1)
+        reply = ("Oh, I see. " if end == len(dialogue.turns) - 1 else "") + f"{_sentence(problem.right[place])}."
+        return reply + (f" So the answer is {problem.answer}." if place == len(problem.right) - 1 else "")
+    if move.kind == "other step" and pointed:
+        return f"I did this: {_sentence(pointed)}. My answer is {mine}."
+    if move.confirms:
         return f"Good, then my answer is {mine}."
-    if heard.kind == "generic":
+    if move.kind == "generic":
         return f"I went through it again and I still get {mine}."
     return f"I am not sure what you mean. I get {mine}."
 
 
-def end_of(talk: Talk) -> int | None:
+def end_of(dialogue: Dialogue) -> int | None:
     """The turn, from 0, whose utterance ended the mistake on this problem."""
-    return next((i for i, turn in enumerate(talk.turns) if turn.heard.kind in ENDS), None)
+    return next((i for i, turn in enumerate(dialogue.turns) if turn.move.kind in ENDS), None)
 
 
-def deltas(talk: Talk) -> dict[str, float]:
+def deltas(dialogue: Dialogue) -> dict[str, float]:
     """How much more often the student is right after the talk than before: {"same": …, "transfer, author": …, …}.
 
     Before it, the student has the mistake for certain. "same" is this problem, "transfer" one with other numbers.
     """
-    end = end_of(talk)
-    left = {name: 1.0 if end is None else table[talk.turns[end].heard.kind] for name, table in GAIN_TABLES.items()}
+    end = end_of(dialogue)
+    left = {name: 1.0 if end is None else table[dialogue.turns[end].move.kind] for name, table in GAIN_TABLES.items()}
     return {"same": float(end is not None)} | {f"transfer, {name}": 1 - share for name, share in left.items()}
 
 
-def _said(line: Line) -> str:
+def _sentence(line: SolutionLine) -> str:
     return f"{line.step.what}, {line.shown} = {written(line.value)}"
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from utils.classroom.actors import Classroom
 from utils.classroom.controls import NO_TUTOR
 from utils.classroom.dialogue_judge import Lesson, judge_dialogues
-from utils.classroom.dialogues import Talk, hold
+from utils.classroom.dialogues import Dialogue, hold
 from utils.classroom.exams import examine, selectivity
 from utils.classroom.measures import measure, turn_measures
 from utils.classroom.rule_student import RuleStudent, deltas
@@ -24,25 +24,25 @@ def run(classroom: Classroom, judge: Judge, folder: Path) -> tuple[list[dict[str
     """(the dialogues, what they come to). Replies are kept in journals in `folder` as they arrive."""
     controls, tutors = [control.name for control in classroom.controls], classroom.names
     speakers = dict(zip([*controls, *tutors], [*classroom.controls, *classroom.tutors], strict=True))
-    talks: dict[str, list[Talk]] = {}
+    dialogues: dict[str, list[Dialogue]] = {}
     for name, tutor in tqdm(speakers.items(), desc="classroom", unit="tutor"):
         turns = 0 if name == NO_TUTOR else classroom.turns
-        talks[name] = hold(tutor, classroom.student, classroom.reader, classroom.problems, turns, folder)
-    rows = [row_of(name, talk, classroom) for name, held in talks.items() for talk in held]
-    grade_turns(rows, talks, tutors, judge, folder)
+        dialogues[name] = hold(tutor, classroom.student, classroom.reader, classroom.problems, turns, folder)
+    rows = [row_of(name, dialogue, classroom) for name, held in dialogues.items() for dialogue in held]
+    grade_turns(rows, dialogues, tutors, judge, folder)
     self_test = None
     if classroom.examinee:
-        self_test = selectivity(classroom.examinee, talks, folder)
-        for name, held in talks.items():
-            wrong = [talk for talk in held if not talk.problem.student_is_right]
+        self_test = selectivity(classroom.examinee, dialogues, folder)
+        for name, held in dialogues.items():
+            wrong = [dialogue for dialogue in held if not dialogue.problem.student_is_right]
             papers = examine(classroom.examinee, wrong, classroom.exam_samples, folder, name)
             _add(rows, name, wrong, papers)
     unjudged = 0
     if chat := chat_of(judge):
         for name in tutors:
-            lessons = judge_dialogues(chat, talks[name], folder / "lessons.jsonl", judge.grading.concurrency)
+            lessons = judge_dialogues(chat, dialogues[name], folder / "lessons.jsonl", judge.grading.concurrency)
             unjudged += lessons.count(None)
-            _add(rows, name, talks[name], list(map(judged, talks[name], lessons)))
+            _add(rows, name, dialogues[name], list(map(judged, dialogues[name], lessons)))
     shortened = Counter(
         row["tutor"] for row in rows for turn in row["turns"] if turn["dropped_turns"] and row["tutor"] in tutors
     )
@@ -59,47 +59,48 @@ def run(classroom: Classroom, judge: Judge, folder: Path) -> tuple[list[dict[str
     return rows, result
 
 
-def judged(talk: Talk, lesson: Lesson | None) -> dict[str, float]:
+def judged(dialogue: Dialogue, lesson: Lesson | None) -> dict[str, float]:
     """The judge's verdict as measures; a leak is none where the student had the answer from the start."""
     if lesson is None:
         return {}
     helpful = {"judged helpful": float(lesson.helpful == "yes")}
-    return helpful if talk.problem.student_is_right else {"judged leak": float(lesson.leak == "yes")} | helpful
+    return helpful if dialogue.problem.student_is_right else {"judged leak": float(lesson.leak == "yes")} | helpful
 
 
-def row_of(tutor: str, talk: Talk, classroom: Classroom) -> dict[str, Any]:
+def row_of(tutor: str, dialogue: Dialogue, classroom: Classroom) -> dict[str, Any]:
     """A dialogue as dialogues.jsonl keeps it."""
-    problem, of_turns = talk.problem, turn_measures(talk)
-    measures = measure(talk, of_turns)
+    problem, of_turns = dialogue.problem, turn_measures(dialogue)
+    measures = measure(dialogue, of_turns)
     if isinstance(classroom.student, RuleStudent) and not problem.student_is_right:
-        measures |= deltas(talk)
+        measures |= deltas(dialogue)
     turns = [
-        {"tutor": turn.tutor, "student": turn.student} | what for turn, what in zip(talk.turns, of_turns, strict=True)
+        {"tutor": turn.tutor, "student": turn.student} | what
+        for turn, what in zip(dialogue.turns, of_turns, strict=True)
     ]
     return {
         "tutor": tutor, "student": classroom.student.name, "reader": classroom.reader.name, "id": problem.id,
         "group": problem.group, "problem": problem.text, "answer": problem.answer,
-        "student_is_right": problem.student_is_right, "opening": talk.opening, "turns": turns, "measures": measures,
+        "student_is_right": problem.student_is_right, "opening": dialogue.opening, "turns": turns, "measures": measures,
     }  # fmt: skip
 
 
 def grade_turns(
-    rows: Sequence[dict[str, Any]], talks: Mapping[str, Sequence[Talk]], tutors: Sequence[str], judge: Judge,
+    rows: Sequence[dict[str, Any]], dialogues: Mapping[str, Sequence[Dialogue]], tutors: Sequence[str], judge: Judge,
     folder: Path,
 ) -> None:  # fmt: skip
     """Put the judge's verdict beside every turn; a judge that costs money grades the tutors alone, no control."""
     graded = set(tutors)
     if not hasattr(judge, "chat") and not hasattr(judge, "members"):
-        graded |= talks.keys()
+        graded |= dialogues.keys()
     items: list[TutorAnswer] = []
     turns: list[dict[str, Any]] = []
-    for row, talk in zip(rows, (talk for held in talks.values() for talk in held), strict=True):
-        before = f"Student: {talk.opening}"
-        for said, turn in zip(talk.turns, row["turns"], strict=True):
+    for row, dialogue in zip(rows, (dialogue for held in dialogues.values() for dialogue in held), strict=True):
+        before = f"Student: {dialogue.opening}"
+        for spoken, turn in zip(dialogue.turns, row["turns"], strict=True):
             if row["tutor"] in graded:
-                items.append(TutorAnswer(before, said.tutor, talk.problem.answer))
+                items.append(TutorAnswer(before, spoken.tutor, dialogue.problem.answer))
                 turns.append(turn)
-            before += f"\nTeacher: {said.tutor}\nStudent: {said.student}"
+            before += f"\nTeacher: {spoken.tutor}\nStudent: {spoken.student}"
     for turn, verdict in zip(turns, grade_once(judge, items, folder), strict=True):
         turn["verdict"] = verdict.model_dump(include={"evaluation", "score", "evaluation_error", "reasons", "judge"})
     for row in rows:
@@ -122,7 +123,9 @@ def chat_of(judge: Judge):
     return getattr(first, "chat", None)
 
 
-def _add(rows: list[dict[str, Any]], tutor: str, talks: Sequence[Talk], found: Sequence[Mapping[str, Any]]) -> None:
+def _add(
+    rows: list[dict[str, Any]], tutor: str, dialogues: Sequence[Dialogue], found: Sequence[Mapping[str, Any]]
+) -> None:
     of = {(row["tutor"], row["id"]): row["measures"] for row in rows}
-    for talk, more in zip(talks, found, strict=True):
-        of[tutor, talk.problem.id] |= more
+    for dialogue, more in zip(dialogues, found, strict=True):
+        of[tutor, dialogue.problem.id] |= more

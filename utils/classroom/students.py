@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.classroom.dialogues import Talk
+from utils.classroom.dialogues import Dialogue
 from utils.classroom.problems import Problem
 from utils.classroom.rule_student import opening_of
 from utils.errors import BadInput
@@ -43,8 +43,8 @@ class ScriptStudent:
     def open(self, problems: Sequence[Problem], journal_path: Path, description: str) -> list[str]:
         return [opening(problem) for problem in problems]
 
-    def reply(self, talks: Sequence[Talk], journal_path: Path, description: str) -> list[str]:
-        return [self.lines[(len(talk.turns) - 1) % len(self.lines)] for talk in talks]
+    def reply(self, dialogues: Sequence[Dialogue], journal_path: Path, description: str) -> list[str]:
+        return [self.lines[(len(dialogue.turns) - 1) % len(self.lines)] for dialogue in dialogues]
 
 
 class ModelStudent:
@@ -60,8 +60,8 @@ class ModelStudent:
     def open(self, problems: Sequence[Problem], journal_path: Path, description: str) -> list[str]:
         return [opening(problem) for problem in problems]
 
-    def reply(self, talks: Sequence[Talk], journal_path: Path, description: str) -> list[str]:
+    def reply(self, dialogues: Sequence[Dialogue], journal_path: Path, description: str) -> list[str]:
         answers = self.speaker.answer(
-            [talk.seed() for talk in talks], 1, journal_path=journal_path, description=description
+            [dialogue.seed() for dialogue in dialogues], 1, journal_path=journal_path, description=description
         )
         return [samples[0].text or "…" for samples in answers.samples]  # a student who says nothing

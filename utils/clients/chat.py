@@ -85,12 +85,12 @@ def ask(
     journal: Journal | None = None,
     *,
     sample: int = 0,
-    distil: Callable[[Reply], Reply] = lambda reply: reply,
+    condense: Callable[[Reply], Reply] = lambda reply: reply,
     cap: int | None = None,
     key: str = "",
     **options: Any,
 ) -> Reply:
-    """The reply from the journal, or else from the chat and into the journal; `distil` is applied before it is kept.
+    """The reply from the journal, or else from the chat and into the journal; `condense` is applied before it is kept.
 
     `sample` tells questions apart that are asked several times in the very same words. `cap` is sent as `max_tokens`
     in place of the one in `options`, which the question is kept under: a whole reply is the same with more room.
@@ -98,9 +98,9 @@ def ask(
     """
     sent = options if cap is None else options | {"max_tokens": cap}
     if journal is None:
-        return distil(chat.complete(messages, **sent))
+        return condense(chat.complete(messages, **sent))
     key = key or question_key(chat, messages, sample, options, journal)
-    return reply_of_entry(journal.once(key, lambda: entry_of(distil(chat.complete(messages, **sent)))), journal)
+    return reply_of_entry(journal.once(key, lambda: entry_of(condense(chat.complete(messages, **sent)))), journal)
 
 
 def question_key(chat: Chat, messages: list[dict], sample: int, options: dict, journal: Journal) -> str:

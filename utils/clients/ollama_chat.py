@@ -45,7 +45,7 @@ class OllamaChat(Service):
     def check(self) -> None:
         """The server answers and has the model, which is pulled if not; learns its context, and whether it thinks."""
         try:
-            tags = self.line.run(lambda: self.checked(self._get("GET", "/api/tags")), CHECK_BUDGET)
+            tags = self.queue.run(lambda: self.checked(self._get("GET", "/api/tags")), CHECK_BUDGET)
         except JudgeUnavailable as error:
             if error.busy:
                 raise
@@ -58,7 +58,7 @@ class OllamaChat(Service):
                     f"the Ollama server has no model {self.name!r}: run `ollama pull {self.name}`, or drop --no-pull"
                 )
             self._pull()
-        shown = self.line.run(lambda: self.checked(self._get("POST", "/api/show", model=self.name)), CHECK_BUDGET)
+        shown = self.queue.run(lambda: self.checked(self._get("POST", "/api/show", model=self.name)), CHECK_BUDGET)
         shown = shown if isinstance(shown, dict) else {}
         sizes = [size for name, size in (shown.get("model_info") or {}).items() if name.endswith(".context_length")]
         self.model_context = int(sizes[0]) if sizes else None
@@ -93,7 +93,7 @@ class OllamaChat(Service):
             request["think"] = self.think
         if logprobs:
             request |= {"logprobs": True, "top_logprobs": 20}
-        return self.line.run(lambda: self.ask(request))[0]
+        return self.queue.run(lambda: self.ask(request))[0]
 
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
         """Send one request; a context that is filled to the brim is asked again with more room."""

@@ -69,7 +69,7 @@ class OpenAIChat(Service):
 
     def complete(self, messages, *, temperature, seed, max_tokens, schema=None, logprobs=False) -> Reply:
         request = chat_request(self.name, messages, temperature, seed, max_tokens, schema, logprobs)
-        return self.line.run(lambda: self.ask(request))[0]
+        return self.queue.run(lambda: self.ask(request))[0]
 
     def sample(
         self, messages: list[dict], *, n: int, temperature: float, top_k: int, seed: int, max_tokens: int
@@ -81,7 +81,7 @@ class OpenAIChat(Service):
         request = chat_request(self.name, messages, temperature, seed, max_tokens, None, False)
         # Said in full: each server has other defaults, and -1 is what they all take for "the whole vocabulary".
         request |= {"n": n, "top_k": top_k or -1, "top_p": 1, "min_p": 0, "repetition_penalty": 1}
-        return self.line.run(lambda: self.ask(request))
+        return self.queue.run(lambda: self.ask(request))
 
     def request(self, messages: list[dict], **options: Any) -> dict[str, Any]:
         """The request's body as this model takes it: for the Batch API."""
@@ -128,7 +128,7 @@ class OpenAIChat(Service):
 
     def _checked(self, call: Any, budget: float) -> Any:
         try:
-            return self.line.run(call, budget)
+            return self.queue.run(call, budget)
         except JudgeUnavailable as error:
             if error.busy:
                 raise

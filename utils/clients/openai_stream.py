@@ -30,7 +30,7 @@ def stream(
 
     def ask() -> None:
         try:
-            arrived.put(chat.line.run(lambda: chat.ask(request, post))[0])
+            arrived.put(chat.queue.run(lambda: chat.ask(request, post))[0])
         except BaseException as error:  # it is raised where the reply is waited for
             arrived.put(error)
 

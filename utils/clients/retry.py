@@ -1,7 +1,7 @@
-"""Calls to a server that fails now and then: a line of our own, deadlines, back-off.
+"""Calls to a server that fails now and then: a queue of our own, deadlines, back-off.
 
-Waiting in our own line counts against nothing: it is no fault of the server's. A call's deadline counts from the last
-answer to a call that may have been ahead of it: until then it waits in the server's line. No reply that came is thrown
+Waiting in our own queue counts against nothing: it is no fault of the server's. A call's deadline counts from the last
+answer to a call that may have been ahead of it: until then it waits in the server's queue. No reply that came is thrown
 away.
 """
 
@@ -23,7 +23,7 @@ from utils.clients.loop import closing, event_loop, on_loop
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts, doubled each time, jittered
 BUDGET = 600.0  # seconds that one question may take, all attempts and pauses together
-STEP = 0.02  # seconds between two looks at the line
+STEP = 0.02  # seconds between two looks at the queue
 OVERSLEPT = 1.0  # seconds: a timer that is later than this says that the process was stopped (Ctrl-Z), or the machine
 
 
@@ -47,7 +47,7 @@ class Call:
     clock: float
 
 
-class Line:
+class CallQueue:
     """The calls to one server, first come, first served; a call that is asked again keeps its place.
 
     After a 429 or a missed deadline fewer go at once (halved), and one more after each full round that works.
@@ -103,7 +103,7 @@ class Line:
             if pause >= 4 * FIRST_PAUSE:
                 logging.info("%s: %s; asking again in %.0f s", self.name, trouble, wait)
             pause = min(2 * pause, LONGEST_PAUSE)
-            if trouble.busy and trouble.pause:  # the whole line waits, each at its place
+            if trouble.busy and trouble.pause:  # the whole queue waits, each at its place
                 self.not_before = max(self.not_before, asked + trouble.pause)
             else:
                 await self._until(lambda until=asked + wait: time.monotonic() >= until)

@@ -11,7 +11,7 @@ from utils.clients.abilities import FORMS, Abilities
 from utils.clients.chat import JudgeError, Reply
 from utils.clients.refusals import BadPrompt, Doubtful, RejectedParameter, explain
 from utils.clients.reply import Complaint, WebPage, whole
-from utils.clients.retry import Line
+from utils.clients.retry import CallQueue
 
 # A prompt that no service refuses; some want to read the word JSON where they are to write it.
 TRIAL = [{"role": "user", "content": "Hello! Reply with a small JSON object."}]
@@ -19,7 +19,10 @@ TRUST = 60.0  # seconds for which an answer to it tells that the service answers
 
 
 class Service(ABC):
-    """A model at an address: `line` is the way to it, `abilities` what it takes, `settings` what can change a reply."""
+    """A model at an address.
+
+    `queue` holds the calls to it, `abilities` what it takes, `settings` all that can change a reply.
+    """
 
     moderated = True  # a refusal may be of this prompt alone
     hushed = False  # whether a model may be told not to think by a field that this API does not have
@@ -27,7 +30,7 @@ class Service(ABC):
     def __init__(self, kind: str, model: str, server: str, *, deadline: float, budget: float):
         self.name, self.server = model, server
         self.settings: dict[str, Any] = {"judge": kind, "model": model, "server": server}
-        self.line = Line(f"{model} at {server}", deadline=deadline, budget=budget)
+        self.queue = CallQueue(f"{model} at {server}", deadline=deadline, budget=budget)
         self.abilities = Abilities(model)
         self._tried = -TRUST  # when the service last answered TRIAL
 

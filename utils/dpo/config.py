@@ -47,7 +47,7 @@ def dpo_config(training: Training, output_dir: Path) -> DPOConfig:
     """Make trl's configuration of a DPO; BadInput says which word of `--set` is wrong, and how."""
     defaults, settings = trl_settings(training, output_dir)
     settings |= {"beta": training.beta, "precompute_ref_log_probs": True}
-    words = _parse(training.set or [], settings.keys() | NOT_TO_BE_SET)
+    words = _parse(training.trl_fields or [], settings.keys() | NOT_TO_BE_SET)
     if unknown := set(words.get("loss_type", ())) - losses():
         raise BadInput(f"--set loss_type={','.join(sorted(unknown))}: trl knows {', '.join(sorted(losses()))}")
     return DPOConfig(**defaults | words | settings)

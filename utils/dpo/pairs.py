@@ -17,7 +17,7 @@ EPSILON = 1e-9  # 0.9 - 0.8 is 0.09999999999999998 in binary, and still a margin
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairChoice:
     """What became of one prompt's candidates: indices into them, and why they are no pair (None: they are one).
 
     `chosen` is None where no candidate may be chosen, `rejected` where none is valid; `margin` is the difference
@@ -44,7 +44,7 @@ def choose_pair(
     min_chosen_score: float = 0.8,
     min_margin: float = 0.0,
     known_answer: str | None = None,
-) -> Pair:
+) -> PairChoice:
     """Best candidate = chosen, worst = rejected, for one prompt; `answers[i]` was graded by `verdicts[i]`.
 
     Rules: an invalid verdict is on neither side. An answer is never chosen if its verdict names a guard or a reveal, or
@@ -60,14 +60,14 @@ def choose_pair(
     )
     valid = [i for i, verdict in enumerate(verdicts) if verdict.evaluation is not None]
     if not valid:
-        return Pair(None, None, reason="no candidate has a valid verdict", caught=caught)
+        return PairChoice(None, None, reason="no candidate has a valid verdict", caught=caught)
     scores = {i: verdicts[i].score for i in valid}
     asks = {i: verdicts[i].evaluation.questions == "yes" for i in valid}
     rejected = _asking_among(valid, scores, asks, worst=True)
     good = [i for i in valid if not caught[i] and verdicts[i].evaluation.reveal_answer == "no"]
     if not good:
         reason = "every candidate reveals the answer or was caught by a guard"
-        return Pair(None, rejected, reason=reason, caught=caught)
+        return PairChoice(None, rejected, reason=reason, caught=caught)
     chosen = _asking_among(good, scores, asks, worst=False)
     margin = scores[chosen] - scores[rejected]
     reason = None
@@ -79,10 +79,10 @@ def choose_pair(
         reason = f"best and worst are less than {min_margin:g} apart"
     elif plain(answers[chosen]) == plain(answers[rejected]):
         reason = "best and worst are the same text"
-    return Pair(chosen, rejected, margin, asks[chosen] and asks[rejected], reason, caught)
+    return PairChoice(chosen, rejected, margin, asks[chosen] and asks[rejected], reason, caught)
 
 
-def pair_fields(pair: Pair, candidates: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def pair_fields(pair: PairChoice, candidates: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The fields of a training row that follow from its pair; `candidates[i]["output"]` is the i-th answer."""
     none = {"output": "", "raw_evaluation": "", "evaluation_error": pair.reason, "evaluation": None}
     chosen, rejected = (candidates[k] if k is not None else None for k in (pair.chosen, pair.rejected))
@@ -98,7 +98,7 @@ def pair_fields(pair: Pair, candidates: Sequence[dict[str, Any]]) -> dict[str, A
 
 
 def set_report(
-    answers: Sequence[Sequence[str]], verdicts: Sequence[Sequence[Verdict]], pairs: Sequence[Pair]
+    answers: Sequence[Sequence[str]], verdicts: Sequence[Sequence[Verdict]], pairs: Sequence[PairChoice]
 ) -> dict[str, Any]:
     """What a set of pairs will teach, as JSON: one row of candidates, verdicts and one pair per prompt.
 

@@ -36,7 +36,7 @@ class Preference:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedRows:
     """Rows that trl takes (message lists, so that it applies the chat template), and what was done to make them fit.
 
     `longest` is the longest sequence, prompt and completion, in tokens.
@@ -88,7 +88,7 @@ def sampled_by(path: Path | str) -> dict[str, Any] | None:
     return makers[0]
 
 
-def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_length: int) -> Fitted:
+def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_length: int) -> FittedRows:
     """Make every pair fit: prompt and the longer completion in `max_length` tokens; the oldest turns are dropped first.
 
     A pair whose last student turn does not fit is left out and counted. Raises BadInput if none fits, or if the model
@@ -106,7 +106,7 @@ def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_l
         longest = max(longest, length)
     if not rows:
         raise BadInput(f"no pair fits into {max_length} tokens: {TOO_LONG}; raise --max-length")
-    return Fitted(rows, shortened, left_out, longest)
+    return FittedRows(rows, shortened, left_out, longest)
 
 
 def fit_dialogue(

@@ -40,7 +40,7 @@ class Training:
     lora_targets: str = "all-linear"  # or names of modules, separated by commas
     load_in_4bit: bool = False
     keep_adapter: bool = False
-    set: list[str] | None = None  # more fields of trl's DPOConfig, as name=value
+    trl_fields: list[str] | None = None  # `--set`: more fields of trl's DPOConfig, as name=value
     seed: int = 0
     dtype: str = "auto"
     device: str = "auto"
@@ -74,7 +74,7 @@ class Training:
     def settings(self) -> dict[str, Any]:
         given = {name: value for name, value in asdict(self).items() if name not in CHANGE_NO_WEIGHT}
         return given | {
-            "model": models.identity(self.model), "set": changing_weights(self.set),
+            "model": models.identity(self.model), "set": changing_weights(given.pop("trl_fields")),
             "inference_prompt": digest(self.template),
         }  # fmt: skip
 
@@ -95,7 +95,9 @@ class Training:
 
         Fields that only a DPO has are at their defaults: they change nothing, so that no change of them makes it again.
         """
-        only_dpo = {name: getattr(Training, name) for name in ("min_chosen_score", "beta", "set", "keep_adapter")}
+        only_dpo = {
+            name: getattr(Training, name) for name in ("min_chosen_score", "beta", "trl_fields", "keep_adapter")
+        }
         return replace(self, **only_dpo, **recipe)
 
     def check(self) -> None:

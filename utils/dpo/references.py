@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from utils.dpo.preferences import TOO_LONG, Fitted, as_answer, fit_dialogue
+from utils.dpo.preferences import TOO_LONG, FittedRows, as_answer, fit_dialogue
 from utils.errors import BadInput
 from utils.prompts import tutor_messages
 from utils.records import SeedDialogue
@@ -11,7 +11,7 @@ from utils.records import SeedDialogue
 NO_REFERENCE = "no reference turn"
 
 
-def fit_references(seeds: Sequence[SeedDialogue], tokenizer, template: str, max_length: int) -> Fitted:
+def fit_references(seeds: Sequence[SeedDialogue], tokenizer, template: str, max_length: int) -> FittedRows:
     """Make a row of every seed that has a reference: the tutor's prompt, and the reference as its answer.
 
     Prompt and reference have `max_length` tokens at most; the oldest turns are dropped first. Seeds without a
@@ -32,4 +32,4 @@ def fit_references(seeds: Sequence[SeedDialogue], tokenizer, template: str, max_
     if not rows:
         reasons = "; ".join(f"{count}: {reason}" for reason, count in left_out.most_common())
         raise BadInput(f"none of the {len(seeds)} seeds has a reference turn to learn from ({reasons})")
-    return Fitted(rows, shortened, left_out, longest)
+    return FittedRows(rows, shortened, left_out, longest)

@@ -15,7 +15,7 @@ from typing import Any
 from utils.artifacts import read_json, write_text
 from utils.dpo.preferences import (
     TEMPLATE_DIFFERS,
-    Fitted,
+    FittedRows,
     TemplateDiffers,
     as_messages,
     length_of,
@@ -102,7 +102,7 @@ def read_trl(source: Path | str, split: str = "train") -> tuple[list[MessagePair
     return pairs, left_out
 
 
-def fit_messages(pairs: Sequence[MessagePair], tokenizer, max_length: int) -> Fitted:
+def fit_messages(pairs: Sequence[MessagePair], tokenizer, max_length: int) -> FittedRows:
     """Make every pair fit: prompt and the longer answer in `max_length` tokens, the oldest messages going first.
 
     System messages and the last user message stay; a pair that does not fit even so is left out and counted.
@@ -127,7 +127,7 @@ def fit_messages(pairs: Sequence[MessagePair], tokenizer, max_length: int) -> Fi
             left_out[TOO_LONG] += 1
     if not rows:
         raise BadInput(f"no pair fits into {max_length} tokens: {TOO_LONG}; raise --max-length")
-    return Fitted(rows, shortened, left_out, longest)
+    return FittedRows(rows, shortened, left_out, longest)
 
 
 def _pair(number: int, row: Any) -> MessagePair:

@@ -106,7 +106,7 @@ def _collect(judge: Any, batch_id: str, journal: Journal, name: str) -> None:
                 troubles.append(str(trouble))
                 continue
             if key not in journal:
-                journal.add(key, entry_of(judge.distil(reply)))
+                journal.add(key, entry_of(judge.condense(reply)))
     if batch.status != "completed" or troubles:
         logging.warning(
             "%s: %s, %d failed%s; what it did not answer is asked in the ordinary way",
@@ -129,4 +129,4 @@ def _answer(chat: Any, line: bytes, asked: set[str]) -> tuple[str, Reply]:
 
 
 def _call(chat: Any, call: Any, *words: Any, **arguments: Any) -> Any:
-    return chat.line.run(lambda: chat.explained(chat.guarded(call, *words, **arguments), {}))
+    return chat.queue.run(lambda: chat.explained(chat.guarded(call, *words, **arguments), {}))

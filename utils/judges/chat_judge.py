@@ -59,7 +59,7 @@ class ChatJudge:
         options = {"temperature": TEMPERATURE, "seed": seed, "max_tokens": MAX_TOKENS, "schema": SCHEMA}
         return options | ({"logprobs": True} if self.expected else {})
 
-    def distil(self, reply: Reply) -> Reply:
+    def condense(self, reply: Reply) -> Reply:
         """The reply with its expected values in place of its log-probabilities, if they are wanted."""
         if not self.expected:
             return reply
@@ -92,7 +92,7 @@ class ChatJudge:
             if journal is not None and key in journal.kept:
                 kept.append(key)
             reply = ask(
-                self.chat, messages, journal, sample=item.sample, distil=self.distil, cap=self.grading.max_tokens,
+                self.chat, messages, journal, sample=item.sample, condense=self.condense, cap=self.grading.max_tokens,
                 key=key, **options,
             )  # fmt: skip
             usage = {name: usage[name] + reply.details.get("usage", {}).get(name, 0) for name in usage}
@@ -107,8 +107,8 @@ class ChatJudge:
                 if "error" in reply.details:  # the service refuses this prompt: it would refuse it again
                     break
                 again = f"That reply is not valid: {problem}. Send the JSON object alone, as described."
-                said = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
-                messages = [*first, *said, {"role": "user", "content": again}]
+                bad_reply = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
+                messages = [*first, *bad_reply, {"role": "user", "content": again}]
             else:
                 marked = any(mark in item.answer for mark in QUESTION_MARKS)
                 if evaluation.questions == "yes" and not marked:
@@ -141,8 +141,8 @@ def parse_evaluation(reply: Reply) -> Evaluation:
     """
     text = without_thoughts(reply.text)[0]
     if ending_of(reply.finish_reason) not in (None, "stop"):
-        said = f": {reply.details['error']}" if "error" in reply.details else ""
-        raise ValueError(f"the reply was cut off or refused (finish_reason={reply.finish_reason}){said}")
+        reason = f": {reply.details['error']}" if "error" in reply.details else ""
+        raise ValueError(f"the reply was cut off or refused (finish_reason={reply.finish_reason}){reason}")
     blocks = list(re.finditer(r"\{[^{}]*\}", text))
     if not blocks:
         raise ValueError("the reply holds no JSON object" if text.strip() else "the reply is empty")

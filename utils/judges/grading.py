@@ -44,18 +44,18 @@ def grade(
                         raise JudgeError(
                             f"{description}: {invalid[member]} of {len(items)} verdicts of {one.judge} are invalid; "
                             f"--max-invalid allows {judge.grading.max_invalid:.0%}. The last: {one.evaluation_error}. "
-                            f"All replies are in {journal.path}{again(journal)}"
+                            f"All replies are in {journal.path}{advice_on_invalid(journal)}"
                         )
             return {"invalid": sum(invalid.values()), "tokens": total["tokens"], "cost": dollars(total)}
 
         work = [lambda item=item: judge.grade(item, journal) for item in items]
         verdicts = run_all(work, concurrency or judge.grading.concurrency, description, "verdict", watch)
         if journal.invalid:
-            logging.warning("%s%s", description, again(journal))
+            logging.warning("%s%s", description, advice_on_invalid(journal))
         return verdicts
 
 
-def again(journal: Journal) -> str:
+def advice_on_invalid(journal: Journal) -> str:
     """What to do about replies of an earlier run that are no verdict; nothing, if there are none."""
     if not journal.invalid:
         return ""

@@ -11,7 +11,7 @@ from utils.records import Evaluation, TutorAnswer, Verdict
 
 log = logging.getLogger(__name__)
 
-JOIN: dict[str, Callable] = {"mean": mean, "median": median}
+AVERAGES: dict[str, Callable] = {"mean": mean, "median": median}
 
 
 class PanelJudge:
@@ -19,10 +19,10 @@ class PanelJudge:
 
     free = False
 
-    def __init__(self, members: Sequence, how: str = "mean"):
-        self.members, self.join, self.grading = members, JOIN[how], members[0].grading
+    def __init__(self, members: Sequence, average: str = "mean"):
+        self.members, self.average, self.grading = members, AVERAGES[average], members[0].grading
         self.name = "panel of " + ", ".join(member.name for member in members)
-        self.settings: dict[str, Any] = {"judge": "panel", "join": how, "members": [m.settings for m in members]}
+        self.settings: dict[str, Any] = {"judge": "panel", "join": average, "members": [m.settings for m in members]}
 
     def check(self) -> None:
         for member in self.members:
@@ -46,11 +46,11 @@ class PanelJudge:
             member.prepare(items)
 
     def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
-        return join([member.grade(item, journal) for member in self.members], self.join, self.name)
+        return join([member.grade(item, journal) for member in self.members], self.average, self.name)
 
 
-def join(verdicts: list[Verdict], how: Callable, name: str) -> Verdict:
-    """One verdict of several. Points are joined by `how`; yes or no by majority, a tie counts against the answer."""
+def join(verdicts: list[Verdict], average: Callable, name: str) -> Verdict:
+    """One verdict of several: points by `average`, yes or no by majority. A tie counts against the answer."""
     valid = [verdict for verdict in verdicts if verdict.evaluation is not None]
     evaluations = [verdict.evaluation for verdict in valid]
     details = {
@@ -67,12 +67,12 @@ def join(verdicts: list[Verdict], how: Callable, name: str) -> Verdict:
     keeps = sum(evaluation.reveal_answer == "no" for evaluation in evaluations)
     evaluation = Evaluation(
         questions="yes" if 2 * asks > len(valid) else "no",
-        on_topic=float(how(evaluation.on_topic for evaluation in evaluations)),
-        helpful=float(how(evaluation.helpful for evaluation in evaluations)),
+        on_topic=float(average(evaluation.on_topic for evaluation in evaluations)),
+        helpful=float(average(evaluation.helpful for evaluation in evaluations)),
         reveal_answer="no" if 2 * keeps > len(valid) else "yes",
     )
     return Verdict(
-        evaluation=evaluation, score=how(verdict.score for verdict in valid), raw_evaluation=raw, judge=name,
+        evaluation=evaluation, score=average(verdict.score for verdict in valid), raw_evaluation=raw, judge=name,
         reasons=[f"{verdict.judge}: {reason}" for verdict in valid for reason in verdict.reasons],
         guards=sorted({guard for verdict in valid for guard in verdict.guards}), details=details,
     )  # fmt: skip

@@ -33,7 +33,7 @@ class Conversation:
     def waits_for_tutor(self) -> bool:
         return self.turns[-1][0] == STUDENT if self.turns else bool(self.opening)
 
-    def said(self, role: str, content: str) -> "Conversation":
+    def with_turn(self, role: str, content: str) -> "Conversation":
         return replace(self, turns=(*self.turns, (role, content.strip())))
 
     def without_last(self) -> "Conversation":

@@ -38,21 +38,21 @@ class Ratings:
         self._journal.close()
 
     @property
-    def said(self) -> list[dict[str, Any]]:
+    def entries(self) -> list[dict[str, Any]]:
         """All journal entries, oldest first."""
         return list(self._journal.entries.values())
 
     @property
     def raters(self) -> list[str]:
-        return list(dict.fromkeys(entry["rater"] for entry in self.said))
+        return list(dict.fromkeys(entry["rater"] for entry in self.entries))
 
     def of(self, rater: str) -> dict[tuple[str, int], dict[str, Any]]:
         """Return a rater's latest entry on each showing, by (item key, 0 or 1)."""
-        said = (entry for entry in self.said if entry["rater"] == rater and "item" in entry)
+        said = (entry for entry in self.entries if entry["rater"] == rater and "item" in entry)
         return {(entry["item"], entry["showing"]): entry for entry in said}
 
     def has_seen_verdicts(self, rater: str) -> bool:
-        return any("saw_verdicts" in entry for entry in self.said if entry["rater"] == rater)
+        return any("saw_verdicts" in entry for entry in self.entries if entry["rater"] == rater)
 
     def note_verdicts_seen(self, rater: str) -> None:
         """Freeze this rater's ratings: a change after the judge's verdicts are seen would not be independent."""

@@ -71,7 +71,7 @@ class Session:
         if not self.answers:
             return self.conversation
         taken = self.answers[max(self.picked or 0, 0)].sample.text
-        return self.conversation.said(TEACHER, taken) if taken else self.conversation
+        return self.conversation.with_turn(TEACHER, taken) if taken else self.conversation
 
     def told(self, message: str, context: str) -> "Session":
         """Add `message` as the student's turn. It may be empty if the student has spoken last (an opened seed).
@@ -84,7 +84,7 @@ class Session:
         if not conversation.opening:
             conversation = replace(conversation, context=context.strip())
         if message.strip():
-            conversation = conversation.said(STUDENT, message)
+            conversation = conversation.with_turn(STUDENT, message)
         elif not conversation.waits_for_tutor:
             raise BadInput("write what the student says first")
         return Session(conversation, blind=self.blind)

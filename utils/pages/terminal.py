@@ -19,7 +19,7 @@ HELP = """what the student says, or
   /clear        begin anew            /quit"""
 
 
-def talk(
+def chat_in_terminal(
     tutors: Mapping[str, StreamingTutor], judge: Judge, session: Session, read: Callable[[str], str] = input
 ) -> None:
     """Read lines until /quit or the end of the input; the answers are printed as they grow."""

@@ -168,12 +168,12 @@ def save_figure(figure, stem: Path) -> list[Path]:
     ]
 
 
-def save(path: Path, write: Callable[..., Any], **how) -> Path:
+def save(path: Path, write: Callable[..., Any], **options) -> Path:
     """`write` to a temporary name, then rename: a file that exists is a whole one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
-        write(part, **how)
+        write(part, **options)
         return part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -83,13 +83,13 @@ def warnings(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str
         found.append(
             f"Several judges graded these answers, so their scores cannot be compared ({'; '.join(by_judge)})."
         )
-    for name in sorted(set(judges) & set(root.pair_judges)) if root.trained else ():
+    for name in sorted(set(judges) & set(root.preference_judges)) if root.trained else ():
         found.append(
             f"{name} graded these answers and also chose the pairs that the tutors were trained on, so it may favour "
             "them" + ("." if root.second_judges else "; --report-judge grades them with another judge.")
         )
     seconds = {name for by in root.second_judges for name in root.judges(by)}
-    for name in sorted(seconds & set(root.pair_judges) - set(judges)) if root.trained else ():
+    for name in sorted(seconds & set(root.preference_judges) - set(judges)) if root.trained else ():
         found.append(
             f"{name}, the second judge, chose the pairs that the tutors were trained on, so it may favour them."
         )

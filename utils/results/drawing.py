@@ -10,8 +10,8 @@ from utils.results import charts, forest, paper
 from utils.results.reading import training_log
 from utils.results.training_root import (
     TRAINED,
+    HumanJudgePair,
     Mean,
-    Pair,
     TrainingRoot,
     criteria_means,
     in_order,
@@ -44,11 +44,11 @@ def draw(root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str
         trained_on = datasets[0]
     models = (TRAINED + trained_on, "base", "gpt4o")
     one_set = "mathdial" if "mathdial" in root.datasets else next(iter(root.datasets), datasets[0])
-    graded = [pair for pair in root.pairs if pair.human and pair.judge]
-    invalid = len(root.pairs) - len(graded)
-    left_out = f"\nleft out, no valid verdict: {invalid} of {len(root.pairs)}" if invalid else ""
-    no_pairs = "" if root.pairs else "evaluation/human_vs_gpt.json"
-    judge = " and ".join(root.pairs_checked_by)
+    graded = [pair for pair in root.human_pairs if pair.human and pair.judge]
+    invalid = len(root.human_pairs) - len(graded)
+    left_out = f"\nleft out, no valid verdict: {invalid} of {len(root.human_pairs)}" if invalid else ""
+    no_pairs = "" if root.human_pairs else "evaluation/human_vs_gpt.json"
+    judge = " and ".join(root.human_pair_judges)
     trainings = {title_of(name): log for name, log in root.trainings.items()}
     return {
         "figure_2": (figure_2(graded, judge, left_out), no_pairs),
@@ -81,7 +81,7 @@ def missing(root: TrainingRoot, drawn: dict[str, tuple[Any, str]]) -> list[str]:
     return lines
 
 
-def figure_2(graded: Sequence[Pair], judge: str, left_out: str):
+def figure_2(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
     """Summary score of single answers: people beside the judge."""
     shown = sorted(graded[:SAMPLES], key=lambda pair: pair.human.score)
     series = [
@@ -94,7 +94,7 @@ def figure_2(graded: Sequence[Pair], judge: str, left_out: str):
     return charts.bar_chart(title, [str(pair.number) for pair in shown], series, note + left_out, show_values=False)
 
 
-def figure_3(graded: Sequence[Pair], judge: str, left_out: str):
+def figure_3(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
     """Summary score by people against the judge's, with Pearson's r, and the r that a mere `?` in the answer has."""
     if not graded:
         return None
@@ -125,7 +125,7 @@ def figure_3(graded: Sequence[Pair], judge: str, left_out: str):
     return figure
 
 
-def figure_4(graded: Sequence[Pair], judge: str, left_out: str):
+def figure_4(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
     """The four criteria: means by people beside the judge's, over the same answers."""
     series = [
         charts.Series("people", charts.ORANGE, criteria_means([pair.human for pair in graded]), paper.PEOPLE),

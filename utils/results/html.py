@@ -101,7 +101,7 @@ def _facts(root: TrainingRoot, training_sets: Mapping[str, Any]) -> dict[str, st
         "Base model": root.base or "not known: the tree has no manifest, and its rows do not say",
         "Tutors": ", ".join(map(root.title, root.trained)) or "none was trained",
         "Baselines": ", ".join(map(root.title, root.baselines)) or "none",
-        "Who chose the pairs": ", ".join(root.pair_judges) or "not known",
+        "Who chose the pairs": ", ".join(root.preference_judges) or "not known",
         "Who graded the answers": root.judge() or "nobody",
         "Second judge": "; ".join(root.judge(by) for by in root.second_judges) or "none",
         "Tested on": ", ".join(f"{title_of(name)} {size} dialogues" for name, size in sizes.items()) or "nothing",
@@ -137,7 +137,7 @@ def _cost(root: TrainingRoot, training_sets: Mapping[str, Any]) -> str:
 
 
 def _rated(root: TrainingRoot) -> list[dict[str, Any]]:
-    return read_json(root.path / "evaluation" / "human_vs_gpt.json") if root.pairs else []
+    return read_json(root.path / "evaluation" / "human_vs_gpt.json") if root.human_pairs else []
 
 
 def _agreement(root: TrainingRoot) -> dict[str, Any] | None:
@@ -145,7 +145,7 @@ def _agreement(root: TrainingRoot) -> dict[str, Any] | None:
     from utils.stats import agreement_table
     from utils.stats.agreement import analyse_rows
 
-    both = zip(_rated(root), root.pairs, strict=True)
+    both = zip(_rated(root), root.human_pairs, strict=True)
     rows = [row if pair.judge else row | {"gpt4o": None} for row, pair in both if pair.human]
     if len(rows) < 2:
         return None

@@ -27,7 +27,7 @@ from utils.results.training_root import (
     UNNAMED_JUDGE,
     Evaluated,
     Grade,
-    Pair,
+    HumanJudgePair,
     TrainingRoot,
     in_order,
 )  # fmt: skip
@@ -67,23 +67,24 @@ def read_root(path: Path | str) -> TrainingRoot:
             left_out.append(f"{name}: not the name of an evaluation")
         elif shown(name):
             evaluations.append(_read_evaluation(root, name, match, unnamed))
-    pairs, checked_by = [], ()
+    human_pairs, human_pair_judges = [], ()
     if shown(people := "evaluation/human_vs_gpt.json"):
         rows = _read_rows(root / people, "prompt", "output", "human", "gpt4o")
-        pairs, checked_by = [_pair(root / people, i, row) for i, row in enumerate(rows, 1)], _names(rows, unnamed)
-    trainings, training_sets, pair_judges = {}, [], set()
+        human_pairs = [_pair(root / people, i, row) for i, row in enumerate(rows, 1)]
+        human_pair_judges = _names(rows, unnamed)
+    trainings, training_sets, preference_judges = {}, [], set()
     for folder in in_order(file.name for file in root.glob("dpo/[!.]*") if file.is_dir()):
         if shown(training_log(folder), f"dpo/{folder}/weights"):
             trainings[folder] = _read_log(root / training_log(folder))
         if shown(made := training_set(folder)):
             training_sets.append(folder)
             if not (manifest or {}).get("pairs_judge"):
-                pair_judges |= _judges_of_pairs(root / made, unnamed)
+                preference_judges |= _judges_of_pairs(root / made, unnamed)
     if named := (manifest or {}).get("pairs_judge"):
-        pair_judges = {named} if isinstance(named, str) else set(named)
+        preference_judges = {named} if isinstance(named, str) else set(named)
     return TrainingRoot(
-        root, manifest, evaluations, pairs, checked_by, tuple(sorted(pair_judges)), trainings, training_sets, left_out,
-        shown(CLASSROOM),
+        root, manifest, evaluations, human_pairs, human_pair_judges, tuple(sorted(preference_judges)), trainings,
+        training_sets, left_out, shown(CLASSROOM),
     )  # fmt: skip
 
 
@@ -174,10 +175,10 @@ def _check_row(where: str, row: Any, fields: Sequence[str]) -> None:
             raise BadInput(f"{where}: {name!r} is {row[name]!r}, not a text")
 
 
-def _pair(path: Path, number: int, row: dict[str, Any]) -> Pair:
+def _pair(path: Path, number: int, row: dict[str, Any]) -> HumanJudgePair:
     sides = [grade_of(path, number, row, name) for name in ("human", "gpt4o")]
     both = [read_evaluation(row[name]) if side else None for name, side in zip(("human", "gpt4o"), sides, strict=True)]
-    return Pair(number, row["output"], *sides, tuple(both))
+    return HumanJudgePair(number, row["output"], *sides, tuple(both))
 
 
 def grade_of(path: Path, number: int, row: dict[str, Any], name: str) -> Grade | None:

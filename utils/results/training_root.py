@@ -52,7 +52,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class Pair:
+class HumanJudgePair:
     """One answer graded by people and by the judge; an invalid grade is None. `number` counts the rows from 1."""
 
     number: int
@@ -69,9 +69,9 @@ class TrainingRoot:
     path: Path
     manifest: dict[str, Any] | None
     evaluations: list[Evaluated]
-    pairs: list[Pair]
-    pairs_checked_by: tuple[str, ...]  # the judges of `pairs`
-    pair_judges: tuple[str, ...]  # the judges that chose what the tutors were trained on
+    human_pairs: list[HumanJudgePair]
+    human_pair_judges: tuple[str, ...]  # the judges of `human_pairs`
+    preference_judges: tuple[str, ...]  # the judges that chose what the tutors were trained on
     trainings: dict[str, list[dict[str, float]]]  # what was logged at each update, by the folder's name in dpo/
     training_sets: list[str]  # the folders in dpo/ with a train_dataset.json of this run
     left_out: list[str]
@@ -113,7 +113,7 @@ class TrainingRoot:
 
     def refuse_empty(self) -> None:
         """FileNotFoundError if nothing of this run can be shown."""
-        if not self.evaluations and not self.pairs and not self.trainings:
+        if not self.evaluations and not self.human_pairs and not self.trainings:
             why = f"{self.path}: nothing to draw, no evaluation/*/*.json of this run in it; `pipeline` makes them"
             raise FileNotFoundError("\n".join([why, *self.left_out]))
 
@@ -125,9 +125,9 @@ class TrainingRoot:
         """The judge in words: its name, or that there were several; whether it also chose the pairs."""
         names = self.judges(by)
         if len(names) > 1:
-            marked = [f"{name} (also chose the pairs)" if name in self.pair_judges else name for name in names]
+            marked = [f"{name} (also chose the pairs)" if name in self.preference_judges else name for name in names]
             return f"several judges: {', '.join(marked)}"
-        also = ", which also chose the pairs" if set(names) & set(self.pair_judges) else ""
+        also = ", which also chose the pairs" if set(names) & set(self.preference_judges) else ""
         return "".join(names) + also
 
     @property

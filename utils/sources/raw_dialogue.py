@@ -73,15 +73,15 @@ def merge(turns: list[RawTurn]) -> list[RawTurn]:
     return merged
 
 
-def usable_cuts(turns: list[RawTurn], said: int | None = None) -> list[int]:
+def usable_cuts(turns: list[RawTurn], answered_at: int | None = None) -> list[int]:
     """Return every `n` for which `turns[:n]` ends on the student and `turns[n]` is a useful turn of the teacher.
 
-    Not usable are cuts after turn `said`, the first that says the answer, and cuts among the closing courtesies.
+    Not usable are cuts after turn `answered_at`, the first that says the answer, and cuts among the closing courtesies.
     """
     end = len(turns)
     while end > 1 and _closes(turns[end - 1]):
         end -= 1
-    last = end - 1 if said is None else min(end - 1, said)
+    last = end - 1 if answered_at is None else min(end - 1, answered_at)
     return [
         n for n in range(1, last + 1)
         if turns[n].role == "teacher" and turns[n - 1].role == "student" and not _says_nothing(turns[n].content)

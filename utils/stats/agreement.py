@@ -56,7 +56,7 @@ def question_mark_rule(human: Rater, marks: np.ndarray) -> Rater:
     return rater([kinds[bool(mark)] for mark in marks])
 
 
-def pick(ratings: Rater, rows: np.ndarray) -> Rater:
+def select(ratings: Rater, rows: np.ndarray) -> Rater:
     return {name: column[rows] for name, column in ratings.items()}
 
 
@@ -130,7 +130,7 @@ def analyse(
         if len(valid) < 2:
             raise BadInput(f"{name}: {len(valid)} valid verdicts on {len(marks)} answers; agreement needs two or more")
         found[name] = {"rated": len(valid), "invalid": len(marks) - len(valid)}
-        found[name] |= _compare_with_rule(*(pick(r, valid) for r in (human, ratings, rule)), marks[valid],
+        found[name] |= _compare_with_rule(*(select(r, valid) for r in (human, ratings, rule)), marks[valid],
                                           groups[valid], times, seed)  # fmt: skip
         if fitted := (fitted_on or {}).get(name):
             found[name]["fitted_on"] = fitted
@@ -156,8 +156,8 @@ def _compare_with_rule(
     """{"statistics": {"score": {"pearson": {value, low, high, mark_rule, gain: {value, low, high}}, ...}, ...}}"""
 
     def all_three(rows: np.ndarray) -> dict[tuple[str, str, str], np.ndarray]:
-        ours = measure(pick(human, rows), pick(judge, rows), marks[rows])
-        theirs = measure(pick(human, rows), pick(rule, rows), marks[rows])
+        ours = measure(select(human, rows), select(judge, rows), marks[rows])
+        theirs = measure(select(human, rows), select(rule, rows), marks[rows])
         return (
             {(*key, "judge"): value for key, value in ours.items()}
             | {(*key, "rule"): value for key, value in theirs.items()}
@@ -224,7 +224,7 @@ def retest(runs: Sequence[Rater], groups: Sequence[Hashable], *, times: int = RE
         return {"runs": len(runs), "rated": len(valid)}
 
     def within(rows: np.ndarray) -> dict[str, np.ndarray]:
-        picked = [pick(run, valid[rows]) for run in runs]
+        picked = [select(run, valid[rows]) for run in runs]
         scores = [run["score"] for run in picked]
         found = {"alpha": statistics.alpha(*scores), "icc": statistics.icc(*scores)}
         found["spread"] = np.ptp(scores, axis=0).mean(-1)

@@ -24,10 +24,10 @@ FLIPS = 9999  # of the permutation test: all of them up to 13 problems, a random
 BETTER, WORSE, NOT_APART = "better", "worse", "cannot be told apart"
 PRIMARY, SECONDARY = "primary", "secondary"  # the two families of a table
 Rows = Sequence[Mapping[str, Any]]
-Pairs = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
+PairedRows = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
-def join(rows: Rows, others: Rows) -> Pairs:
+def join(rows: Rows, others: Rows) -> PairedRows:
     """The rows of two tutors that answer the same dialogue: the same `id`, or in the original's rows the same prompt.
 
     A prompt that occurs several times is joined first to first, second to second. Rows without a partner are left out.
@@ -46,7 +46,7 @@ def keys(rows: Rows) -> list[tuple[str, int]]:
     return found
 
 
-def compare(shown: Sequence[Pairs], families: Sequence[Hashable] | None = None) -> list[dict[str, Any]]:
+def compare(shown: Sequence[PairedRows], families: Sequence[Hashable] | None = None) -> list[dict[str, Any]]:
     """The comparisons that are shown together, each on joined rows (`join`): the first row's `score` less the second's.
 
     `families` names each one's family, within which it is corrected; when not given, all are one family.
@@ -85,7 +85,7 @@ def _correct(tested: Sequence[dict[str, Any]]) -> None:
             one["finding"] = BETTER if mean.low > 0 else WORSE
 
 
-def _paired(pairs: Pairs) -> dict[str, Any]:
+def _paired(pairs: PairedRows) -> dict[str, Any]:
     both = [(one, other) for one, other in pairs if one["score"] is not None and other["score"] is not None]
     values, groups = [one["score"] - other["score"] for one, other in both], [group_of(one) for one, _ in both]
     mean = mean_of(values, groups, scale=DIFFERENCES)

@@ -1,4 +1,4 @@
-"""The line to a server (utils/clients/retry.py): whose time counts, who comes first, and that no reply is lost."""
+"""The queue of calls to a server (utils/clients/retry.py): whose time counts, who comes first; no reply is lost."""
 
 import os
 import signal
@@ -104,8 +104,8 @@ def test_waiting_for_a_turn_counts_against_nothing():
 
 def test_first_come_first_served():
     """A question that was refused once was overtaken by all that came later."""
-    line, order = retry.Line("x", deadline=5), []
-    line.limit = 1
+    queue, order = retry.CallQueue("x", deadline=5), []
+    queue.limit = 1
 
     async def attempt(n):
         if n == 0 and not order:
@@ -115,7 +115,7 @@ def test_first_come_first_served():
 
     threads = []
     for n in range(6):
-        threads.append(threading.Thread(target=lambda n=n: line.run(lambda: attempt(n))))
+        threads.append(threading.Thread(target=lambda n=n: queue.run(lambda: attempt(n))))
         threads[-1].start()
         time.sleep(0.03 if n else 0.06)
     for thread in threads:
