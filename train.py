@@ -138,7 +138,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--instruct-model", dest="model", help=f"{flags.MODEL_HELP}; when not given, what the pairs were sampled from"
     )  # fmt: skip
     parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
-    parser.add_argument("--min-chosen-score", type=flags.share, default=0.8, help="chosen must score above this")
+    parser.add_argument(
+        "--min-chosen-score", type=flags.share, default=0.8,
+        help="chosen must score above this, in rows that do not say whether they are `eligible`, as the original's",
+    )  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the pairs' order")
     parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best there is")
     parser.add_argument(

@@ -109,14 +109,17 @@ def test_eligibility_is_decided_by_scores(tmp_path):
         row("Student: 5", best, worst, eligible=False, not_eligible_because="best and worst are the same text"),
         row("Student: 6", best, worst) | {"chosen": None, "rejected": None, "chosen_eval": None},
         row("Student: 7", exactly | {"score": 0.93}, worst | {"score": 0.21}),  # the judge's own expected scores
+        row("Student: 8", exactly, worst, eligible=True),  # made with a lower --min-chosen-score: asked once, not twice
+        row("Student: 9", best | {"output": " "}, worst, eligible=True),
     ]
     path = tmp_path / "train_dataset.json"
     path.write_text(json.dumps(rows))
     pairs, left_out = read_preferences(path, 0.8)
-    assert [pair.row for pair in pairs] == [1, 7]
+    assert [pair.row for pair in pairs] == [1, 7, 8]
     assert left_out == {
         "chosen does not score above 0.8": 1, "chosen scores no higher than rejected": 1,
         "chosen or rejected has no valid evaluation": 2, "best and worst are the same text": 1,
+        "chosen or rejected is empty": 1,
     }  # fmt: skip
 
 
@@ -144,7 +147,7 @@ def test_without_an_eligible_pair_the_scores_are_shown(tmp_path):
         run(str(path), tmp_path / "out", "no-such-model")
     assert "3 rows: chosen does not score above 0.8" in str(error.value)
     assert "0.7-0.8     3 ####" in str(error.value)
-    assert "lower --min-chosen-score" in str(error.value)
+    assert "with a lower --min-chosen-score" in str(error.value)
     assert not (tmp_path / "out").exists()
 
 

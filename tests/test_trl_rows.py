@@ -21,9 +21,11 @@ def said(text: str) -> list[dict]:
     return [{"role": "assistant", "content": text}]
 
 
-def train_row(row_id: str, chosen: dict = GOOD, eligible: bool = True) -> dict:
+def train_row(row_id: str, chosen: dict = GOOD) -> dict:
     """As gen_train_dataset writes it."""
-    row = {"id": row_id, "group": "g", "prompt": f"Student: Is 3 + 4 = 8, {row_id}?", "eligible": eligible}
+    reason = None if chosen is GOOD else "chosen does not score above 0.8"
+    row = {"id": row_id, "group": "g", "prompt": f"Student: Is 3 + 4 = 8, {row_id}?", "eligible": reason is None}
+    row |= {"not_eligible_because": reason}
     for side, text, grade in (("chosen", "What is 3 + 1, \u00fc?", chosen), ("rejected", "It is 7.", POOR)):
         row |= {side: text, f"{side}_eval": {"output": text, "evaluation": grade}}
     return row
@@ -74,7 +76,8 @@ def test_nothing_is_exported_over_other_files_or_without_a_pair(tmp_path):
     with pytest.raises(FileExistsError, match="a folder of its own"):
         export_trl(ours, tmp_path / "out", template=TEMPLATE, min_chosen_score=0.8, made_by="")
     with pytest.raises(NoEligiblePair):
-        export_trl(ours, tmp_path / "new", template=TEMPLATE, min_chosen_score=1.0, made_by="")
+        poor = write(tmp_path / "b.json", train_row("sample-1", POOR))
+        export_trl(poor, tmp_path / "new", template=TEMPLATE, min_chosen_score=0.8, made_by="")
     assert not (tmp_path / "new").exists()
 
 

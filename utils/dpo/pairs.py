@@ -70,16 +70,21 @@ def choose_pair(
         return PairChoice(None, rejected, reason=reason, caught=caught)
     chosen = _asking_among(good, scores, asks, worst=False)
     margin = scores[chosen] - scores[rejected]
-    reason = None
-    if scores[chosen] <= min_chosen_score + EPSILON:
-        reason = f"the best that may be chosen does not score above {min_chosen_score:g}"
-    elif margin <= EPSILON:
-        reason = "the best scores no higher than the worst"
-    elif margin < min_margin - EPSILON:
-        reason = f"best and worst are less than {min_margin:g} apart"
-    elif plain(answers[chosen]) == plain(answers[rejected]):
-        reason = "best and worst are the same text"
+    reason = not_apart(scores[chosen], scores[rejected], min_chosen_score, min_margin)
+    if reason is None and plain(answers[chosen]) == plain(answers[rejected]):
+        reason = "chosen and rejected are the same text"
     return PairChoice(chosen, rejected, margin, asks[chosen] and asks[rejected], reason, caught)
+
+
+def not_apart(chosen: float, rejected: float, min_chosen_score: float, min_margin: float = 0.0) -> str | None:
+    """Return why two scores make no preference pair, or None if they do."""
+    if chosen <= min_chosen_score + EPSILON:
+        return f"chosen does not score above {min_chosen_score:g}"
+    if chosen <= rejected + EPSILON:
+        return "chosen scores no higher than rejected"
+    if chosen - rejected < min_margin - EPSILON:
+        return f"chosen and rejected are less than {min_margin:g} apart"
+    return None
 
 
 def pair_fields(pair: PairChoice, candidates: Sequence[dict[str, Any]]) -> dict[str, Any]:

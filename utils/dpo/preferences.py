@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from utils.artifacts import read_json
+from utils.dpo.pairs import EPSILON, not_apart
 from utils.errors import BadInput
 from utils.prompts import shorten, tutor_messages
 from utils.records import Evaluation
 
-EPSILON = 1e-9  # 0.25 + 0.25 + 0.15 + 0.15 may come out a hair above 0.8
 TEMPLATE_DIFFERS = (
     "the tokenizer's chat template renders the prompt differently when an answer follows: training would not see what "
     "generation sees; give the model another template"
@@ -53,9 +53,9 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
 
     A row: {"prompt": "Student: …", "chosen": "…", "rejected": "…", "chosen_eval": {"output": "…", "evaluation":
     {"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"}, …}, "rejected_eval": {…},
-    "all_evaluations": [{…}, …]}. A row with `eligible` false is left out; any other, of the original's files too,
-    must have two valid evaluations, chosen above `min_chosen_score` and above rejected, unless a person picked
-    (`preferred_by` "person", as `rate --pairwise` and `chat` write it): then no judge is asked.
+    "all_evaluations": [{…}, …]}. Rows of `gen_train_dataset` say whether they are `eligible`; the pick of a person
+    (`preferred_by` "person", as `rate --pairwise` and `chat` write it) is. Rows that say neither, as the original's,
+    must have two valid evaluations, chosen above `min_chosen_score` and above rejected.
     BadInput names the file, the row and what is wrong; without any eligible pair it is a NoEligiblePair.
     """
     rows = read_json(path)
@@ -167,17 +167,13 @@ def as_messages(template: str, pair: Preference) -> dict[str, list[dict[str, str
 def _not_eligible(where: str, row: dict[str, Any], min_chosen_score: float) -> str | None:
     if row.get("eligible") is False:
         return row.get("not_eligible_because") or "marked as not eligible"
-    if row.get("preferred_by") == "person" and all(isinstance(row.get(side), str) for side in ("chosen", "rejected")):
-        return None if row["chosen"].strip() and row["rejected"].strip() else "chosen or rejected is empty"
     scores = [_score(f"{where}, {side}_eval", row.get(f"{side}_eval")) for side in ("chosen", "rejected")]
-    if None in scores or not all(isinstance(row.get(side), str) for side in ("chosen", "rejected")):
+    decided = row.get("eligible") or row.get("preferred_by") == "person"
+    if None in scores and not decided:
         return "chosen or rejected has no valid evaluation"
-    chosen, rejected = scores
-    if chosen <= min_chosen_score + EPSILON:
-        return f"chosen does not score above {min_chosen_score:g}"
-    if chosen <= rejected + EPSILON:
-        return "chosen scores no higher than rejected"
-    return None if row["chosen"].strip() and row["rejected"].strip() else "chosen or rejected is empty"
+    if not all(isinstance(row.get(side), str) and row[side].strip() for side in ("chosen", "rejected")):
+        return "chosen or rejected is empty"
+    return None if decided else not_apart(*scores, min_chosen_score)
 
 
 def _score(where: str, given: dict[str, Any] | None) -> float | None:
@@ -202,7 +198,7 @@ def _nothing_to_train_on(path: Path | str, left_out: Counter[str], scores: list[
             bar = "#" * round(40 * bins[i] / max(bins.values()))
             lines.append(f"  {i / 10:.1f}-{(i + 1) / 10:.1f} {bins[i]:5d} {bar}".rstrip())
         lines.append(
-            "lower --min-chosen-score to what the better candidates reach (when making the pairs too), sample more "
-            "candidates (--num-candidates), or start from a stronger model (--instruct-model)"
+            "make the pairs with a lower --min-chosen-score, which the better candidates reach, sample more candidates "
+            "(--num-candidates), or start from a stronger model (--instruct-model)"
         )
     return "\n".join(lines)
