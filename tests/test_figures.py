@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 import figures
+from utils.artifacts import whole
 from utils.results import charts, paper
 from utils.results.reading import training_log
 from utils.stats.agreement import analyse_rows
@@ -384,12 +385,9 @@ def test_a_failing_write_leaves_the_older_file_whole(tmp_path):
     path = tmp_path / "figure_5.png"
     path.write_bytes(b"older")
 
-    def half(part):
+    with pytest.raises(OSError, match="disk full"), whole(path) as part:
         part.write_bytes(b"ha")
         raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        charts.save(path, half)
     assert [p.name for p in tmp_path.iterdir()] == ["figure_5.png"] and path.read_bytes() == b"older"
 
 

@@ -1,11 +1,13 @@
 """Write files atomically: a file that exists is complete. Also reading, hashing, and naming them."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,19 @@ def write_text(path: Path | str, text: str) -> None:
             if isinstance(error, OSError) and error.filename is None:  # a full disk: say where
                 raise OSError(error.errno, error.strerror, str(path)) from None
             raise
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`. That file becomes `path` if the block succeeds, and is removed if not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def write_json(path: Path | str, data: Any) -> None:

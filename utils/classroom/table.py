@@ -170,11 +170,9 @@ def _interval(entry: Mapping[str, Any] | None) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded to their widest cell; a row of one cell is a heading and counts for no width."""
-    full = [row for row in rows if len(row) > 1]
-    widths = [max(len(cell) for cell in column) for column in zip(*full, strict=True)]
-    return "\n".join(
-        row[0] if len(row) == 1
-        else "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )  # fmt: skip
+    """Columns under each other; a row of one cell is a heading between them."""
+    from tabulate import tabulate
+
+    cells = [row for row in rows if len(row) > 1]
+    lines = iter(tabulate(cells, tablefmt="plain", disable_numparse=True, preserve_whitespace=True).splitlines())
+    return "\n".join(row[0] if len(row) == 1 else next(lines).rstrip() for row in rows)

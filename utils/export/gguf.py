@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils.artifacts import read_json, write_json
+from utils.artifacts import read_json, whole, write_json
 from utils.errors import BadInput
 from utils.export.llama_cpp import last_words, redirect
 
@@ -55,7 +55,7 @@ def convert(weights: Path, target: Path, kind: str, name: str, log: Path) -> Non
     path = os.pathsep.join(filter(None, [str(CONVERTER), os.environ.get("PYTHONPATH")]))
     size = sum(file.stat().st_size for file in weights.glob("*.safetensors")) * (1 if kind == "f16" else 17 / 32)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with _whole(target) as part, _with_marks(weights, target.parent) as folder, log.open("w") as out:
+    with whole(target) as part, _with_marks(weights, target.parent) as folder, log.open("w") as out:
         command = [
             sys.executable, "-m", "convert_hf_to_gguf", str(folder), "--outtype", kind, "--model-name", name,
             "--outfile", str(part),
@@ -73,7 +73,7 @@ def convert(weights: Path, target: Path, kind: str, name: str, log: Path) -> Non
 
 def quantise(f16: Path, target: Path, kind: str, log: Path) -> None:
     """Quantise an f16 file to a kind in `QUANTISED`. `target` appears once the file is whole."""
-    with _whole(target) as part:
+    with whole(target) as part:
         process = multiprocessing.get_context("spawn").Process(
             target=_quantise, args=(f16, part, QUANTISED[kind], log), daemon=True
         )
@@ -135,19 +135,6 @@ def _with_marks(weights: Path, work: Path) -> Iterator[Path]:
         added = {token["id"]: token for token in read_json(tokens)["added_tokens"]}
         write_json(Path(folder) / config.name, settings | {"added_tokens_decoder": added})
         yield Path(folder)
-
-
-@contextlib.contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """Yield a temporary name. The file becomes `target` if the block succeeds, and is removed if it fails."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        yield part
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _watch(ended: Callable[[], int | None], bar: tqdm, done: Callable[[], int]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from utils import models
-from utils.artifacts import read_json, sha256, write_json
+from utils.artifacts import read_json, sha256, whole, write_json
 from utils.errors import BadInput
 from utils.export import gguf, parity, scores
 from utils.export.llama_cpp import LlamaServer, serve
@@ -157,13 +157,11 @@ def place(source: Path, target: Path) -> None:
     """Put a file at `target`: as a hard link where the file system has them, else as a copy."""
     if target.exists() and target.samefile(source):
         return  # renaming a hard link to another link of the same file does nothing and leaves both
-    part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        os.link(source.resolve(), part)
-    except OSError:
-        shutil.copyfile(source, part)
-    part.replace(target)
+    with whole(target) as part:
+        try:
+            os.link(source.resolve(), part)
+        except OSError:
+            shutil.copyfile(source, part)
 
 
 def check_place(source: Source, folder: Path, kinds: list[str]) -> None:

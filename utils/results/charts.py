@@ -1,13 +1,13 @@
 """Charts as the project draws them, and how they are written: whole, and byte for byte the same for the same data."""
 
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from utils.artifacts import whole
 from utils.stats.means import Mean
 
 TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
@@ -161,19 +161,10 @@ def wrap(text: str, width: int) -> str:
 
 
 def save_figure(figure, stem: Path) -> list[Path]:
-    """Write `stem`.png and `stem`.svg, byte for byte the same for the same data."""
-    return [
-        save(stem.with_suffix(f".{kind}"), figure.savefig, format=kind, metadata=metadata)
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None}))
-    ]
-
-
-def save(path: Path, write: Callable[..., Any], **options) -> Path:
-    """`write` to a temporary name, then rename: a file that exists is a whole one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        write(part, **options)
-        return part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    """Write `stem`.png and `stem`.svg, byte for byte the same for the same data; returns their paths."""
+    paths = []
+    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+        paths.append(stem.with_suffix(f".{kind}"))
+        with whole(paths[-1]) as part:
+            figure.savefig(part, format=kind, metadata=metadata)
+    return paths

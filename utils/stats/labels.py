@@ -14,7 +14,7 @@ from scipy import stats
 
 from utils.records import Verdict
 from utils.stats.bootstrap import bootstrap
-from utils.stats.raters import kappa
+from utils.stats.raters import kappa, spearman
 
 TIMES = 1000
 REVEALS, GIVEN = "revealing_of_the_answer", {"providing_guidance": "guidance_auc", "actionability": "actionability_auc"}
@@ -40,12 +40,6 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
 def _kappa(one: np.ndarray, other: np.ndarray) -> float:
     """Of yes/no ratings. The table of scikit-learn behind a single `kappa` takes longer than all else here."""
     return float(kappa(one[None], other[None], (0, 1))[0])
-
-
-def _spearman(one: np.ndarray, other: np.ndarray) -> float:
-    """Pearson of the ranks; nan if a rater is constant. (scipy's takes ten times as long for its p-value.)"""
-    ranks = [stats.rankdata(ratings) for ratings in (one, other)]
-    return float(np.corrcoef(*ranks)[0, 1]) if all(np.ptp(rank) > 0 for rank in ranks) else np.nan
 
 
 def analyse(rows: Sequence[Any], verdicts: Sequence[Verdict], times: int | None = None) -> dict[str, Any]:
@@ -75,14 +69,14 @@ def analyse(rows: Sequence[Any], verdicts: Sequence[Verdict], times: int | None 
             enough = len(full) > 1
             found["reveal_auc", who] = auc(label[REVEALS][full], reveal[full]) if enough else np.nan
             found["reveal_kappa", who] = _kappa(label[REVEALS][full], reveal[full]) if enough else np.nan
-            found["desiderata_spearman", who] = _spearman(desiderata[full], one[full]) if enough else np.nan
+            found["desiderata_spearman", who] = spearman(desiderata[full], one[full]) if enough else np.nan
             means = [
                 np.bincount(tutor_of[full], of[full], len(names))
                 / np.maximum(1, np.bincount(tutor_of[full], minlength=len(names)))
                 for of in (desiderata, one)
             ]
             there = np.bincount(tutor_of[full], minlength=len(names)) > 0
-            found["tutors_spearman", who] = _spearman(*(of[there] for of in means)) if there.sum() > 2 else np.nan
+            found["tutors_spearman", who] = spearman(*(of[there] for of in means)) if there.sum() > 2 else np.nan
             outcomes = pairs[who][full]
             outcomes = outcomes[np.isfinite(outcomes)]
             for name, sign in (("best_above_worst", 1), ("worst_above_best", -1)):
@@ -146,21 +140,30 @@ def table(found: dict[str, Any]) -> str:
     if found["invalid"]:
         lines.append(f"{found['invalid']} of {found['answers']} answers have no valid verdict and are left out")
     for part, one in found["parts"].items():
-        lines += [
-            "",
-            f"{part}: {one['answers']} answers, {one['problems']} problems, {one['reveal']} reveal the answer",
-        ]
-        lines[-1] += f"{'':{max(1, 70 - len(lines[-1]))}}`?` rule"
-        lines += [
-            f"  {title:42}{_shown(one['figures'][name]):>20}{_number(one['figures'][name]['mark_rule']):>14}"
+        head = f"{part}: {one['answers']} answers, {one['problems']} problems, {one['reveal']} reveal the answer"
+        rows = [
+            [f"  {title}", _shown(one["figures"][name]), _number(one["figures"][name]["mark_rule"])]
             for name, title in NAMES.items()
         ]
-    lines += ["", "tutors, best by their labels first: mean sum of labels (of 8), mean score"]
-    lines += [
-        f"  {name:20}{one['labels']:6.2f}{one['score']:8.2f}   ({one['answers']} answers)"
+        lines += ["", _table([head, "judge", "`?` rule"], rows)]
+    rows = [
+        [f"  {name}", one["answers"], f"{one['labels']:.2f}", f"{one['score']:.2f}"]
         for name, one in found["parts"]["all"]["tutors"].items()
     ]
-    return "\n".join(lines)
+    head = ["tutors, best by their labels first", "answers", "mean sum of labels (of 8)", "mean score"]
+    return "\n".join([*lines, "", _table(head, rows)])
+
+
+def _table(head: list[str], rows: list[list[Any]]) -> str:
+    from tabulate import tabulate
+
+    return tabulate(
+        [head, *rows],
+        tablefmt="plain",
+        colalign=["left", *["right"] * (len(head) - 1)],
+        preserve_whitespace=True,
+        disable_numparse=True,
+    )
 
 
 def _shown(entry: dict[str, Any]) -> str:
