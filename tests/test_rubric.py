@@ -420,7 +420,8 @@ def test_numbers():
     assert read("one x2 v1.2") == []
     assert read("fifty-six, Two hundred and five; six and seven, one hundred") == ["56", "205", "6", "7", "100"]
     assert read("two thousand three hundred of a hundred and twenty-one") == ["2300", "121"]
-    assert in_digits("Fifty-six of $1,200.00, one of Seven") == "56 of $1200, one of 7"
+    text = "fifty-six of $1,200.00, one of seven"
+    assert in_digits(text, words_of(text)) == "56 of $1200, one of 7"
 
 
 def test_a_student_who_speaks_under_a_name_is_a_student():

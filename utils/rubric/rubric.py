@@ -56,7 +56,8 @@ class Reading:
         self.talk = read_conversation(conversation)
         self.said = read_answer(answer, self.talk)
         self.features = features(self.talk, self.said)
-        self.junk, self.flaws = junk(self.talk, self.said), flaws(self.talk, self.said, known_answer)
+        self.junk = junk(self.talk, self.said)
+        self.flaws = flaws(self.talk, self.said, known_answer, self.features)
         self.tells = tells(self.talk, self.said, known_answer)
         self.known_number = is_number(known_answer)
 
