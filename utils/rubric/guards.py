@@ -17,6 +17,7 @@ FEW_WORDS, MANY_WORDS = 8, 16  # too few to judge their order by; enough to judg
 KEYWORDS = 0.75  # share of words of content: real teachers' sentences have a third to two thirds
 DISORDER = 0.35  # see `word_order.order`: one or two of a hundred real teachers' turns pass it
 ECHO = 0.6  # share of pairs of words that are the student's own last ones; 1 of 100 real teachers' turns passes it
+EXPLANATION = 20  # words: less is no explanation
 COMMON_WORDS = FUNCTION_WORDS | TUTOR_WORDS
 MUCH = 4000  # characters: an order that holds for so many holds
 
@@ -59,7 +60,8 @@ def flaws(
     if OWN_VERDICT.search(answer.text):
         found["carries a verdict"] = "it grades itself"
     if answer.questions and not answer.guiding:
-        found["only checks"] = "it asks nothing but whether that was understood"
+        kind = "explains and checks" if not known_answer and _explains(conversation, answer) else "only checks"
+        found[kind] = "it asks nothing but whether that was understood"
     elif answer.guiding and not answer.code.strip() and not conversation.mentioned_in(answer):
         found["generic"] = "it could be said to everyone: no word, number or code of this dialogue is in it"
     if flatters(answer):
@@ -72,6 +74,12 @@ def flaws(
     if why := wrong_sum(answer.told_digits, conversation.last_student_numbers):
         found["wrong sum"] = f"it says that {why}"
     return found
+
+
+def _explains(conversation: Conversation, answer: Answer) -> bool:
+    """Does it answer a student who asked something, and in more than a few words about it?"""
+    taken_up = conversation.last_student_stems.intersection(answer.stems)
+    return conversation.student_asks and answer.told_words >= EXPLANATION and len(taken_up) >= 2
 
 
 @lru_cache(8)  # asked twice for each answer

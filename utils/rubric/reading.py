@@ -54,6 +54,7 @@ class Conversation:
     last_student_plain: str
     last_student_pairs: frozenset[tuple[str, str]]  # words in a row, as a tutor would say them: "my" is "your"
     student_turns: int
+    student_asks: bool  # in the last turn
     runs: frozenset[tuple[str, ...]]  # four words in a row of the student's turns or before the first one: copies
     problem: str  # up to the first question mark
     code: str  # everything without white space: for finding copied code
@@ -134,6 +135,7 @@ def read_conversation(text: str) -> Conversation:
         last_student_plain=theirs[-1],
         last_student_pairs=frozenset(_pairs(theirs[-1].split())),
         student_turns=len(students),
+        student_asks="?" in students[-1],
         runs=frozenset().union(*(runs_of(one.split()) for one in theirs)),
         problem="\n".join([before, *(turn.content for turn in turns)]).partition("?")[0],
         code=squeeze(everything),
