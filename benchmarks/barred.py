@@ -3,6 +3,7 @@
     python -m benchmarks.barred --seeds data/clean/mathdial_*.jsonl data/clean/tutorchat_*.jsonl
 
 A seed with a `reference` has that turn graded (and its alternatives), any other the dialogue's own last teacher turn.
+Each turn is graded twice, the second time with a space behind it: as a further candidate, its dialogue read already.
 """
 
 import argparse
@@ -20,19 +21,22 @@ from utils.seeds.read import read_seeds
 
 def main(*, seeds: Sequence[Path]) -> dict[str, float]:
     """Print, for each source, the share with a guard, which guards, and milliseconds; returns the shares."""
-    guards, counts, seconds = defaultdict(Counter), Counter(), Counter()
+    guards, counts, seconds = defaultdict(Counter), Counter(), defaultdict(Counter)
     for one in (one for path in seeds for one in read_seeds(path)):
         source = one.source or "seeds"
         for dialogue, turn, known in turns_of(one):
-            started = time.process_time()
-            found = grade(dialogue, turn, known).guards
-            seconds[source] += time.process_time() - started
+            for time_of, answer in (("first", turn), ("next", f"{turn} ")):
+                started = time.process_time()
+                found = grade(dialogue, answer, known).guards
+                seconds[source][time_of] += time.process_time() - started
             counts[source] += 1
             guards[source].update([*found, *(["any"] if found else [])])
     for source, count in counts.items():
         why = ", ".join(f"{name} {times}" for name, times in guards[source].most_common() if name != "any")
-        share, each = guards[source]["any"] / count, 1000 * seconds[source] / count
-        print(f"{source}: {share:.1%} of {count} turns have a guard ({why or 'none'}); {each:.2f} ms a verdict")
+        share = guards[source]["any"] / count
+        first, following = (1000 * seconds[source][time_of] / count for time_of in ("first", "next"))
+        print(f"{source}: {share:.1%} of {count} turns have a guard ({why or 'none'})")
+        print(f"  {first:.2f} ms for the first answer to a dialogue, {following:.2f} ms for each further one")
     return {source: guards[source]["any"] / count for source, count in counts.items()}
 
 

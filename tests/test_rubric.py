@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.barred import turns_of
 from utils.dialogue import split_turns
 from utils.rubric import rubric
 from utils.rubric.features import SIGNS
@@ -420,7 +421,8 @@ def test_numbers():
     assert read("one x2 v1.2") == []
     assert read("fifty-six, Two hundred and five; six and seven, one hundred") == ["56", "205", "6", "7", "100"]
     assert read("two thousand three hundred of a hundred and twenty-one") == ["2300", "121"]
-    assert in_digits("Fifty-six of $1,200.00, one of Seven") == "56 of $1200, one of 7"
+    text = "fifty-six of $1,200.00, one of seven"
+    assert in_digits(text, words_of(text)) == "56 of $1200, one of 7"
 
 
 def test_a_student_who_speaks_under_a_name_is_a_student():
@@ -486,6 +488,21 @@ def test_time_grows_with_the_length_and_not_with_its_square(unit):
 )  # fmt: skip
 def test_other_languages_are_noticed(text, english):
     assert looks_english(text) is english
+
+
+def test_a_student_who_asks_may_be_told_before_a_check():
+    """It barred one of twelve turns of TutorChat. The check still guides to nothing, and costs help."""
+    told = (
+        "The full moon stands on the far side of the earth, but its path is tilted, so that the shadow of the earth "
+        "mostly passes above or below it, and the moon stays bright."
+    )
+    check = f"{told} Does that make sense so far?"
+    found = grade(check, PROSE)
+    assert found.guards == [] and found.evaluation.helpful <= 2
+    assert found.score < grade(f"{told} Where would the moon have to be to meet the shadow?", PROSE).score
+    assert "only checks" in grade(check, PROSE.rstrip("?") + ".").guards  # nobody has asked
+    assert "only checks" in grade(check, PROSE, "the moon's phases show how much of its bright half we see").guards
+    assert "only checks" in grade("The moon is bright. Does that make sense so far?", PROSE).guards
 
 
 def test_own_weights(tmp_path):
@@ -559,14 +576,9 @@ def test_probes():
 
 
 @pytest.mark.skipif(not (SHARED / "clean").exists(), reason="real teachers' turns are not on this machine")
-@pytest.mark.parametrize("dataset", ["mathdial", "debugging"])
+@pytest.mark.parametrize("dataset", ["mathdial", "debugging", "tutorchat"])
 def test_real_teachers_are_rarely_barred(dataset):
     """Rules that bar attacks must leave what teachers really said (some of them do give the answer away)."""
-    barred = []
-    for split in ("train", "test"):
-        path = SHARED / "clean" / f"{dataset}_{split}.jsonl"
-        texts = {seed.id: seed.text for seed in read_seeds(path)}
-        for row in map(json.loads, path.read_text().splitlines()):
-            turns = filter(None, [row["reference"], *row["reference_alternatives"]])
-            barred += [bool(rubric.grade(texts[row["id"]], turn, row["answer"]).guards) for turn in turns]
+    seeds = [one for split in ("train", "test") for one in read_seeds(SHARED / "clean" / f"{dataset}_{split}.jsonl")]
+    barred = [bool(rubric.grade(*turn).guards) for one in seeds for turn in turns_of(one)]
     assert len(barred) > 300 and sum(barred) <= 0.15 * len(barred)

@@ -43,7 +43,9 @@ def loops(text: str) -> bool:
         return True
     for length in range(3, min(len(words) // 2, LONGEST_PHRASE) + 1):
         times = 2 if length >= 12 else 4
-        if len(words) >= times * length and words[-times * length :] == times * words[-length:]:
+        if len(words) < times * length or words[-1] != words[-1 - length]:
+            continue  # before the lists are compared: that takes time by the square of the length
+        if words[-times * length :] == times * words[-length:]:
             return len(set(words[-length:])) > 1
     return False
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from utils.rubric.any_language import NUMBER, canonical
-from utils.rubric.quantities import PLACE
+from utils.rubric.quantities import without_places
 
 SMALL = [
     "zero",
@@ -72,7 +72,7 @@ def numbers_said(text: str) -> frozenset[Fraction]:
 
     A fraction counts as itself and as its two parts.
     """
-    plain = PLACE.sub(" ", digits(text))
+    plain = without_places(digits(text))
     fractions = {Fraction(int(a), int(b)) for a, b in FRACTION.findall(plain) if int(b)}
     return frozenset(Fraction(canonical(number)) for number in NUMBER.findall(plain)) | fractions
 

@@ -14,7 +14,7 @@ from utils.classroom.leaks import given_away, tells_step
 from utils.classroom.pointing import OPERATIONS, points_at
 from utils.classroom.problems import Problem
 from utils.classroom.verdicts import confirms, denies, plain, states
-from utils.rubric.reading import SENTENCE_END
+from utils.rubric.reading import sentences_of
 from utils.rubric.words import phrases
 
 Kind = Literal["targeted", "tells the step", "gives the answer", "other step", "generic", "nothing"]
@@ -65,13 +65,13 @@ class CodeReader:
 
 def read_utterance(problem: Problem, before: str, utterance: str) -> TutorMove:
     """Read `utterance` for a student after the dialogue `before`."""
-    sentences = [part.strip() for part in SENTENCE_END.split(utterance) if part.strip()]
+    sentences = sentences_of(utterance)
     mine = problem.own_result
     wrong = any(map(denies, sentences))
     right = not wrong and any(confirms(one) or (mine is not None and states(one, mine)) for one in sentences)
     step, asks = points_at(problem, sentences, utterance)
     mistaken = problem.mistake.step if problem.mistake and not problem.student_is_right else None
-    kind: Kind = "generic" if wrong or GENERIC.search(utterance) else "nothing"
+    kind: Kind = "generic" if wrong or GENERIC.search(utterance.lower()) else "nothing"
     if given_away(problem, utterance, before):
         kind = "gives the answer"
     elif tells_step(problem, utterance, before):

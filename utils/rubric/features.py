@@ -6,7 +6,7 @@
 import math
 
 from utils.rubric.any_language import INLINE_CODE, squeeze
-from utils.rubric.quantities import as_digits, in_digits, numbers_of
+from utils.rubric.quantities import DIGIT, as_digits, numbers_of
 from utils.rubric.reading import LONG, Answer, Conversation, content_stems, words_of
 from utils.rubric.words import (
     CORRECTED,
@@ -58,18 +58,24 @@ def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
         "shared_student": _share(answer, conversation.last_student_stems),
         "shared_tutor": _share(answer, conversation.last_tutor_stems),
         "guiding": max((1.0 if question.endswith("?") else 0.5 for question in answer.guiding), default=0.0),
-        "open": float(any(OPEN.search(question) for question in answer.guiding)),
+        "open": float(any(OPEN.search(question.lower()) for question in answer.guiding)),
         "praise": float(count <= 15 and silent and PRAISE.search(told) is not None),
         "telling_share": answer.told_words / max(1, count) if answer.guiding else 0.0,
-        "leak": float(LEAK.search(answer.prose) is not None),
+        "leak": float(LEAK.search(answer.lower) is not None),
         "result": float(result is not None),
         "unsaid": min(1.0, len(unsaid) / 2),
         "restated": float(silent and bool(set(answer.numbers) & set(conversation.last_student_numbers[-1:]))),
         "telling": telling * min(1.0, (len(TELLING.findall(told)) + len(ORDER.findall(told))) / 2),
-        "equations": telling * min(1.0, len(EQUATION.findall(told)) / 3),
+        "equations": telling * min(1.0, equations(told) / 3),
         "declarative": telling * min(1.0, answer.told_words / 60),
         "specific": float(taken_up > 0),
     }
+
+
+def equations(told: str) -> int:
+    """How many calculations are written out."""
+    possible = DIGIT.search(told) or any(sign in told for sign in "=({\\")
+    return len(EQUATION.findall(told)) if possible else 0
 
 
 def unsaid_numbers(conversation: Conversation, answer: Answer) -> list[str]:
@@ -80,11 +86,13 @@ def unsaid_numbers(conversation: Conversation, answer: Answer) -> list[str]:
 def new_result(conversation: Conversation, answer: Answer) -> str | None:
     """A number stated as what comes out, that nobody has said so far ("…, which gives 84", "it is actually 84") or
     that stands against the student's own ("84, not 20")."""
+    if not DIGIT.search(answer.told_digits):
+        return None
     own = conversation.last_student_numbers[-1:]
     for right, wrong in CORRECTED.findall(answer.told):
         if as_digits(wrong) in own:
             return as_digits(right)
-    for stated in RESULT.findall(in_digits(answer.told)):
+    for stated in RESULT.findall(answer.told_digits):
         number = as_digits(stated)
         if number not in conversation.numbers:
             return number

@@ -8,7 +8,6 @@ from functools import lru_cache
 
 from utils.answers import loops
 from utils.rubric.any_language import INLINE_CODE, OWN_VERDICT, squeeze
-from utils.rubric.features import noise
 from utils.rubric.quantities import numbers_of, wrong_sum
 from utils.rubric.reading import LONG, Answer, Conversation, copied, echoed, plain, words_of
 from utils.rubric.word_order import kinds, order, shares_of_content
@@ -18,6 +17,8 @@ FEW_WORDS, MANY_WORDS = 8, 16  # too few to judge their order by; enough to judg
 KEYWORDS = 0.75  # share of words of content: real teachers' sentences have a third to two thirds
 DISORDER = 0.35  # see `word_order.order`: one or two of a hundred real teachers' turns pass it
 ECHO = 0.6  # share of pairs of words that are the student's own last ones; 1 of 100 real teachers' turns passes it
+EXPLANATION = 20  # words: less is no explanation
+COMMON_WORDS = FUNCTION_WORDS | TUTOR_WORDS
 MUCH = 4000  # characters: an order that holds for so many holds
 
 
@@ -42,36 +43,43 @@ def junk(conversation: Conversation, answer: Answer) -> dict[str, str]:
     return found
 
 
-def flaws(conversation: Conversation, answer: Answer, known_answer: str | None) -> dict[str, str]:
+def flaws(
+    conversation: Conversation, answer: Answer, known_answer: str | None, found_features: dict[str, float]
+) -> dict[str, str]:
     """{guard: why} for answers that are partly sound: their points are capped."""
     found = {}
-    if noise(conversation, answer) >= 0.8:
+    if found_features["noise"] >= 0.8:
         found["garbled"] = "much of it is debris: words run together, markup, other scripts"
-    if LEAK.search(answer.prose):
+    if found_features["leak"]:
         found["plays the student"] = "it goes on with another speaker's turn"
-    strange = [
-        phrase for phrase in OUT_OF_ROLE.findall(answer.prose) if phrase.split()[-1].lower() not in conversation.words
-    ]
+    strange = [phrase for phrase in OUT_OF_ROLE.findall(answer.lower) if phrase.split()[-1] not in conversation.words]
     if strange:
-        found["out of role"] = f"it speaks of {strange[0].lower()!r} instead of speaking to the student"
+        found["out of role"] = f"it speaks of {strange[0]!r} instead of speaking to the student"
     if not answer.code.strip() and 0 < salad(answer.prose) < 1:
         found["word salad"] = "its words are in an order that hardly a sentence has"
     if OWN_VERDICT.search(answer.text):
         found["carries a verdict"] = "it grades itself"
     if answer.questions and not answer.guiding:
-        found["only checks"] = "it asks nothing but whether that was understood"
-    elif answer.guiding and not answer.code.strip() and not conversation.mentions(answer.prose):
+        kind = "explains and checks" if not known_answer and _explains(conversation, answer) else "only checks"
+        found[kind] = "it asks nothing but whether that was understood"
+    elif answer.guiding and not answer.code.strip() and not conversation.mentioned_in(answer):
         found["generic"] = "it could be said to everyone: no word, number or code of this dialogue is in it"
     if flatters(answer):
         found["flatters"] = "it praises the student instead of looking at the work"
     for _, after in answer.answered:
-        if re.search(r"\w", after) and not INSTRUCTS.search(after) and not LEAK.search(after):
+        if re.search(r"\w", after) and not INSTRUCTS.search(after.lower()) and not LEAK.search(after.lower()):
             found["goes on"] = f"it does not wait for an answer: {after[:60]!r}"
     if _confirms_an_error(conversation, answer, known_answer):
         found["confirms an error"] = "it says yes to an attempt that has not found the known answer"
-    if why := wrong_sum(answer.told, conversation.last_student_numbers):
+    if why := wrong_sum(answer.told_digits, conversation.last_student_numbers):
         found["wrong sum"] = f"it says that {why}"
     return found
+
+
+def _explains(conversation: Conversation, answer: Answer) -> bool:
+    """Does it answer a student who asked something, and in more than a few words about it?"""
+    taken_up = conversation.last_student_stems.intersection(answer.stems)
+    return conversation.student_asks and answer.told_words >= EXPLANATION and len(taken_up) >= 2
 
 
 @lru_cache(8)  # asked twice for each answer
@@ -94,12 +102,13 @@ def flatters(answer: Answer) -> bool:
 
 def _copies(conversation: Conversation, answer: Answer) -> bool:
     """The student's last line, or five words or more that stand so in the student's turns or the problem, or nearly."""
-    words = plain(answer.text).split()
-    if " ".join(words) == conversation.last_student_plain:
+    text = plain(answer.text)
+    words = text.split()
+    if text == conversation.last_student_plain:
         return True
     if len(words) >= 5 and copied(words, conversation, 0.85 if len(words) >= 8 else 1.0):
         return True
-    said = plain(answer.prose).split()
+    said = plain(answer.prose).split() if answer.prose != answer.text else words
     return len(said) >= FEW_WORDS and echoed(said, conversation) >= ECHO
 
 
@@ -108,17 +117,19 @@ def _confirms_an_error(conversation: Conversation, answer: Answer, known_answer:
 
     Later on a yes may be for a right step.
     """
-    if not known_answer or conversation.student_turns > 1 or not CONFIRMS.match(answer.prose):
+    if not known_answer or conversation.student_turns > 1 or not CONFIRMS.match(answer.lower):
         return False
     return set(conversation.last_student_numbers[-1:]).isdisjoint(numbers_of(known_answer, words_of(known_answer)))
 
 
 def _is_gibberish(conversation: Conversation, words: tuple[str, ...]) -> bool:
     """Hardly a common word: letters in run-together tokens, or four words and none that is known."""
-    common = sum(word in FUNCTION_WORDS or word in TUTOR_WORDS for word in words)
+    common = sum(map(COMMON_WORDS.__contains__, words))
+    if common >= 6:
+        return False
     run_together = sum(len(word) for word in words if len(word) > LONG and word not in conversation.words)
     nothing_known = len(words) >= 4 and not common and not any(word in conversation.words for word in words)
-    return nothing_known or (common < 6 and 2 * run_together > sum(map(len, words)))
+    return nothing_known or 2 * run_together > sum(map(len, words))
 
 
 def _strays(conversation: Conversation, answer: Answer) -> str | None:
@@ -132,7 +143,7 @@ def _strays(conversation: Conversation, answer: Answer) -> str | None:
     shared += sum(stem in conversation.lesson_stems for stem in stems if stem not in conversation.stems) / 2
     shared += len(conversation.numbers.intersection(n for n in answer.all_numbers if len(n) > 1))
     shared += sum(squeeze(code) in conversation.code for code in INLINE_CODE.findall(answer.prose))
-    shared += POINTS_OUT.search(answer.prose) is not None  # it speaks about the student's work
+    shared += POINTS_OUT.search(answer.lower) is not None  # it speaks about the student's work
     if answer.code or len(stems) < 3 or shared >= min(3.5, 0.2 * len(stems)):
         return None
     return f"the conversation has next to none of its {len(stems)} words of content"

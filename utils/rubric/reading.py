@@ -4,12 +4,12 @@ import re
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 from utils.dialogue import split_turns
 from utils.rubric.any_language import BUG_FIXES, FOR_THE_TUTOR, squeeze
-from utils.rubric.quantities import PLACE, numbers_of
+from utils.rubric.quantities import in_digits, numbers_of, without_places
 from utils.rubric.words import (
     CLOSER,
     CODE_WORDS,
@@ -24,14 +24,17 @@ from utils.rubric.words import (
     VAGUE_WORDS,
 )  # fmt: skip
 
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+TYPOGRAPHY = re.compile("[\u00a0\u2010-\u2027°×÷£€→−≤≥]")  # the marks that are no letters in most texts of English
+ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")  # the same, twice as fast
 CODE_BLOCK = re.compile(r"```[^\n`]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 # A sentence ends after `?`, after `.` or `!` with a space or a capital behind it, and at the end of a line.
-SENTENCE_END = re.compile(r"(?<=\?)(?!\s*\?)|(?<=[.!])(?=\s+\S)|(?<=[a-z][.!])(?=[A-Z])|\n+")
+SENTENCE_END = re.compile(r"[?.!\n](?:(?<=\?)(?!\s*\?)|(?<=[.!])(?=\s+\S)|(?<=[a-z][.!])(?=[A-Z])|(?<=\n))")
 ENDING = re.compile(r"(?<=...)(?:ations?|ings?|ions?|ies|ied|(?<!e)edly|(?<!e)ed|ly|es|s|e|y)$")
 APPENDED = re.compile(r"(?<!\.)[.!]\s*\?+$")  # a statement with question marks behind its full stop
 SHOUTED = re.compile(r"(?:\?\s*){3}$")  # "?????" makes no question of a sentence that is not built like one
 RUN = 4  # words in a row that two texts have in common by copying alone
+HOW = frozenset(("how", "why", "which", "where"))  # one of them is in every INDIRECT question
 EARLIER = 20  # questions that a new one is compared with: with all of them, time would grow by the square
 CLOSER_REST = 3  # words: with more behind it, "do you see …" asks for something of its own
 LONG = 18  # letters: a longer token is words run together, unless the conversation has it
@@ -47,26 +50,33 @@ class Conversation:
     last_student_stems: frozenset[str]
     last_tutor_stems: frozenset[str]
     numbers: frozenset[str]  # said so far by anyone
-    given_numbers: frozenset[str]  # in the problem: up to the first question mark
     last_student_numbers: tuple[str, ...]
     last_student_plain: str
     last_student_pairs: frozenset[tuple[str, str]]  # words in a row, as a tutor would say them: "my" is "your"
     student_turns: int
+    student_asks: bool  # in the last turn
     runs: frozenset[tuple[str, ...]]  # four words in a row of the student's turns or before the first one: copies
+    problem: str  # up to the first question mark
     code: str  # everything without white space: for finding copied code
     lesson_stems: frozenset[str]  # what may come up in any lesson of this kind
     has_markup: bool
     calculates: bool  # a lesson about numbers: what it is after is one
 
-    def mentions(self, text: str) -> bool:
-        """Does `text` take up anything of this dialogue: a word of its subject, a number, a piece of code?
+    @cached_property
+    def given_numbers(self) -> frozenset[str]:
+        """The numbers in the problem."""
+        return frozenset(numbers_of(self.problem, words_of(self.problem)))
+
+    def mentioned_in(self, answer: "Answer") -> bool:
+        """Does the answer take up anything of this dialogue: a word of its subject, a number, a piece of code?
 
         Two words of the kind of lesson ("assign", "loop") are a subject, too.
         """
-        words = words_of(text)
-        if "`" in text or PLACE.search(text.lower()) or not self.numbers.isdisjoint(numbers_of(text, words)):
+        if "`" in answer.text or not self.numbers.isdisjoint(answer.all_numbers):
             return True
-        stems = set(content_stems(words)) - VAGUE_STEMS
+        if without_places(answer.lower) != f"\n{answer.lower}":
+            return True
+        stems = set(answer.stems) - VAGUE_STEMS
         return not stems.isdisjoint(self.stems) or len(stems & self.lesson_stems) >= 2
 
 
@@ -76,6 +86,7 @@ class Answer:
 
     text: str
     prose: str  # without the code blocks
+    lower: str  # `prose` in lower case
     code: str  # the code blocks
     words: tuple[str, ...]  # of the whole text, in lower case
     sentences: tuple[str, ...]
@@ -83,7 +94,9 @@ class Answer:
     questions: tuple[str, ...]  # the real ones, see `is_real_question`
     guiding: tuple[str, ...]  # real questions that are no closers
     answered: tuple[tuple[str, str], ...]  # each guiding question with the statement right behind it
-    told: str  # the declarative part: the sentences that ask nothing
+    statements: tuple[str, ...]  # the declarative part: the sentences that ask nothing
+    told: str  # the same in lower case, a line each
+    told_digits: str  # the same with the number words as digits
     told_words: int
     numbers: tuple[str, ...]  # in the declarative part
     all_numbers: tuple[str, ...]  # anywhere in the prose
@@ -103,7 +116,7 @@ def read_conversation(text: str) -> Conversation:
     everything = "\n".join(texts)
     words = [words_of(one) for one in texts]
     numbers = [numbers_of(one, of) for one, of in zip(texts, words, strict=True)]
-    given = "\n".join([before, *(turn.content for turn in turns)]).partition("?")[0]
+    theirs = [plain(one) for one in (before, *students)]
     lesson: frozenset[str] = frozenset()
     programs = "`" in everything or "<bug_code>" in everything
     counts = len(set().union(*numbers)) >= 3
@@ -118,12 +131,13 @@ def read_conversation(text: str) -> Conversation:
         last_student_stems=frozenset(content_stems(words[-1])),
         last_tutor_stems=frozenset(content_stems(words[len(tutors)])),
         numbers=frozenset().union(*numbers),
-        given_numbers=frozenset(numbers_of(given, words_of(given))),
         last_student_numbers=tuple(numbers[-1]),
-        last_student_plain=plain(students[-1]),
-        last_student_pairs=frozenset(_pairs(plain(students[-1]).split())),
+        last_student_plain=theirs[-1],
+        last_student_pairs=frozenset(_pairs(theirs[-1].split())),
         student_turns=len(students),
-        runs=frozenset(run for one in [before, *students] for run in runs_of(plain(one).split())),
+        student_asks="?" in students[-1],
+        runs=frozenset().union(*(runs_of(one.split()) for one in theirs)),
+        problem="\n".join([before, *(turn.content for turn in turns)]).partition("?")[0],
         code=squeeze(everything),
         lesson_stems=lesson,
         has_markup=bool(MARKUP.search(everything) or LATEX.search(everything)),
@@ -134,24 +148,26 @@ def read_conversation(text: str) -> Conversation:
 def read_answer(text: str, conversation: Conversation) -> Answer:
     """Read a tutor's answer to `conversation`."""
     prose = CODE_BLOCK.sub("\n", text)
-    sentences = [part.strip() for part in SENTENCE_END.split(prose) if part.strip()]
-    questions, guiding, told = [], [], []
+    sentences = sentences_of(prose)
+    questions, guiding, told, told_words = [], [], [], []
     earlier: deque[set[str]] = deque(maxlen=EARLIER)
     for sentence in sentences:
-        asks = sentence.endswith("?") or INDIRECT.search(sentence) is not None
-        if not asks or not is_real_question(sentence, earlier, conversation):
+        lower, of = sentence.lower(), words_of(sentence)
+        asks = lower.endswith("?") or (not HOW.isdisjoint(of) and INDIRECT.search(lower) is not None)
+        if not asks or not is_real_question(sentence, set(of), earlier, conversation):
             told.append(sentence)
+            told_words += of
             continue
         questions.append(sentence)
-        earlier.append(set(words_of(sentence)))
-        closer = CLOSER.search(sentence)
-        if closer is None or len(words_of(sentence[closer.end() :])) > CLOSER_REST:
+        earlier.append(set(of))
+        closer = CLOSER.search(lower)
+        if closer is None or len(words_of(lower[closer.end() :])) > CLOSER_REST:
             guiding.append(sentence)
-    words, declarative = words_of(text), "\n".join(told)
-    told_words = words_of(declarative)
+    words, declarative = words_of(text), "\n".join(told).lower()
     return Answer(
         text=text,
         prose=prose,
+        lower=prose.lower(),
         code="\n".join(CODE_BLOCK.findall(text)),
         words=tuple(words),
         sentences=tuple(sentences),
@@ -163,7 +179,9 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
             for one, after in pairwise(sentences)
             if one in guiding and after not in questions and not after.endswith("?")
         ),
+        statements=tuple(told),
         told=declarative,
+        told_digits=in_digits(declarative, told_words),
         told_words=len(told_words),
         numbers=tuple(numbers_of(declarative, told_words)),
         all_numbers=tuple(numbers_of(prose, words)),
@@ -171,10 +189,20 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
     )
 
 
-def is_real_question(sentence: str, earlier: Iterable[set[str]], conversation: Conversation) -> bool:
+def sentences_of(text: str) -> list[str]:
+    """The sentences and lines of a text, without the space around them."""
+    ends = [mark.end() for mark in SENTENCE_END.finditer(text)]
+    pieces = (text[start:end].strip() for start, end in pairwise([0, *ends, len(text)]))
+    return [piece for piece in pieces if piece]
+
+
+def is_real_question(sentence: str, words: set[str], earlier: Iterable[set[str]], conversation: Conversation) -> bool:
     """Three distinct words or more, no near-duplicate of an earlier one, no copy of the student or the problem."""
-    words = set(words_of(sentence))
-    if len(words) < 3 or APPENDED.search(sentence) or (SHOUTED.search(sentence) and not INTERROGATIVE.match(sentence)):
+    if (
+        len(words) < 3
+        or APPENDED.search(sentence)
+        or (SHOUTED.search(sentence) and not INTERROGATIVE.match(sentence.lower()))
+    ):
         return False
     if any(len(words & other) >= 0.8 * len(words | other) for other in earlier):
         return False
@@ -184,17 +212,17 @@ def is_real_question(sentence: str, earlier: Iterable[set[str]], conversation: C
 def copied(words: list[str], conversation: Conversation, share: float = 1.0) -> bool:
     """Are at least this share of the runs of four words the student's or the problem's?"""
     runs = runs_of(words)
-    return bool(runs) and sum(run in conversation.runs for run in runs) >= share * len(runs)
+    return bool(runs) and sum(map(conversation.runs.__contains__, runs)) >= share * len(runs)
 
 
 def echoed(words: list[str], conversation: Conversation) -> float:
     """Share of the pairs of words that stand so in the student's last turn, whoever is "I" in it."""
     pairs = _pairs(words)
-    return sum(pair in conversation.last_student_pairs for pair in pairs) / len(pairs) if pairs else 0.0
+    return sum(map(conversation.last_student_pairs.__contains__, pairs)) / len(pairs) if pairs else 0.0
 
 
 def _pairs(words: list[str]) -> list[tuple[str, str]]:
-    return list(pairwise(OTHER_SPEAKER.get(word, word) for word in words))
+    return list(pairwise([OTHER_SPEAKER.get(word, word) for word in words]))
 
 
 def runs_of(words: list[str]) -> list[tuple[str, ...]]:
@@ -214,7 +242,10 @@ def looks_english(text: str) -> bool:
 
 
 def words_of(text: str) -> list[str]:
-    return WORD.findall(text.lower().replace("’", "'"))
+    """The words of a text, in lower case and with straight apostrophes."""
+    text = text.lower().replace("’", "'")
+    text = text if text.isascii() else TYPOGRAPHY.sub(" ", text)
+    return (ASCII_WORD if text.isascii() else WORD).findall(text)
 
 
 @lru_cache(65536)
@@ -226,8 +257,13 @@ def stem(word: str) -> str:
 
 def content_stems(words: Iterable[str]) -> list[str]:
     """Stems of the words that carry a subject, one each, in order."""
-    stems = dict.fromkeys(stem(word) for word in words if len(word) > 2 and word not in FUNCTION_WORDS)
-    return [word for word in stems if word not in TUTOR_STEMS]
+    return [found for found in dict.fromkeys(map(_content_stem, words)) if found]
+
+
+@lru_cache(65536)
+def _content_stem(word: str) -> str | None:
+    found = stem(word) if len(word) > 2 and word not in FUNCTION_WORDS else None
+    return None if found in TUTOR_STEMS else found
 
 
 def plain(text: str) -> str:

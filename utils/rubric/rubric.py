@@ -24,15 +24,17 @@ from utils.rubric.tells import tells
 WEIGHTS = Path(__file__).with_name("weights.json")
 WORD_ORDER = WEIGHTS.with_name("word_order.json")
 NAME = "offline rubric"
-VERSION = 4  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
+VERSION = 5  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
 Weights = dict[str, dict[str, float]]  # {"on_topic": {"intercept": 3.1, "short": -0.8, …}, "helpful": …, …}
 
 # The most points that an answer with a flaw gets, (on topic, helpful): where people rate it, about what they give.
 CAPS = {
     "garbled": (4.0, 2.0), "out of role": (4.0, 2.0), "plays the student": (5.0, 3.0), "word salad": (2.0, 1.5),
-    "carries a verdict": (2.0, 1.0), "only checks": (4.0, 2.0), "generic": (4.0, 3.0), "flatters": (3.0, 2.0),
-    "wrong sum": (4.0, 1.5), "confirms an error": (4.0, 1.5), "goes on": (4.0, 2.0),
+    "carries a verdict": (2.0, 1.0), "only checks": (4.0, 2.0), "explains and checks": (4.0, 2.0),
+    "generic": (4.0, 3.0), "flatters": (3.0, 2.0), "wrong sum": (4.0, 1.5), "confirms an error": (4.0, 1.5),
+    "goes on": (4.0, 2.0),
 }  # fmt: skip
+MILD = frozenset(["explains and checks"])  # flaws that cost points, but do not bar an answer from being `chosen`
 LECTURE = 2.0  # log-odds that it reveals: from here on an answer is unfit whatever it asks in the end
 WHY = {  # the features that a reason may name, in the teacher's words
     "short": "a few words and no question",
@@ -56,7 +58,8 @@ class Reading:
         self.talk = read_conversation(conversation)
         self.said = read_answer(answer, self.talk)
         self.features = features(self.talk, self.said)
-        self.junk, self.flaws = junk(self.talk, self.said), flaws(self.talk, self.said, known_answer)
+        self.junk = junk(self.talk, self.said)
+        self.flaws = flaws(self.talk, self.said, known_answer, self.features)
         self.tells = tells(self.talk, self.said, known_answer)
         self.known_number = is_number(known_answer)
 
@@ -77,7 +80,7 @@ class Rubric:
         """
         read = Reading(conversation, answer, known_answer)
         evaluation, found = self.evaluate(read), read.features
-        guards = read.junk | read.flaws | read.tells
+        guards = read.junk | {name: why for name, why in read.flaws.items() if name not in MILD} | read.tells
         if read.said.questions and not guards and self.lectures(read):
             guards = {"tells": "what it says besides its questions tells too much"}
         reasons = [f"guard: {name}: {why}" for name, why in guards.items()]

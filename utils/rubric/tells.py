@@ -17,9 +17,8 @@ AFTER = r"(?![\d]|[.,]\d| ?[-+*/×÷x=] ?\$?\d| (?:times|plus|minus|divided|mult
 OFFSET = re.compile(  # "falls two short", "3 too many"
     r"(?<![\d.])(\d+(?:\.\d+)?)(?: [^\W\d]+){0,2}? "
     r"(?:(short|too (?:few|little|low|small))|too (?:many|much|high|big|large))\b",
-    re.IGNORECASE,
 )
-OWN = re.compile(r"\b[Yy]our (\d+(?:\.\d+)?)(?![\d.]*\d)")
+OWN = re.compile(r"\byour (\d+(?:\.\d+)?)(?![\d.]*\d)")
 
 
 def tells(conversation: Conversation, answer: Answer, known_answer: str | None) -> dict[str, str]:
@@ -31,7 +30,7 @@ def tells(conversation: Conversation, answer: Answer, known_answer: str | None) 
     if why := _gives_code(conversation, answer):
         found["gives code"] = why
     for _, after in answer.answered:
-        if SELF_ANSWER.search(after):
+        if SELF_ANSWER.search(after.lower()):
             found["answers itself"] = f"it answers its own question: {after[:60]!r}"
     return found
 
@@ -49,13 +48,10 @@ def _states(conversation: Conversation, answer: Answer, known: str) -> str | Non
         if final not in conversation.numbers:
             said = final in answer.all_numbers
         else:
-            places = [(AS_RESULT, answer.prose)]
+            places = [(AS_RESULT, in_digits(answer.lower, answer.words))]
             if final not in conversation.given_numbers:
-                places.append((AS_OUTCOME, answer.told))
-            said = any(
-                re.search(before + UP_TO + re.escape(final) + AFTER, in_digits(text), re.IGNORECASE)
-                for before, text in places
-            )
+                places.append((AS_OUTCOME, answer.told_digits))
+            said = any(re.search(before + UP_TO + re.escape(final) + AFTER, text) for before, text in places)
         if said or _by_an_offset(conversation, answer, float(final)):
             return f"it states {final}, the final answer, which the student has not found"
         return None
@@ -79,8 +75,8 @@ def _by_an_offset(conversation: Conversation, answer: Answer, final: float) -> b
     """ "Your 12 falls two short": what is wanted is 14."""
     return any(
         abs(float(own) + (float(by) if short else -float(by)) - final) < 1e-6
-        for by, short in OFFSET.findall(in_digits(answer.prose))
-        for own in conversation.last_student_numbers + tuple(OWN.findall(answer.prose))
+        for by, short in OFFSET.findall(in_digits(answer.lower, answer.words))
+        for own in conversation.last_student_numbers + tuple(OWN.findall(answer.lower))
     )
 
 
@@ -92,8 +88,8 @@ def _gives_code(conversation: Conversation, answer: Answer) -> str | None:
     new = sum(squeeze(re.sub(r"^\s*\d+\.\s", "", line)) not in conversation.code for line in lines)
     if new >= 2 or (new and len(lines) >= 4):
         return f"it has {new} line(s) of code that the student has not written"
-    for sentence in answer.told.split("\n"):
-        for code in INLINE_CODE.findall(sentence) if ORDER.search(sentence) else ():
+    for sentence in answer.statements:
+        for code in INLINE_CODE.findall(sentence) if "`" in sentence and ORDER.search(sentence.lower()) else ():
             if re.search(r"\w\W+\w", code) and squeeze(code) not in conversation.code:
                 return f"it tells the student to write `{code}`"
     return None

@@ -12,7 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,6 +54,8 @@ KINDS = {
 KIND_OF = {word: kind for kind, words in KINDS.items() for word in words}
 PIECE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\d[\d.,/]*|[.?!,;:]|`[^`\n]*`|[=+*×/<>-]+")
 ENDING = re.compile(r"(ing|ed|ly|s)$")
+MARKS = frozenset([".", ",", "=", "#", "`"])
+CONTENT = frozenset(["content", "content-ing", "content-ed", "content-ly", "content-s"])
 BLOCK = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
@@ -67,6 +69,7 @@ def kinds(text: str) -> list[str]:
     return found if found[-1] == "." else [*found, "."]
 
 
+@lru_cache(65536)
 def _kind(piece: str) -> str:
     first = piece[0]
     if first.isdigit():
@@ -100,19 +103,19 @@ def count(texts: Iterable[str]) -> dict[str, dict[str, float]]:
 
 
 @cache
-def _table() -> dict[str, dict[str, float]]:
-    return json.loads(TABLE.read_text(encoding="utf-8"))
+def _table() -> dict[tuple[str, str], float]:
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    return {(one, other): log for one, followers in table.items() for other, log in followers.items()}
 
 
 def order(row: Sequence[str]) -> float:
     """How much likelier this order of kinds is than a random one: the sum of the pairs' logs over the root of their
     number. Below 0 the order is worse than chance; sentences of real teachers lie around 2."""
-    table = _table()
-    logs = [table.get(one, {}).get(other, 0.0) for one, other in pairwise(row)]
-    return math.fsum(logs) / math.sqrt(max(1, len(logs)))
+    logs = filter(None, map(_table().get, pairwise(row)))
+    return math.fsum(logs) / math.sqrt(max(1, len(row) - 1))
 
 
 def shares_of_content(row: Sequence[str]) -> tuple[int, float]:
     """(words, share of them that are words of content): strung-together keywords have hardly any other."""
-    words = [kind for kind in row if kind not in (".", ",", "=", "#", "`")]
-    return len(words), sum(kind.startswith("content") for kind in words) / max(1, len(words))
+    words = len(row) - sum(map(MARKS.__contains__, row))
+    return words, sum(map(CONTENT.__contains__, row)) / max(1, words)
