@@ -1,5 +1,6 @@
 """Services as they are: each is played in the shape that it documents (tests/fake_services.py), and grades."""
 
+import gzip
 import json
 
 import pytest
@@ -242,7 +243,13 @@ def test_json_that_the_server_read_and_text_without_a_message_are_replies(judge_
     def completion(body):
         return {"choices": [{"index": 0, "text": verdict(body), "finish_reason": "stop"}]}
 
-    for replies in (parsed, completion):
+    def delta(body):
+        return {"choices": [{"index": 0, "delta": {"content": verdict(body)}, "finish_reason": "stop"}]}
+
+    def value(body):
+        return chat([{"reasoningContent": {"text": "{}"}}, {"type": "text", "text": {"value": verdict(body)}}])
+
+    for replies in (parsed, completion, delta, value):
         with Service(replies) as server:
             assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 1
 
@@ -314,6 +321,46 @@ def test_an_odd_content_is_no_verdict(judge_of, content):
     with Service(lambda body: chat(message)) as server:
         graded = judge_of(server).grade(ITEMS[0])
     assert graded.evaluation is None and graded.score is None and "empty" in graded.evaluation_error
+
+
+@pytest.mark.parametrize(
+    "packed", [lambda text: text.encode("utf-16"), lambda text: text.encode("utf-16-be"),
+               lambda text: text.encode("utf-8-sig"), lambda text: gzip.compress(text.encode())],
+)  # fmt: skip
+def test_a_body_in_utf_16_or_packed_without_a_word_about_it_is_read(judge_of, packed):
+    """Asked again for ten minutes."""
+    with Service(lambda body: Refusal(200, packed(json.dumps(chat(verdict(body)))))) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("reason", [1, True, ["stop"], {"type": "stop"}, "FINISH", None])
+def test_a_word_for_the_end_that_nobody_knows_costs_no_verdict_and_is_kept(judge_of, reason):
+    with Service(lambda body: chat(verdict(body), reason)) as server:
+        graded = judge_of(server).grade(ITEMS[0])
+        assert graded.evaluation and len(server.bodies) == 1
+        assert ("ended_with" in graded.details) == (reason is not None)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        "data: keep-alive\n\n{}",
+        "event: ping\ndata: {{}}\n\n{}",
+        'data: {{"choices": [null]}}\n\n{}',
+        'data: {{"choices": null, "error": null}}\n\n{}',
+        "data: {{\ndata: }}\n\n{}",
+        'data: {{"choices": [{{"delta": {{"content": "\u2028"}}}}]}}\n\n{}',
+    ],
+)
+def test_odd_events_in_a_stream_cost_nothing(judge_of, events):
+    """A traceback, or asked again for ten minutes."""
+
+    def streaming(body):
+        chunk = {"choices": [{"index": 0, "delta": {"content": verdict(body)}, "finish_reason": "stop"}]}
+        return Refusal(200, events.format(f"data: {json.dumps(chunk)}\n\n"))
+
+    with Service(streaming) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 1
 
 
 def test_half_an_emoji_is_sent_kept_and_written(tmp_path, judge_of):

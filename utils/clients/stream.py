@@ -1,6 +1,7 @@
 """A chat completion out of an event stream, which some servers send whether it was asked for or not."""
 
 import json
+import re
 from typing import Any
 
 STARTS = ("data:", "event:", "id:", "retry:", ":")
@@ -15,26 +16,44 @@ def assembled(text: str) -> dict[str, Any]:
 
     An error in an event, and a completion that comes whole in one, are returned as they are.
     """
-    lines = [line.removeprefix("data:").strip() for line in text.splitlines() if line.startswith("data:")]
-    chunks = [json.loads(line) for line in lines if line and line != "[DONE]"]
+    events = [_data(event) for event in re.split(r"(?:\r\n|\r(?!\n)|\n){2,}", text)]
+    done = any("[DONE]" in lines for lines in events)
+    chunks = [chunk for lines in events for chunk in _chunks(lines)]
     body: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
     for chunk in chunks:
         if not isinstance(chunk, dict) or chunk.get("error"):
             return chunk
         body.update({name: value for name, value in chunk.items() if name != "choices" and value})
-        for choice in chunk.get("choices") or []:
-            if choice.get("message"):
+        for choice in filter(None, chunk.get("choices") or []):
+            if choice.get("message") and choice.get("finish_reason"):
                 return chunk
             _add(choices.setdefault(choice.get("index") or 0, {"message": {}}), choice)
-    if "[DONE]" not in lines and not (choices and all(choice.get("finish_reason") for choice in choices.values())):
+    if not done and not (choices and all(choice.get("finish_reason") for choice in choices.values())):
         raise ValueError("an event stream that was cut off")
     return body | {"choices": [choices[index] for index in sorted(choices)]}
 
 
+def _data(event: str) -> list[str]:
+    """The lines of data in an event; only \\r and \\n end a line."""
+    lines = re.split(r"[\r\n]+", event)
+    return [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
+
+
+def _chunks(lines: list[str]) -> list[Any]:
+    """The JSON in an event: a line each, or one over several lines. Words that are none keep the connection alive."""
+    lines = [line for line in lines if line and line != "[DONE]"]
+    if not "".join(lines).startswith(("{", "[")):
+        return []
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError:
+        return [json.loads("\n".join(lines))]
+
+
 def _add(choice: dict[str, Any], piece: dict[str, Any]) -> None:
     message = choice["message"]
-    for name, value in (piece.get("delta") or {}).items():
+    for name, value in (piece.get("delta") or piece.get("message") or {}).items():
         if isinstance(value, str | list) and isinstance(message.get(name, value), type(value)) and name != "role":
             message[name] = message[name] + value if name in message else value
     message.setdefault("content", "")
