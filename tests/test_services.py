@@ -165,6 +165,7 @@ def test_a_context_that_cannot_hold_the_room_gives_what_it_has(judge_of):
         Refusal(451, {"message": "unavailable"}),
         Refusal(200, {"error": {"message": "input was flagged by moderation", "code": 403}}),
         Refusal(413, "Request Entity Too Large", kind="text/html"),
+        Refusal(431, ""), Refusal(424, {"detail": "a dependency failed"}),
     ],
 )  # fmt: skip
 def test_one_prompt_that_is_refused_is_invalid_and_the_run_goes_on(tmp_path, judge_of, refusal):
@@ -185,6 +186,8 @@ def test_one_prompt_that_is_refused_is_invalid_and_the_run_goes_on(tmp_path, jud
         (error(403, "Country, region, or territory not supported"), "refuses the key"),
         (error(400, "Your credit balance is too low to access the API"), "credit balance"),
         (error(402, "Insufficient Balance"), "no credit"),
+        (error(429, "Insufficient balance or no resource package. Please recharge.", code="1113"), "no credit"),
+        (error(400, "Access denied: your account is not in good standing.", code="Arrearage"), "no credit"),
         (Refusal(200, {"error": {"message": "Invalid API key", "type": "invalid_request_error"}}), "refuses the key"),
         (Refusal(200, {"error": "model 'judge-1' not found"}), "no model"),
         (Refusal(200, {"error": {"message": "nonsense", "type": "invalid_request_error"}}), "nonsense"),
@@ -198,7 +201,7 @@ def test_what_is_refused_for_all_stops_at_once(judge_of, refusal, word):
     with Service(lambda body: refusal) as server:
         with pytest.raises(JudgeError, match=word):
             judge_of(server).grade(ITEMS[0])
-        assert len(server.bodies) <= 2
+        assert len(server.bodies) <= (7 if word == "nonsense" else 2)  # with less and less, where nothing is said
 
 
 @pytest.mark.parametrize(
@@ -211,6 +214,7 @@ def test_what_is_refused_for_all_stops_at_once(judge_of, refusal, word):
         (Refusal(501, {"error": {"message": "response_format not implemented"}}), "response_format"),
         (Refusal(500, {"error": {"message": "failed to parse grammar", "code": 500}}), "response_format"),
         (error(400, "`temperature` must be strictly positive", type="validation"), "temperature"),
+        (Refusal(200, {"error": {"message": "Unsupported parameter: 'seed'", "param": "seed"}}), "seed"),
     ],
 )
 def test_a_parameter_that_is_named_in_words_alone_is_sent_otherwise(judge_of, refusal, sent):
@@ -219,6 +223,38 @@ def test_a_parameter_that_is_named_in_words_alone_is_sent_otherwise(judge_of, re
         judge = judge_of(server)
         assert judge.grade(ITEMS[0]).evaluation and judge.grade(ITEMS[1]).evaluation
         assert sent not in server.bodies[-1] and len(server.bodies) <= 4
+
+
+@pytest.mark.parametrize(
+    "cannot",
+    [
+        lambda body: "json_schema" in str(body),
+        lambda body: "response_format" in body,
+        lambda body: "seed" in body,
+        lambda body: body["messages"][0]["role"] == "system",
+    ],
+)
+@pytest.mark.parametrize("refusal", [error(400, "Bad Request"), Refusal(422, ""), Refusal(501, "", kind="text/plain")])
+def test_a_refusal_that_does_not_say_why_is_asked_with_less(tmp_path, judge_of, cannot, refusal):
+    """Each prompt was found invalid, one by one, or the run ended, over a parameter that the server does not know."""
+    with Service(lambda body: refusal if cannot(body) else chat(verdict(body))) as server:
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x", concurrency=1)
+        assert all(one.evaluation for one in verdicts) and len(server.bodies) <= len(ITEMS) + 6
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "'messages[0].role' does not support 'system' with this model.", param="messages[0].role"),
+        error(400, "Developer instruction is not enabled for models/gemma-3-27b-it"),
+        Refusal(422, {"detail": [{"loc": ["body", "messages", 0, "role"], "msg": "Input should be 'user'"}]}),
+        error(400, 'unexpected role "system"'),
+    ],
+)
+def test_a_system_role_that_is_refused_in_other_words_is_left_out(judge_of, refusal):
+    """What a harmless prompt was asked with had no system role: every verdict was invalid, as refused."""
+    with Service(lambda body: refusal if body["messages"][0]["role"] == "system" else chat(verdict(body))) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) <= 7
 
 
 def test_the_cap_under_its_other_name_is_understood(judge_of):
@@ -288,6 +324,14 @@ def test_a_bare_list_of_models_is_one(judge_of, models):
 
 
 PAGE = Refusal(200, "<!DOCTYPE html><html><title>Open WebUI</title></html>", kind="text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize("models", ["7", '"x"', "null", "[]", "{}", '{"data": {}}', '{"data": ["judge-1"]}', "OK"])
+def test_an_odd_list_of_models_is_none(judge_of, models):
+    """A traceback."""
+    with Service("Together", model_list=models) as server:
+        judge_of(server).check()
+        assert len(server.bodies) == 1
 
 
 def test_the_address_of_a_web_page_is_said_at_once(judge_of):

@@ -1,16 +1,13 @@
-"""The one place that reads what a service sends back: a body, the complaint in it, or its replies.
+"""The one place that reads what a service sends back: the complaint in a body (`body.py`), or its replies.
 
 Services that call themselves compatible differ in all of it: content as a string or as a list of parts, thoughts in a
-field of their own or in the text, other words for how a reply ended, errors under HTTP 200, usage in odd shapes,
-JSON under another content type, an event stream where none was asked for. Whatever comes, nothing is guessed: what
-cannot be read raises, what is no answer is an empty text.
+field of their own or in the text, other words for how a reply ended, errors under HTTP 200, usage in odd shapes.
+Whatever comes, nothing is guessed: what cannot be read raises, what is no answer is an empty text.
 """
 
-import gzip
 import json
 import math
 import re
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +15,6 @@ from typing import Any
 from utils.clients.chat import Reply
 from utils.clients.keys import redact
 from utils.clients.retry import Transient
-from utils.clients.stream import assembled, is_stream
 from utils.clients.thoughts import without_thoughts
 
 THOUGHT_FIELDS = ("reasoning_content", "reasoningContent", "reasoning", "thinking", "thoughts")
@@ -36,6 +32,11 @@ FILTERED = re.compile(
 )
 BROKEN = re.compile(r"^error|insufficient|network|abort|cancel|time.?d?.?out|interrupt|disconnect|fail|crash")
 UNFINISHED = ("length", "content_filter", "broken off")
+# "try again in 1h2m3.5s", "retry in 0.2 seconds", "retryDelay": "7s"
+DURATION, SECONDS = re.compile(r"(\d+(?:\.\d+)?) ?(ms|h|m|s)"), {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+PAUSE = re.compile(
+    r"(?:try again in|retry in|retry after|retryDelay\W+)\s*((?:\d+(?:\.\d+)? ?(?:ms|h|m|s)[a-z]* ?)+)", re.I
+)
 
 
 @dataclass
@@ -50,31 +51,6 @@ class Complaint(Exception):
 
     def __str__(self) -> str:
         return f"HTTP {self.status}: {self.message}" if self.status else self.message
-
-
-class WebPage(Transient):
-    """The body is a page for people: a proxy's, or the address is not that of an API."""
-
-
-def body_of(data: bytes) -> Any:
-    """The JSON in a body, whatever its content type. Transient for one that has none."""
-    text = _text_of(data).lstrip("\ufeff").strip()
-    if text.startswith("<"):
-        title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
-        raise WebPage(f"the body is a web page{f' ({title[1].strip()[:60]})' if title else ''}")
-    try:
-        return assembled(text) if is_stream(text) else json.loads(text)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # also of a stream in an odd shape
-        raise Transient(f"the body is not JSON ({redact(error)[:100]})" if text else "the body is empty") from None
-
-
-def _text_of(data: bytes) -> str:
-    """The text of a body, also of one that is packed, or in UTF-16, without a word about it in its headers."""
-    try:
-        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
-    except (OSError, EOFError, zlib.error) as error:
-        raise Transient(f"the body is a gzip file that cannot be read ({error})") from None
-    return data.decode(json.detect_encoding(data), "replace")
 
 
 def complaint_of(body: Any, status: int | None = None) -> Complaint:
@@ -102,8 +78,8 @@ def complaint_of(body: Any, status: int | None = None) -> Complaint:
     if status is None and isinstance(given, int | str) and str(given).isdigit() and 400 <= int(given) < 600:
         status = int(given)
     text = _line(said or inner or body)
-    again = re.search(r"(?:try again in|retry in|retryDelay\W+)\s*([\d.]+) ?(ms|s|m)\b", json.dumps(inner))
-    pause = float(again[1]) * {"ms": 0.001, "s": 1, "m": 60}[again[2]] if again and again[1].count(".") < 2 else None
+    again = PAUSE.search(json.dumps(inner))
+    pause = sum(float(n) * SECONDS[unit] for n, unit in DURATION.findall(again[1])) if again else None
     return Complaint(text, status, " ".join(filter(None, words)), [name for name in names if name], pause)
 
 

@@ -1,10 +1,40 @@
-"""A chat completion out of an event stream, which some servers send whether it was asked for or not."""
+"""The JSON in a body: under another content type, packed, in UTF-16, or in an event stream that nobody asked for."""
 
+import gzip
 import json
 import re
+import zlib
 from typing import Any
 
+from utils.clients.keys import redact
+from utils.clients.retry import Transient
+
 STARTS = ("data:", "event:", "id:", "retry:", ":")
+
+
+class WebPage(Transient):
+    """The body is a page for people: a proxy's, or the address is not that of an API."""
+
+
+def body_of(data: bytes) -> Any:
+    """The JSON in a body, whatever its content type. Transient for one that has none."""
+    text = _text_of(data).lstrip("\ufeff").strip()
+    if text.startswith("<"):
+        title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
+        raise WebPage(f"the body is a web page{f' ({title[1].strip()[:60]})' if title else ''}")
+    try:
+        return assembled(text) if is_stream(text) else json.loads(text)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # also of a stream in an odd shape
+        raise Transient(f"the body is not JSON ({redact(error)[:100]})" if text else "the body is empty") from None
+
+
+def _text_of(data: bytes) -> str:
+    """The text of a body, also of one that is packed, or in UTF-16, without a word about it in its headers."""
+    try:
+        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise Transient(f"the body is a gzip file that cannot be read ({error})") from None
+    return data.decode(json.detect_encoding(data), "replace")
 
 
 def is_stream(text: str) -> bool:
