@@ -9,6 +9,9 @@ two tutors you can pick the better answer, blind if you like: picks are kept as 
 score so far with its interval. The judge's verdict stands under each answer if you switch it on.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 import logging
 from collections.abc import Sequence

@@ -11,6 +11,9 @@ docs/classroom.md has the method, the meaning of each measure, and what is known
 stopped, the same command resumes it.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 import json
 from pathlib import Path

@@ -5,6 +5,9 @@
         --output-path runs/gpt-4o-mini.json
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -7,6 +7,9 @@ file reads every prompt as the tutor did in training and predicts the same next 
 difference is measured. If the run is stopped, the same command resumes it.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

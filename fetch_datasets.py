@@ -13,6 +13,9 @@ MathDial is CC BY-SA 4.0, the debugging benchmark MIT; TutorChat states no licen
 passed on. `LICENSES.md` beside the seeds says so in full, `sources.json` where each file came from.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from collections.abc import Callable
 from dataclasses import asdict

@@ -15,6 +15,9 @@ counts instead how words follow each other in English texts (seeds, or any text)
 words in random order.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 import json
 import math

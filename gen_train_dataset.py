@@ -6,6 +6,9 @@ Every candidate is kept, with its verdict, next to the pair (if any) that it bel
 journals beside the output: after a crash the same command resumes.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -9,6 +9,9 @@ answers share that are not independent (of one dialogue, on one problem); withou
 Writes the answers with both ratings, the agreement beside them (`….agreement.json`), and the journal of the replies.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from collections import Counter
 from collections.abc import Sequence

@@ -11,6 +11,9 @@ labels; the order of the tutors; and how often the best answer to a dialogue is 
 Writes every answer with its labels and verdict, the figures beside them (`….figures.json`), the journal of replies.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

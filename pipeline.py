@@ -9,6 +9,9 @@ a real model and a real judge it is the paper's run. Stopped anywhere, the same 
 whose artifact was made from the same inputs is skipped, and nothing is deleted that it did not make itself.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 import itertools
 import logging

@@ -10,6 +10,9 @@ with each other and with the judge.
 Writes the file that human_vs_gpt and fit_rubric read, one row per rater and answer, and its journal.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

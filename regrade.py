@@ -9,6 +9,9 @@ one's takes its place where it is asked for or costs nothing. (To grade human-ra
 human_vs_gpt with that judge.)
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 import math
 from collections.abc import Sequence

@@ -7,6 +7,9 @@ verdicts, to filter and search; the training pairs; and the manifest. No model i
 nothing. A training root made by the original code works too.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from pathlib import Path
 

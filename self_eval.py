@@ -6,6 +6,9 @@ This is the ceiling for a fine-tuned model. The offline judge has no LLM that co
 times instead, and the rubric takes the best answer (`tutor` in each row says so).
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 from collections.abc import Sequence
 from pathlib import Path

@@ -7,6 +7,9 @@ If the run is stopped, the same command resumes from the last whole checkpoint. 
 `accelerate launch -m train ...`; the batch of an update is then larger by the number of GPUs.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 import contextlib
 import logging

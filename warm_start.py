@@ -8,6 +8,9 @@ a good question has nothing to learn from. `gen_train_dataset` and `train` conti
 If the run is stopped, the same command resumes from the last whole checkpoint.
 """
 
+import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
+
+# isort: split
 import argparse
 import logging
 from pathlib import Path

@@ -131,6 +131,7 @@ def test_retry_after_by_the_servers_clock():
     for word in (formatdate(there, usegmt=True), formatdate(there - 2 * 86_400), "inf", "nan", "-5", "1e400", "1.2.3"):
         assert retry.retry_after({"retry-after": word}) is None
     assert retry.retry_after({"retry-after-ms": "nan"}) is None
+    assert 6 <= retry.retry_after({**date, "retry-after": f"{there + 7:.0f}"}) <= 8  # seconds since 1970: 57 years
 
 
 def test_to_be_left_alone_for_long_is_said_as_that():
@@ -140,11 +141,20 @@ def test_to_be_left_alone_for_long_is_said_as_that():
 
 def test_where_the_body_says_how_long_it_is_obeyed():
     """Gemini and OpenAI say it in words."""
-    for said in ("Please try again in 300ms.", '{"retryDelay": "0.3s"}'):
+    for said in (
+        "Please try again in 300ms.", '{"retryDelay": "0.3s"}', "retry in 0.3 seconds", "try again in 0m0.3s",
+    ):  # fmt: skip
         left = [error(429, said)]
         with Service(lambda body, left=left: left.pop() if left else chat(verdict(body))) as server:
             ask_many(server, 1)
             assert server.times[1] - server.times[0] >= 0.3
+
+
+def test_hours_in_the_body_are_hours():
+    """A daily limit was asked about for ten minutes."""
+    busy = error(429, "Limit 100000 tokens per day. Please try again in 2h3m4.5s.")
+    with Service(lambda body: busy) as server, pytest.raises(JudgeUnavailable, match=r"left alone for 2\.1 h"):
+        ask_many(server, 1)
 
 
 CHILD = """

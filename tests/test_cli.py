@@ -1,9 +1,11 @@
 """How a script ends: one line for what its user can mend, a traceback for a defect of the program."""
 
 import argparse
+import ast
 import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,8 @@ from utils import cli
 from utils.clients.chat import JudgeError, JudgeUnavailable
 from utils.errors import BadInput
 from utils.prompts import shorten
+
+ROOT = Path(__file__).parents[1]
 
 
 def end(error: BaseException, monkeypatch, capsys) -> tuple[int, str]:
@@ -88,8 +92,11 @@ def test_ctrl_c_while_a_class_is_being_made_is_no_defect(capsys):
     assert ended.value.code == 130 and shown.startswith("error: stopped by SIGTERM;") and "Traceback" not in shown
 
 
-def test_ctrl_c_is_one_line_as_soon_as_our_own_code_loads():
-    """The package of the data's shapes was loaded before: a tenth of a second in which Ctrl-C was a traceback."""
-    code = "import sys, utils.cli; print('pydantic' in sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert loaded.stdout == "False\n", loaded.stderr
+def test_ctrl_c_is_one_line_from_a_scripts_first_import_on():
+    """The parser's modules and those of the data's shapes were loaded before: a tenth of a second of tracebacks."""
+    code = "import sys, utils; print(sys.excepthook.__module__, {'argparse', 'typing', 'pydantic'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert loaded.stdout == "utils set()\n", loaded.stderr
+    for script in ROOT.glob("*.py"):
+        imports = [node for node in ast.parse(script.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        assert isinstance(imports[0], ast.Import) and imports[0].names[0].name == "utils", script

@@ -28,7 +28,13 @@ BAD = json.dumps({"questions": "no", "on_topic": 1, "helpful": 1, "reveal_answer
      json.dumps({"evaluation": GOOD}), TEXT.replace("4", "4.0"), f"[{TEXT}]", f"  {TEXT}",
      f"<think>\nPerhaps {BAD}?\n</think>\n{TEXT}", f"Perhaps {BAD}\n</think>\n\n{TEXT}",
      f"[THINK]{BAD}[/THINK]{TEXT}", f"<|channel|>analysis<|message|>{BAD}<|end|><|start|>assistant<|channel|>final"
-     f"<|message|>{TEXT}<|return|>", f"<thinking>{BAD}</thinking>\n```json\n{TEXT}\n```"],
+     f"<|message|>{TEXT}<|return|>", f"<thinking>{BAD}</thinking>\n```json\n{TEXT}\n```",
+     f"<think>{BAD}</think>\n<answer>\n{TEXT}\n</answer>", f"<think for='3 s'>{BAD}</think><|begin_of_box|>{TEXT}"
+     "<|end_of_box|>", f"<|channel|>analysis<|message|>{BAD}<|end|><|start|>assistant<|channel|>final <|constrain|>json"
+     f"<|message|>{TEXT}", f"analysis{BAD}assistantfinal{TEXT}", f"<scratchpad>{BAD}</scratchpad>\n{TEXT}<|im_end|>",
+     f"Here is my thought process: {BAD}\nHere is my response: {TEXT}", f"<|channel>thought\n{BAD}<channel|>{TEXT}</s>",
+     json.dumps({"evaluation": GOOD}, indent=1), json.dumps(TEXT), f"\ufeff{TEXT}", f"~~~json\n{TEXT}\n~~~",
+     f"**Evaluation:** {TEXT}", f"{' ' * 99_999}{TEXT}"],
 )  # fmt: skip
 def test_good_replies(text):
     assert parse_evaluation(Reply(text, "stop")) == Evaluation(**GOOD)
@@ -73,17 +79,19 @@ def test_bad_replies(text, reason):
 
 
 @pytest.mark.parametrize(
-    "finish_reason", [None, "", "stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "FinishReason.STOP"]
-)
+    "finish_reason", [None, "", "stop", "STOP", "eos", "eos_token", "end_turn", "stop_sequence", "FinishReason.STOP",
+                      "FINISH", "natural", "tool_calls", "</s>", "1", "matched stop"],
+)  # fmt: skip
 def test_other_servers_words_for_the_end(finish_reason):
-    """Together's `eos`, TGI's `eos_token`: every verdict was invalid."""
+    """Together's `eos`, TGI's `eos_token`, words that nobody has heard of: every verdict was invalid."""
     assert parse_evaluation(Reply(TEXT, finish_reason)) == Evaluation(**GOOD)
 
 
 @pytest.mark.parametrize(
-    "finish_reason", ["length", "content_filter", "refusal", "load", "max_tokens", "MAX_TOKENS", "model_length",
-                      "tool_calls", "SAFETY", "content_filter: RECITATION", "sensitive", "error", "repetition",
-                      "max_tokens_reached", "model_context_window_exceeded", "incomplete"],
+    "finish_reason", ["length", "content_filter", "refusal", "max_tokens", "MAX_TOKENS", "model_length", "truncated",
+                      "flagged", "SPII", "guardrail_intervened", "output_limit", "timed out", "SAFETY",
+                      "content_filter: RECITATION", "sensitive", "error", "repetition", "max_tokens_reached",
+                      "model_context_window_exceeded", "incomplete"],
 )  # fmt: skip
 def test_a_good_reply_that_was_cut_or_refused_is_bad(finish_reason):
     with pytest.raises(ValueError, match=finish_reason):

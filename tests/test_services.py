@@ -1,5 +1,6 @@
 """Services as they are: each is played in the shape that it documents (tests/fake_services.py), and grades."""
 
+import gzip
 import json
 
 import pytest
@@ -164,6 +165,7 @@ def test_a_context_that_cannot_hold_the_room_gives_what_it_has(judge_of):
         Refusal(451, {"message": "unavailable"}),
         Refusal(200, {"error": {"message": "input was flagged by moderation", "code": 403}}),
         Refusal(413, "Request Entity Too Large", kind="text/html"),
+        Refusal(431, ""), Refusal(424, {"detail": "a dependency failed"}),
     ],
 )  # fmt: skip
 def test_one_prompt_that_is_refused_is_invalid_and_the_run_goes_on(tmp_path, judge_of, refusal):
@@ -184,6 +186,8 @@ def test_one_prompt_that_is_refused_is_invalid_and_the_run_goes_on(tmp_path, jud
         (error(403, "Country, region, or territory not supported"), "refuses the key"),
         (error(400, "Your credit balance is too low to access the API"), "credit balance"),
         (error(402, "Insufficient Balance"), "no credit"),
+        (error(429, "Insufficient balance or no resource package. Please recharge.", code="1113"), "no credit"),
+        (error(400, "Access denied: your account is not in good standing.", code="Arrearage"), "no credit"),
         (Refusal(200, {"error": {"message": "Invalid API key", "type": "invalid_request_error"}}), "refuses the key"),
         (Refusal(200, {"error": "model 'judge-1' not found"}), "no model"),
         (Refusal(200, {"error": {"message": "nonsense", "type": "invalid_request_error"}}), "nonsense"),
@@ -197,7 +201,7 @@ def test_what_is_refused_for_all_stops_at_once(judge_of, refusal, word):
     with Service(lambda body: refusal) as server:
         with pytest.raises(JudgeError, match=word):
             judge_of(server).grade(ITEMS[0])
-        assert len(server.bodies) <= 2
+        assert len(server.bodies) <= (7 if word == "nonsense" else 2)  # with less and less, where nothing is said
 
 
 @pytest.mark.parametrize(
@@ -210,6 +214,7 @@ def test_what_is_refused_for_all_stops_at_once(judge_of, refusal, word):
         (Refusal(501, {"error": {"message": "response_format not implemented"}}), "response_format"),
         (Refusal(500, {"error": {"message": "failed to parse grammar", "code": 500}}), "response_format"),
         (error(400, "`temperature` must be strictly positive", type="validation"), "temperature"),
+        (Refusal(200, {"error": {"message": "Unsupported parameter: 'seed'", "param": "seed"}}), "seed"),
     ],
 )
 def test_a_parameter_that_is_named_in_words_alone_is_sent_otherwise(judge_of, refusal, sent):
@@ -218,6 +223,38 @@ def test_a_parameter_that_is_named_in_words_alone_is_sent_otherwise(judge_of, re
         judge = judge_of(server)
         assert judge.grade(ITEMS[0]).evaluation and judge.grade(ITEMS[1]).evaluation
         assert sent not in server.bodies[-1] and len(server.bodies) <= 4
+
+
+@pytest.mark.parametrize(
+    "cannot",
+    [
+        lambda body: "json_schema" in str(body),
+        lambda body: "response_format" in body,
+        lambda body: "seed" in body,
+        lambda body: body["messages"][0]["role"] == "system",
+    ],
+)
+@pytest.mark.parametrize("refusal", [error(400, "Bad Request"), Refusal(422, ""), Refusal(501, "", kind="text/plain")])
+def test_a_refusal_that_does_not_say_why_is_asked_with_less(tmp_path, judge_of, cannot, refusal):
+    """Each prompt was found invalid, one by one, or the run ended, over a parameter that the server does not know."""
+    with Service(lambda body: refusal if cannot(body) else chat(verdict(body))) as server:
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x", concurrency=1)
+        assert all(one.evaluation for one in verdicts) and len(server.bodies) <= len(ITEMS) + 6
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "'messages[0].role' does not support 'system' with this model.", param="messages[0].role"),
+        error(400, "Developer instruction is not enabled for models/gemma-3-27b-it"),
+        Refusal(422, {"detail": [{"loc": ["body", "messages", 0, "role"], "msg": "Input should be 'user'"}]}),
+        error(400, 'unexpected role "system"'),
+    ],
+)
+def test_a_system_role_that_is_refused_in_other_words_is_left_out(judge_of, refusal):
+    """What a harmless prompt was asked with had no system role: every verdict was invalid, as refused."""
+    with Service(lambda body: refusal if body["messages"][0]["role"] == "system" else chat(verdict(body))) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) <= 7
 
 
 def test_the_cap_under_its_other_name_is_understood(judge_of):
@@ -242,7 +279,13 @@ def test_json_that_the_server_read_and_text_without_a_message_are_replies(judge_
     def completion(body):
         return {"choices": [{"index": 0, "text": verdict(body), "finish_reason": "stop"}]}
 
-    for replies in (parsed, completion):
+    def delta(body):
+        return {"choices": [{"index": 0, "delta": {"content": verdict(body)}, "finish_reason": "stop"}]}
+
+    def value(body):
+        return chat([{"reasoningContent": {"text": "{}"}}, {"type": "text", "text": {"value": verdict(body)}}])
+
+    for replies in (parsed, completion, delta, value):
         with Service(replies) as server:
             assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 1
 
@@ -283,6 +326,14 @@ def test_a_bare_list_of_models_is_one(judge_of, models):
 PAGE = Refusal(200, "<!DOCTYPE html><html><title>Open WebUI</title></html>", kind="text/html; charset=utf-8")
 
 
+@pytest.mark.parametrize("models", ["7", '"x"', "null", "[]", "{}", '{"data": {}}', '{"data": ["judge-1"]}', "OK"])
+def test_an_odd_list_of_models_is_none(judge_of, models):
+    """A traceback."""
+    with Service("Together", model_list=models) as server:
+        judge_of(server).check()
+        assert len(server.bodies) == 1
+
+
 def test_the_address_of_a_web_page_is_said_at_once(judge_of):
     """OPENAI_BASE_URL without /v1: asked again for a minute, then `nobody answers`."""
     with Service(lambda body: PAGE, model_list=PAGE) as server, pytest.raises(JudgeError, match="Open WebUI"):
@@ -314,6 +365,46 @@ def test_an_odd_content_is_no_verdict(judge_of, content):
     with Service(lambda body: chat(message)) as server:
         graded = judge_of(server).grade(ITEMS[0])
     assert graded.evaluation is None and graded.score is None and "empty" in graded.evaluation_error
+
+
+@pytest.mark.parametrize(
+    "packed", [lambda text: text.encode("utf-16"), lambda text: text.encode("utf-16-be"),
+               lambda text: text.encode("utf-8-sig"), lambda text: gzip.compress(text.encode())],
+)  # fmt: skip
+def test_a_body_in_utf_16_or_packed_without_a_word_about_it_is_read(judge_of, packed):
+    """Asked again for ten minutes."""
+    with Service(lambda body: Refusal(200, packed(json.dumps(chat(verdict(body)))))) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("reason", [1, True, ["stop"], {"type": "stop"}, "FINISH", None])
+def test_a_word_for_the_end_that_nobody_knows_costs_no_verdict_and_is_kept(judge_of, reason):
+    with Service(lambda body: chat(verdict(body), reason)) as server:
+        graded = judge_of(server).grade(ITEMS[0])
+        assert graded.evaluation and len(server.bodies) == 1
+        assert ("ended_with" in graded.details) == (reason is not None)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        "data: keep-alive\n\n{}",
+        "event: ping\ndata: {{}}\n\n{}",
+        'data: {{"choices": [null]}}\n\n{}',
+        'data: {{"choices": null, "error": null}}\n\n{}',
+        "data: {{\ndata: }}\n\n{}",
+        'data: {{"choices": [{{"delta": {{"content": "\u2028"}}}}]}}\n\n{}',
+    ],
+)
+def test_odd_events_in_a_stream_cost_nothing(judge_of, events):
+    """A traceback, or asked again for ten minutes."""
+
+    def streaming(body):
+        chunk = {"choices": [{"index": 0, "delta": {"content": verdict(body)}, "finish_reason": "stop"}]}
+        return Refusal(200, events.format(f"data: {json.dumps(chunk)}\n\n"))
+
+    with Service(streaming) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 1
 
 
 def test_half_an_emoji_is_sent_kept_and_written(tmp_path, judge_of):

@@ -17,17 +17,6 @@ DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
 
 
-def _no_traceback(kind: type[BaseException], error: BaseException, traceback: Any) -> None:
-    """Print one line instead of a traceback for Ctrl-C while a script is still loading."""
-    if interrupt_behind(error):
-        print("error: stopped by Ctrl-C, before anything had begun", file=sys.stderr)
-    else:
-        sys.__excepthook__(kind, error, traceback)
-
-
-sys.excepthook = _no_traceback
-
-
 def make_parser(doc: str) -> argparse.ArgumentParser:
     """Make a parser whose help opens with the script's docstring and shows every default."""
 

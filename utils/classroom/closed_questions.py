@@ -1,7 +1,5 @@
 """Ask an LLM closed questions: replies follow a JSON schema and are validated; a bad one is asked for again."""
 
-import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +10,7 @@ from utils.clients.ask_all import run_all
 from utils.clients.chat import Chat, JudgeError, Reply, ask
 from utils.errors import problems_of
 from utils.journal import Journal
+from utils.judges.json_reply import read_object
 
 TEMPERATURE, SEED, MAX_TOKENS = 0.0, 0, 200
 MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
@@ -60,14 +59,7 @@ def _reply(chat: Chat, prompt: list[dict], shape: type[T], journal: Journal) -> 
 
 def parse(reply: Reply, shape: type[T]) -> T:
     """Parse the object in a reply. Raises ValueError, which says what is wrong."""
-    if reply.finish_reason not in (None, "stop"):
-        raise ValueError(f"it was cut off or refused (finish_reason={reply.finish_reason})")
-    blocks = set(re.findall(r"\{[^{}]*\}", reply.text))
-    if len(blocks) != 1:
-        raise ValueError(f"it holds {len(blocks)} JSON objects, not one")
     try:
-        return shape.model_validate(json.loads(blocks.pop()))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg}") from error
+        return shape.model_validate(read_object(reply))
     except ValidationError as error:
         raise ValueError(problems_of(error)) from error

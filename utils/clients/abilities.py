@@ -84,10 +84,15 @@ class Abilities:
         self.quiet = True
         return True
 
-    def unhush(self, sent: dict[str, Any]) -> None:
-        """What told it not to think may be what a refusal without a reason is about: it is not sent again."""
-        if self.quiet and QUIET.keys() <= sent.keys():
-            self.changed |= dict.fromkeys(QUIET)
+    def less(self, request: dict[str, Any], sent: dict[str, Any], room: int, refusal: Exception) -> bool:
+        """Send less after a refusal that does not say what it is about; False if there is nothing to leave out."""
+        system = any(message["role"] == "system" for message in sent["messages"])
+        suspects = [name for name in (*QUIET, "response_format", "seed") if name in sent]
+        if system and "roles" not in self.changed:
+            suspects.append("roles")
+        if suspects:
+            self.learn(RejectedParameter(suspects[0], str(refusal)), request, sent, room)
+        return bool(suspects)
 
     def more_room(self, given: int) -> int:
         """The room to try after thoughts filled the one that was given; the same if there is no more."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from utils.clients.body import body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import SECRETS, SHORTEST, checked_address, made, redact
 from utils.clients.refusals import BadPrompt
-from utils.clients.reply import body_of, complaint_of, named, number, reply_of
+from utils.clients.reply import complaint_of, named, number, reply_of
 from utils.clients.retry import BUDGET, Transient
 from utils.clients.service import Service
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from utils.clients.body import WebPage, body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import checked_address, made, read_key, redact
 from utils.clients.refusals import BadPrompt, Doubtful
-from utils.clients.reply import Complaint, WebPage, body_of, complaint_of, replies_of
+from utils.clients.reply import Complaint, complaint_of, replies_of
 from utils.clients.retry import BUDGET, Transient, retry_after
 from utils.clients.service import TRIAL, Service
 from utils.errors import BadInput
@@ -121,10 +122,11 @@ class OpenAIChat(Service):
         except (WebPage, BadPrompt, Doubtful):
             return []
         models = body.get("data", body.get("models")) if isinstance(body, dict) else body
-        return [str(model["id"]) for model in models or [] if isinstance(model, dict) and model.get("id")]
+        models = models if isinstance(models, list) else []
+        return [str(model["id"]) for model in models if isinstance(model, dict) and model.get("id")]
 
     async def _trial(self) -> None:
-        await self.checked(self.ask(chat_request(self.name, TRIAL, 1, 0, 16, None, False)))
+        await self.checked(self.ask(chat_request(self.name, TRIAL, 1, 0, 16, None, False), trial=True))
 
     def _checked(self, call: Any, budget: float) -> Any:
         try:

@@ -8,8 +8,12 @@ from utils.clients.chat import JudgeError
 from utils.clients.reply import Complaint
 from utils.clients.retry import Transient
 
-NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance")
-PASSING = (408, 409, 425, 429)
+NO_CREDIT = re.compile(
+    r"insufficient_quota|billing_hard_limit|billing_not_active|insufficient.(balance|credit|fund)|arrear|recharge|"
+    r"credit balance is too low",
+    re.IGNORECASE,
+)
+PASSING = (408, 409, 425, 429, 460, 499)
 # What services say of a prompt that is too long. vLLM and SGLang say it in words alone, with 'max_tokens' in quotes.
 TOO_LONG = re.compile(
     r"context.?(length|size|window)|maximum (allowed|prompt) length|(prompt|input|request) is too (long|large)|"
@@ -21,14 +25,14 @@ FILTER = re.compile(r"content.?filter|content.?policy|data_inspection|responsibl
 # Other words for a parameter of ours.
 ALSO_CALLED = {
     "response_format": r"(response|json).?(format|schema|object|mode)|structured.?output|guided|grammar|'json'",
-    "logprobs": r"log.?prob", "max_tokens": r"max.?tokens",
+    "logprobs": r"log.?prob", "max_tokens": r"max.?(completion.?)?tokens",
     "max_completion_tokens": r"max.?(completion.?)?tokens", "format": r"\.format\b|\bformat\b|grammar|schema",
     "think": r"\bthink",
 }  # fmt: skip
 # The templates of Gemma and of the first Mistrals know no system message, and want the roles to alternate.
 ROLES = re.compile(
     r"system (role|message|prompt)s?\b.{0,30}(not|n't|un)|only user.{0,30}roles|roles? must alternate|"
-    r"does not support system",
+    r"does not support .?system|developer instruction",
     re.IGNORECASE,
 )
 CANNOT = re.compile(r"support|unknown|unexpected|unrecognized|unmarshal|grammar|not implemented|invalid", re.IGNORECASE)
@@ -38,7 +42,7 @@ IMPLIED = (
     (404, r"model.{0,20}(not.?found|does not exist)|no such model|unknown model"),
     (429, r"rate.?limit|too many requests|throttl"),
     (503, r"overloaded|capacity|busy|unavailable"),
-    (400, r"invalid.?request|bad.?request|validation"),
+    (400, r"invalid.?request|bad.?request|validation|unsupported.?(parameter|value)|unknown.?(parameter|field)"),
 )
 UNKNOWN = re.compile(  # the parameter itself, not its value
     r"unsupported_parameter|extra_forbidden|unknown_parameter|unknown (name|field|parameter)|extra inputs|unrecognized|"
@@ -80,7 +84,7 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
     text, words = complaint.message, complaint.words.lower()
     said = f"{words} {text}"
     status = complaint.status or next((code for code, sign in IMPLIED if re.search(sign, said, re.IGNORECASE)), None)
-    if status == 402 or any(word in words for word in NO_CREDIT):
+    if status == 402 or NO_CREDIT.search(said):
         return JudgeError(f"{name}: the account has no credit left ({text})", status)
     if status not in PASSING and status != 401 and ("context" in words or TOO_LONG.search(text)):
         return BadPrompt("context_length", text)
@@ -105,7 +109,7 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
     if status == 403:
         return Doubtful(JudgeError(f"{server} refuses the key ({complaint})", status))
     fatal = JudgeError(f"{name}: {complaint}", status)
-    return Doubtful(fatal) if status in (400, 413, 422, 451) else fatal
+    return Doubtful(fatal) if status < 500 or status == 501 else fatal
 
 
 def rejection(complaint: Complaint, sent: Mapping[str, Any], changeable: Mapping) -> RejectedParameter | None:

@@ -1,9 +1,8 @@
-"""The one place that reads what a service sends back: a body, the complaint in it, or its replies.
+"""The one place that reads what a service sends back: the complaint in a body (`body.py`), or its replies.
 
 Services that call themselves compatible differ in all of it: content as a string or as a list of parts, thoughts in a
-field of their own or in the text, other words for how a reply ended, errors under HTTP 200, usage in odd shapes,
-JSON under another content type, an event stream where none was asked for. Whatever comes, nothing is guessed: what
-cannot be read raises, what is no answer is an empty text.
+field of their own or in the text, other words for how a reply ended, errors under HTTP 200, usage in odd shapes.
+Whatever comes, nothing is guessed: what cannot be read raises, what is no answer is an empty text.
 """
 
 import json
@@ -16,19 +15,28 @@ from typing import Any
 from utils.clients.chat import Reply
 from utils.clients.keys import redact
 from utils.clients.retry import Transient
-from utils.clients.stream import assembled, is_stream
 from utils.clients.thoughts import without_thoughts
 
-THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking", "thoughts")
-THOUGHT_PARTS = ("thinking", "reasoning", "redacted_thinking", "reasoning_content", "thought")
+THOUGHT_FIELDS = ("reasoning_content", "reasoningContent", "reasoning", "thinking", "thoughts")
+SAID_FIELDS = ("text", "content", "value")
+THOUGHT_PARTS = ("thinking", "reasoning", "redacted_thinking", "thought")
 
 FINISHED = {
     "stop", "eos", "eos_token", "eos_found", "end", "end_turn", "stop_sequence", "complete", "completed", "finished",
     "stop_token", "done",
 }  # fmt: skip
-CUT = re.compile(r"length|max_|token_limit|context_window|incomplete")
-FILTERED = ("content_filter", "safety", "sensitive", "recitation", "prohibited_content", "blocklist", "moderation")
-BROKEN = {"error", "insufficient_system_resource", "network_error", "abort", "aborted", "cancelled", "timeout"}
+# Words for an end that was not the model's own. Services have more words for an end that was than anybody can list.
+CUT = re.compile(r"length|max.?tok|max_|limit|context|incomplete|trunc|(?<![a-z])cut|partial|exceed|repetition")
+FILTERED = re.compile(
+    r"filter|safety|sensitiv|recitation|prohibit|block|moderat|flag|refus|policy|violat|guardrail|spii|toxic|^language"
+)
+BROKEN = re.compile(r"^error|insufficient|network|abort|cancel|time.?d?.?out|interrupt|disconnect|fail|crash")
+UNFINISHED = ("length", "content_filter", "broken off")
+# "try again in 1h2m3.5s", "retry in 0.2 seconds", "retryDelay": "7s"
+DURATION, SECONDS = re.compile(r"(\d+(?:\.\d+)?) ?(ms|h|m|s)"), {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+PAUSE = re.compile(
+    r"(?:try again in|retry in|retry after|retryDelay\W+)\s*((?:\d+(?:\.\d+)? ?(?:ms|h|m|s)[a-z]* ?)+)", re.I
+)
 
 
 @dataclass
@@ -43,22 +51,6 @@ class Complaint(Exception):
 
     def __str__(self) -> str:
         return f"HTTP {self.status}: {self.message}" if self.status else self.message
-
-
-class WebPage(Transient):
-    """The body is a page for people: a proxy's, or the address is not that of an API."""
-
-
-def body_of(data: bytes) -> Any:
-    """The JSON in a body, whatever its content type. Transient for one that has none."""
-    text = data.decode("utf-8", "replace").lstrip("\ufeff").strip()
-    if text.startswith("<"):
-        title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
-        raise WebPage(f"the body is a web page{f' ({title[1].strip()[:60]})' if title else ''}")
-    try:
-        return assembled(text) if is_stream(text) else json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Transient(f"the body is not JSON ({redact(error)[:100]})" if text else "the body is empty") from None
 
 
 def complaint_of(body: Any, status: int | None = None) -> Complaint:
@@ -86,8 +78,8 @@ def complaint_of(body: Any, status: int | None = None) -> Complaint:
     if status is None and isinstance(given, int | str) and str(given).isdigit() and 400 <= int(given) < 600:
         status = int(given)
     text = _line(said or inner or body)
-    again = re.search(r"(?:try again in|retry in|retryDelay\W+)\s*([\d.]+) ?(ms|s|m)\b", json.dumps(inner))
-    pause = float(again[1]) * {"ms": 0.001, "s": 1, "m": 60}[again[2]] if again and again[1].count(".") < 2 else None
+    again = PAUSE.search(json.dumps(inner))
+    pause = sum(float(n) * SECONDS[unit] for n, unit in DURATION.findall(again[1])) if again else None
     return Complaint(text, status, " ".join(filter(None, words)), [name for name in names if name], pause)
 
 
@@ -106,7 +98,7 @@ def replies_of(body: Any) -> list[Reply]:
     for choice in choices:
         if choice.get("error"):
             raise complaint_of(choice)
-        choice.setdefault("message", choice.get("text"))  # as older servers complete a prompt
+        choice.setdefault("message", choice.get("text") or choice.get("delta"))  # of a prompt, or of a stream
         if not choice["message"]:
             raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
     details = {
@@ -127,11 +119,13 @@ def reply_of(message: Any, finish_reason: Any, details: Mapping[str, Any], logpr
     thoughts += in_text + "".join(_split(message[name])[0] for name in THOUGHT_FIELDS if message.get(name))
     refused = message.get("refusal")
     ended = "refusal" if refused else ending_of(finish_reason)
-    if ended in BROKEN:
+    if ended == "broken off":
         raise Transient(f"the service broke off (finish_reason={finish_reason})")
     found = dict(details)
     if thoughts:
         found["thought_characters"] = len(thoughts)
+    if answer.strip() and ended not in (None, "stop", "refusal", *UNFINISHED):
+        found["ended_with"], ended = ended, "stop"  # a word that we do not know
     answer = whole(answer) or (whole(refused) if isinstance(refused, str) else "")
     return Reply(redact(answer), ended, found, _alternatives(logprobs))
 
@@ -178,22 +172,22 @@ def _split(content: Any) -> tuple[str, str]:
         return "".join(said for said, _ in parts), "".join(thought for _, thought in parts)
     if not isinstance(content, dict):
         return "", ""
-    if content.get("type") in THOUGHT_PARTS or content.get("thought") is True:
-        inner = next((content[name] for name in (*THOUGHT_FIELDS, "text", "content") if content.get(name)), "")
+    inner = next((content[name] for name in (*THOUGHT_FIELDS, *SAID_FIELDS) if content.get(name)), "")
+    named_so = str(content.get("type")).startswith(THOUGHT_PARTS) or content.get("thought") is True
+    if named_so or (set(THOUGHT_FIELDS) & content.keys() and not set(SAID_FIELDS) & content.keys()):
         return "", "".join(_split(inner))
-    if content and not {"type", "text", "content"} & content.keys():  # the reply's JSON, read by the server
+    if content and not {"type", *SAID_FIELDS} & content.keys():  # the reply's JSON, read by the server
         return json.dumps(content), ""
-    return _split(content.get("text") or content.get("content"))
+    return _split(next((content[name] for name in SAID_FIELDS if content.get(name)), None))
 
 
 def ending_of(reason: Any) -> str | None:
-    """How a reply ended, in OpenAI's words: "stop", "length", "content_filter"; another word stays as it is."""
+    """How a reply ended: "stop", one of UNFINISHED, or the service's own word, of which we know neither."""
     word = _line(reason).strip().lower().removeprefix("finishreason.") if reason else ""  # a proxy's Python says that
     if word in FINISHED:
         return "stop"
-    if CUT.search(word):
-        return "length"
-    return "content_filter" if word.startswith(FILTERED) else word or None
+    signs = zip(UNFINISHED, (CUT, FILTERED, BROKEN), strict=True)
+    return next((ending for ending, sign in signs if sign.search(word)), word or None)
 
 
 def _alternatives(logprobs: Any) -> Sequence[tuple[str, dict[str, float]]]:

@@ -24,6 +24,7 @@ from utils.clients.loop import closing, event_loop, on_loop
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts, doubled each time, jittered
 BUDGET = 600.0  # seconds that one question may take, all attempts and pauses together
 STEP = 0.02  # seconds between two looks at the queue
+LATEST = 1e9  # seconds to wait; a larger number is a date
 OVERSLEPT = 1.0  # seconds: a timer that is later than this says that the process was stopped (Ctrl-Z), or the machine
 
 
@@ -166,16 +167,17 @@ class CallQueue:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait by the headers `retry-after-ms` or `Retry-After` (seconds or a date); None if they say nothing.
 
-    A date is taken by the server's own clock (its `Date` header): ours may be off. Without one, a date that is past
-    or far away says nothing. RFC 9110, section 10.2.3.
+    A date (some give it in seconds since 1970) is taken by the server's own clock (its `Date` header): ours may be off.
+    Without one, a date that is past or far away says nothing. RFC 9110, section 10.2.3.
     """
     try:
         if "retry-after-ms" in headers:
             return _seconds(float(headers["retry-after-ms"]) / 1000)
         value = headers.get("retry-after", "").strip()
-        if re.fullmatch(r"[\d.]+", value):
+        is_number = re.fullmatch(r"[\d.]+", value)
+        if is_number and float(value) < LATEST:
             return _seconds(float(value))
-        until = parsedate_to_datetime(value).timestamp()
+        until = float(value) if is_number else parsedate_to_datetime(value).timestamp()
         if "date" in headers:
             return max(0.0, until - parsedate_to_datetime(headers["date"]).timestamp())
         return until - time.time() if 0 < until - time.time() < BUDGET else None

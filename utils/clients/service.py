@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from utils.clients.abilities import FORMS, Abilities
+from utils.clients.body import WebPage
 from utils.clients.chat import JudgeError, Reply
 from utils.clients.refusals import BadPrompt, Doubtful, RejectedParameter, explain
-from utils.clients.reply import Complaint, WebPage, whole
+from utils.clients.reply import Complaint, whole
 from utils.clients.retry import CallQueue
 
-# A prompt that no service refuses; some want to read the word JSON where they are to write it.
-TRIAL = [{"role": "user", "content": "Hello! Reply with a small JSON object."}]
+# What no service refuses; some want to read the word JSON where they are to write it.
+HELLO = "Hello! Reply with a small JSON object."
+TRIAL = [{"role": "user", "content": HELLO}]
 TRUST = 60.0  # seconds for which an answer to it tells that the service answers
 
 
@@ -32,15 +34,19 @@ class Service(ABC):
         self.settings: dict[str, Any] = {"judge": kind, "model": model, "server": server}
         self.queue = CallQueue(f"{model} at {server}", deadline=deadline, budget=budget)
         self.abilities = Abilities(model)
-        self._tried = -TRUST  # when the service last answered TRIAL
+        self._tried = -TRUST  # when the service last answered HELLO
 
     @abstractmethod
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
         """Send the request, read the replies. Raises Complaint or Transient."""
 
-    async def ask(self, request: dict[str, Any], post: Callable[[dict], Awaitable[list[Reply]]] | None = None) -> list:
+    async def ask(
+        self, request: dict[str, Any], post: Callable[[dict], Awaitable[list[Reply]]] | None = None, trial: bool = False
+    ) -> list[Reply]:
         """The replies to a request, sent by `post`. What the service does not take is sent otherwise.
 
+        `trial`: the prompt is one that nobody could refuse. Where it is refused all the same, without a reason that we
+        understand, it is asked again with less.
         A prompt that it refuses has one reply, an empty one, whose finish_reason says why: "context_length",
         "content_filter" or "refused"; `details["error"]` has its words.
         """
@@ -58,14 +64,13 @@ class Service(ABC):
                     return [Reply("", bad.reason, {"error": str(bad)})]
                 room = room // 4 if room > 1024 else 0  # it may be the room for thoughts that is too much
             except Doubtful as doubtful:
-                answers = self.moderated and request["messages"] != TRIAL and await self._answers(request)
-                if not answers:
-                    self.abilities.unhush(sent)
-                if self.abilities.adjusted(request, room) != sent:
-                    continue  # it would be sent otherwise by now
-                if not answers:
+                key = doubtful.fatal.status == 403
+                if trial and not key and self.abilities.less(request, sent, room, doubtful):
+                    continue
+                if trial or not (self.moderated and await self._answers(request)):
                     raise doubtful.fatal from None
-                return [Reply("", "refused", {"error": str(doubtful)})]
+                if self.abilities.adjusted(request, room) == sent:  # else it would be sent otherwise by now
+                    return [Reply("", "refused", {"error": str(doubtful)})]
             else:
                 crowded = any(map(crowded_out, replies))
                 hushed = crowded and self.hushed and self.abilities.hush(sent)
@@ -91,10 +96,12 @@ class Service(ABC):
             raise explain(complaint, self.name, self.server, sent, FORMS) from None
 
     async def _answers(self, request: dict[str, Any]) -> bool:
-        """Whether the service answers a prompt that nobody could refuse, asked in the same way."""
+        """Whether the service answers a prompt that nobody could refuse, asked in the same way, by the same roles."""
         if time.monotonic() - self._tried > TRUST:
+            roles = [one["role"] for one in request["messages"]]
+            greeting = [{"role": role, "content": HELLO} for role in roles[: roles.index("user") + 1]]
             try:
-                await self.ask({**request, "messages": TRIAL})
+                await self.ask({**request, "messages": greeting}, trial=True)
             except JudgeError:
                 return False
             self._tried = time.monotonic()

@@ -2,25 +2,32 @@
 
 import re
 
-# How models mark their thoughts in the text: Qwen, DeepSeek, Seed, Magistral, Kimi, Command, gpt-oss
+# How models mark their thoughts in the text: Qwen, DeepSeek, Seed, MiniMax, Magistral, Kimi, Command, Apertus, Gemma,
+# gpt-oss
 OPENING = re.compile(
-    r"<(?:seed:)?think(?:ing)?>|\[THINK\]|◁think▷|<\|START_THINKING\|>|"
-    r"(?:<\|start\|>assistant)?<\|channel\|>analysis<\|message\|>",
+    r"<(?:\w+:)?think(?:ing)?(?: [^<>]*)?>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|inner_prefix\|>|"
+    r"<\|channel>thought|"
+    r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>",
     re.IGNORECASE,
 )
 CLOSING = re.compile(
-    r"</(?:seed:)?think(?:ing)?>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|"
-    r"(?:<\|start\|>assistant)?<\|channel\|>final<\|message\|>",
+    r"</(?:\w+:)?think(?:ing)?>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|inner_suffix\|>|<channel\|>|"
+    r"(?:<\|start\|>assistant)?<\|channel\|>final[^<]*(?:<\|constrain\|>\w+)?<\|message\|>",
     re.IGNORECASE,
 )
-# Others use words that may as well stand in a text about code: they count at its beginning alone.
-AT_FIRST = re.compile(r"\s*<(thoughts?|reasoning|analysis)>(?:.*</\1>|.*)", re.IGNORECASE | re.DOTALL)
-MARKS = re.compile(r"<\|(?:return|end|START_RESPONSE|END_RESPONSE)\|>")
+# Others use words that may as well stand in a text about code: they count at its beginning alone. So do the
+# words of Granite, and what is left of gpt-oss's marks where a server drops these.
+AT_FIRST = re.compile(
+    r"\s*(?:<(thoughts?|reasoning|analysis|reflection|scratchpad|details)(?: [^<>]*)?>(?:.*</\1>|.*)|"
+    r"Here is my thought process:(?:.*Here is my response:|.*)|analysis.*assistantfinal)",
+    re.IGNORECASE | re.DOTALL,
+)
+MARKS = re.compile(r"<\|(?:return|end|im_end|eot_id|endoftext|(?:START|END)_RESPONSE|(?:begin|end)_of_box)\|>")
 
 
 def without_thoughts(text: str) -> tuple[str, str]:
     """(the answer, the thoughts before it). Thoughts without an end have no answer after them."""
-    if not {"<", "[", "◁"} & set(text):  # most replies
+    if not {"<", "[", "◁"} & set(text) and text.lstrip()[:7] not in ("Here is", "analysi"):  # most replies
         return text, ""
     first = AT_FIRST.match(text)
     closed = list(CLOSING.finditer(text))

@@ -14,9 +14,10 @@ from typing import Any
 
 from tqdm import tqdm
 
+from utils.clients.body import body_of
 from utils.clients.chat import Reply, entry_of, question_key
 from utils.clients.keys import redact
-from utils.clients.reply import Complaint, body_of, complaint_of, replies_of
+from utils.clients.reply import Complaint, complaint_of, replies_of
 from utils.clients.retry import Transient
 from utils.errors import BadInput
 from utils.journal import Journal, key_of

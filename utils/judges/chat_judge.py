@@ -1,7 +1,5 @@
 """An LLM as judge, behind any chat service: the judge prompt, a reply by JSON schema, validated, asked again if bad."""
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,11 +8,10 @@ from pydantic import ValidationError
 
 from utils.clients import prices as price_list
 from utils.clients.chat import Chat, JudgeError, Reply, ask, question_key
-from utils.clients.reply import ending_of
-from utils.clients.thoughts import without_thoughts
 from utils.errors import problems_of
 from utils.journal import Journal, key_of
 from utils.judges.expected import expected_values
+from utils.judges.json_reply import read_object
 from utils.judges.judge import GradingOptions
 from utils.prompts import judge_messages
 from utils.records import Evaluation, TutorAnswer, Verdict, summary_score
@@ -25,8 +22,6 @@ MAX_TOKENS = 300  # what a question is kept under, whatever --judge-max-tokens s
 MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
 SCHEMA = Evaluation.model_json_schema()
 QUESTION_MARKS = "?？؟"
-# What may stand before the object on its line and after it: a fence, an object or list around it, an earlier copy.
-BEFORE, AFTER = re.compile(r"[\s`\[}]*(json)?[\s`\[]*(\{\s*\"\w+\"\s*:\s*)?"), re.compile(r"[\s`\]}]*")
 
 
 class ChatJudge:
@@ -134,32 +129,8 @@ class ChatJudge:
 
 
 def parse_evaluation(reply: Reply) -> Evaluation:
-    """The evaluation that a judge's reply ends with. ValueError says what is wrong.
-
-    Fences and words before it are tolerated, but it stands on lines of its own, and nothing follows: an object in the
-    middle of prose is a draft or a quotation.
-    """
-    text = without_thoughts(reply.text)[0]
-    if ending_of(reply.finish_reason) not in (None, "stop"):
-        reason = f": {reply.details['error']}" if "error" in reply.details else ""
-        raise ValueError(f"the reply was cut off or refused (finish_reason={reply.finish_reason}){reason}")
-    blocks = list(re.finditer(r"\{[^{}]*\}", text))
-    if not blocks:
-        raise ValueError("the reply holds no JSON object" if text.strip() else "the reply is empty")
-    if len(different := {block[0] for block in blocks}) > 1:
-        raise ValueError(f"the reply holds {len(different)} different JSON objects, not one")
-    before, after = text[: blocks[-1].start()].rpartition("\n")[2], text[blocks[-1].end() :]
-    if not (BEFORE.fullmatch(before) and AFTER.fullmatch(after)):
-        raise ValueError("the reply does not end with the JSON object, on lines of its own")
+    """The evaluation that a judge's reply ends with. ValueError says what is wrong."""
     try:
-        return Evaluation.model_validate(json.loads(blocks[-1][0], object_pairs_hook=_no_key_twice))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg}") from error
+        return Evaluation.model_validate(read_object(reply))
     except ValidationError as error:
         raise ValueError(problems_of(error)) from error
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(dict(pairs)) < len(pairs):
-        raise ValueError("a key occurs twice")
-    return dict(pairs)
