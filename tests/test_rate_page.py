@@ -107,6 +107,7 @@ def test_ten_answers_by_keyboard_with_a_kill_in_the_middle(chromium, files, tmp_
         ann.page.wait_for_selector("#results h2")
         results = ann.page.inner_text("#results")
         assert "The judge (a judge) against Ann, on 10 answers" in results and "1.00 [1.00, 1.00]" in results
+        assert "Helpful: at most a point apart\t10 of 10" in results
         assert wide + ann.too_wide() == []
         assert ann.page.evaluate("window.hacked") is None
         assert ann.page.locator("#results mfrac").count() == 1  # the attack's formula is one, the rest of it is text
