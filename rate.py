@@ -41,7 +41,8 @@ def main(
     try:
         from utils.pages.rate_page import build
 
-        print(f"{len(items)} {'pairs' if pairwise else 'answers'} to rate, {len(queue) - len(items)} of them twice")
+        twice = f", {len(queue) - len(items)} of them twice" if repeat else ""
+        print(f"{len(items)} {'pairs' if pairwise else 'answers'} to rate{twice}")
         serve(
             build(queue, ratings, pairwise=pairwise), script=(FOLDER / "rate.js").read_text(encoding="utf-8"),
             server_name=server_name, server_port=server_port, share=share, password=password, inbrowser=inbrowser,

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 from browser import CONNECTED, Visitor, needed, opened
@@ -141,9 +143,54 @@ def test_base_and_tuned_side_by_side_blind(chromium, tmp_path):
         page.get_by_text("tuned preferred to base in 1 of 1").wait_for()
         student.say("30?")
         student.answered("You said: 30?")
+        page.wait_for_selector("#pick-0", state="visible")
         assert page.locator("#talk > div, #talk").first.inner_text().count("Teacher") == 1
         assert "What is 15 + 15?" in page.inner_text(".turn.teacher")  # the talk goes on with the one that was taken
         assert (student.elsewhere, student.errors) == ([], [])
     (row,) = json.loads((tmp_path / "picks.json").read_text())
     assert (row["tutor_chosen"], row["tutor_rejected"], row["blind"]) == ("tuned", "base", True)
     assert row["chosen"].startswith("What is") and row["prompt"] == "Student: Half of 30 is 10."
+
+
+def test_what_is_saved_and_shown_belongs_to_the_talk_as_it_stands(chromium, tmp_path):
+    """Guards: a file or a prompt of what was undone; folders that stay behind."""
+    before = set(Path(tempfile.gettempdir()).glob("chat-*"))
+    with chat_page(tmp_path / "picks.json", Scripted("tutor", "What is 15 + 15?")) as url:
+        student = Student(chromium, url)
+        page = student.page
+        page.click("#as-text")
+        page.get_by_text("Nothing is said yet.").wait_for()
+        student.say("Half of 30 is 10.")
+        student.answered("You said: Half of 30 is 10.")
+        student.say("And 15?")
+        student.answered("You said: And 15?")
+        page.get_by_role("button", name="The prompt as the model sees it").click()
+        page.get_by_text("<start>Student: Half of 30 is 10.").wait_for()
+        page.get_by_role("button", name="Undo").click()
+        page.wait_for_function("!document.querySelector('#talk').innerText.includes('And 15?')")
+        assert page.locator("pre.prompt").count() == 0
+        with page.expect_download() as download:
+            page.click("#as-text")
+        saved = _copied(download.value, tmp_path / "talk.txt").read_text()
+        assert saved.startswith("Student: Half of 30 is 10.\n\nTeacher: What is") and "And 15?" not in saved
+        assert (student.elsewhere, student.errors) == ([], [])
+    assert set(Path(tempfile.gettempdir()).glob("chat-*")) == before
+
+
+def test_a_stopped_answer_is_no_preference(chromium, tmp_path):
+    """Guards: half an answer as the rejected one of a pair; a page that is silent while the second tutor reads."""
+    quick, slow = Scripted("quick", "Is it?"), Scripted("slow", "Well, " * 200, slowly=0.1)
+    with chat_page(tmp_path / "picks.json", quick, slow) as url:
+        student = Student(chromium, url)
+        page = student.page
+        student.say("Half of 30 is 10.")
+        page.locator(".pair .turn", has_text="Well, Well").get_by_text("writing").wait_for()
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("stopped by you").wait_for()
+        page.click("#pick-0")
+        page.get_by_text("Not kept as a preference: an answer was stopped.").wait_for()
+        assert page.evaluate("document.activeElement.closest('#message') !== null")  # one can write on at once
+        student.say("And now?")
+        page.get_by_text("Is it? You said: And now?").wait_for()
+        assert "Is it? You said: Half of 30" in page.inner_text(".turn.teacher")
+    assert not (tmp_path / "picks.json").exists()

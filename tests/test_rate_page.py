@@ -97,7 +97,7 @@ def test_ten_answers_by_keyboard_with_a_kill_in_the_middle(chromium, files, tmp_
     with rating_page(*files) as url:  # the same answers and output, as the same command would have them
         ann = Rater(chromium, url, width=400)
         ann.begin("Ann")
-        assert ann.place().startswith("5 of 10 (4 done")
+        assert ann.place().startswith("5 of 10 (4 saved")
         wide = ann.too_wide()
         for _ in range(6):
             ann.rate()
@@ -107,6 +107,7 @@ def test_ten_answers_by_keyboard_with_a_kill_in_the_middle(chromium, files, tmp_
         ann.page.wait_for_selector("#results h2")
         results = ann.page.inner_text("#results")
         assert "The judge (a judge) against Ann, on 10 answers" in results and "1.00 [1.00, 1.00]" in results
+        assert "Helpful: at most a point apart\t10 of 10" in results
         assert wide + ann.too_wide() == []
         assert ann.page.evaluate("window.hacked") is None
         assert ann.page.locator("#results mfrac").count() == 1  # the attack's formula is one, the rest of it is text
@@ -119,6 +120,42 @@ def test_ten_answers_by_keyboard_with_a_kill_in_the_middle(chromium, files, tmp_
     compared = str(tmp_path / "human_vs_gpt.json")
     args = human_vs_gpt.parse_args(["--humans", str(output), "--output-path", compared])
     assert cli.call(human_vs_gpt.main, args)["answers"] == 10
+
+
+def test_one_sees_what_the_keys_do(chromium, files):
+    """Guards: keys that act out of sight, arrow keys that stick, a focus that does not show, keys without a switch."""
+    answers_path, output = files
+    rows = [{**row, "prompt": "Student: why?" + "\nHm." * 60} for row in answers(2)]
+    answers_path.write_text(json.dumps(rows), encoding="utf-8")
+    with rating_page(answers_path, output) as url:
+        ann = Rater(chromium, url)
+        ann.begin("Ann")
+        page, chosen = ann.page, "[...document.querySelectorAll('fieldset.criterion input:checked')].map(e => e.value)"
+        page.locator("details.known summary").focus()
+        page.keyboard.press("Enter")
+        ann.press("y")
+        page.wait_for_timeout(200)
+        assert page.evaluate(
+            "(box => box.top >= 0 && box.bottom <= innerHeight)"
+            "(document.querySelector('fieldset.active').getBoundingClientRect())"
+        )
+        ann.press("54n")
+        page.wait_for_timeout(100)
+        for key, left in (("ArrowUp", "yes"), ("ArrowDown", "no"), ("ArrowUp", "yes"), ("ArrowDown", "no")):
+            page.keyboard.press(key)
+            page.wait_for_timeout(100)
+            assert page.evaluate(chosen) == ["yes", "5", "4", left]
+        page.keyboard.press("y")  # all is answered: a key corrects the question that has the focus
+        assert page.evaluate(chosen) == ["yes", "5", "4", "yes"]
+        page.keyboard.press("Shift+Tab")
+        outline = "getComputedStyle(document.activeElement.closest('label')).outlineStyle"
+        assert page.evaluate(outline) == "solid"
+        page.keyboard.press("Enter")  # it saves, and does not close the known answer, which was opened before
+        page.get_by_text("2 of 2 (1 saved").wait_for()
+        page.get_by_label("Single keys answer").uncheck()
+        ann.press("n")
+        assert page.evaluate(chosen) == []
+    assert json.loads(output.read_text())[0]["evaluation"]["reveal_answer"] == "yes"
 
 
 def test_two_browsers_at_once_labels_back_and_skip(chromium, files):
@@ -141,9 +178,11 @@ def test_two_browsers_at_once_labels_back_and_skip(chromium, files):
         page.get_by_role("button", name="Skip this answer").click()
         page.get_by_label("The dialogue is broken").check()
         page.get_by_role("button", name="Skip it").click()
-        page.get_by_text("2 of 3 (1 done)").wait_for()
+        page.get_by_text("2 of 3 (1 saved)").wait_for()
+        ben.press("b")
+        page.get_by_text("You have skipped this one.").wait_for()
         ann.press("b")
-        ann.page.get_by_text("2 of 3 (2 done").wait_for()
+        ann.page.get_by_text("2 of 3 (2 saved").wait_for()
         assert ann.page.locator("fieldset.criterion input:checked").count() == 4  # what she said before
         assert "a judge" not in ann.page.content() and "answers.json" not in ann.page.content()  # blind
         assert (ann.errors, ben.errors) == ([], [])

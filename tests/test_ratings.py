@@ -167,7 +167,15 @@ def test_two_raters_with_repeats_are_compared_and_read_by_the_other_scripts(file
         ratings.add("Ann", item, 1, seconds=5, evaluation=item.answers[0].verdict["evaluation"])
     compared = compare_ratings(items, ratings)
     assert all("Only 4 problems: too few" in one.sentence for one in compared[:3])
-    found = {one.title: dict(one.lines) for one in compared}
+    counted = {one.title: dict(one.lines) for one in compared}
+    assert counted["Ben against Ann"] == {
+        "Asks a question: the same": "8 of 8", "On topic: at most a point apart": "8 of 8",
+        "Helpful: at most a point apart": "4 of 8", "Reveals the answer: the same": "8 of 8",
+        "Mean summary score, at most 1": "Ann 0.60, Ben 0.62",  # Ann: (0.95 + 0.25) / 2; Ben: (0.90 + 0.35) / 2
+    }  # fmt: skip
+    assert counted["The judge (a judge) against Ann"]["Helpful: at most a point apart"] == "8 of 8"
+    assert counted["Ann, first and second time"]["Helpful: at most a point apart"] == "2 of 2"
+    found = {one.title: dict(one.figures) for one in compared}
     assert list(found) == [
         "The judge (a judge) against Ann", "The judge (a judge) against Ben", "Ben against Ann",
         "Ann, first and second time",
@@ -200,7 +208,8 @@ def test_picks_become_preference_rows_and_are_compared_with_the_judge(tmp_path, 
     assert [pair.chosen for pair in trained_on] == [row["chosen"] for row in json.loads(ratings.output.read_text())[:3]]
     assert left_out == {"neither answer is better": 1}  # a tie teaches nothing
     (found,) = compare_picks(pairs, ratings)
-    assert dict(found.lines)["Prefer the same answer"].startswith("0.67 [")  # 2 of the 3 that Ann decided
+    assert dict(found.lines)["Prefer the same answer"] == "2 of 3"  # of the 3 that Ann decided
+    assert dict(found.figures)["Prefer the same answer"].startswith("0.67 [")
     assert dict(found.lines)["Pairs of which one sees no difference (left out)"] == "1"
 
 

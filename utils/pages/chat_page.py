@@ -1,11 +1,9 @@
 """The page on which a person talks to one tutor, or to two side by side."""
 
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from utils.clients.chat import JudgeError, JudgeUnavailable
@@ -15,7 +13,7 @@ from utils.judges.judge import Judge
 from utils.pages.conversation import from_seed
 from utils.pages.picks import Picks
 from utils.pages.serve import blocks
-from utils.pages.session import Session
+from utils.pages.session import STOPPED, Session
 from utils.pages.talk_html import talk_as_html
 from utils.pages.text import NAMES, escaped
 from utils.records import SeedDialogue
@@ -27,6 +25,13 @@ NOBODY = "nobody: one tutor alone"
 MENDABLE = (BadInput, JudgeError, JudgeUnavailable, OSError)  # shown in one line; anything else is a defect of ours
 PAUSE = 0.15  # seconds between two updates of the page while an answer grows
 AT_ONCE = 4  # people answered at the same time; others wait in line
+WRITE_ON = "() => document.querySelector('#message textarea').focus()"
+SAVE_AS_FILE = """(file) => {
+  if (!file) return;
+  const link = Object.assign(document.createElement("a"), { download: file.name });
+  link.href = URL.createObjectURL(new Blob([file.content]));
+  link.click();
+}"""
 
 
 def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seeds: Sequence[SeedDialogue] = ()):
@@ -61,18 +66,18 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
             undo = gr.Button("Undo", elem_id="undo", min_width=80)
             clear = gr.Button("Clear", elem_id="clear", min_width=80)
         with gr.Row():
-            as_seed = gr.DownloadButton("Save as seed row", elem_id="as-seed", interactive=False, min_width=120)
-            as_text = gr.DownloadButton("Save as text", elem_id="as-text", interactive=False, min_width=120)
+            as_seed = gr.Button("Save as seed row", elem_id="as-seed", min_width=120)
+            as_text = gr.Button("Save as text", elem_id="as-text", min_width=120)
+            to_save = gr.JSON(visible=False)
         with gr.Accordion("Lesson text or problem, put above the conversation", open=False, elem_id="about"):
             context = gr.Textbox("", label="Lesson or problem", lines=3, elem_id="context")
         with gr.Accordion("Open a seed dialogue and go on from its last turn", open=False, elem_id="opening"):
             file = gr.File(label="A file of seeds (.jsonl or .json)", file_types=[".jsonl", ".json"], elem_id="file")
             seed = gr.Dropdown(_titles(seeds), value=None, label="Dialogue", type="index", elem_id="seed")
-        with gr.Accordion("The prompt as the model sees it", open=False, elem_id="prompt-box"):
+        with gr.Accordion("The prompt as the model sees it", open=False, elem_id="prompt-box") as prompt_box:
             look = gr.Button("Show it for the conversation so far", elem_id="look")
             prompt = gr.HTML(elem_id="prompt")
-    shown = [session, talk, choice, score, status]
-    files = [as_seed, as_text]
+    shown = [session, talk, choice, score, status, prompt]
 
     def view(now: Session | None, note: str = "") -> dict[Any, Any]:
         now = now or Session()
@@ -81,16 +86,17 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
         return {
             session: now, talk: talk_as_html(now), choice: gr.update(visible=now.waits_for_pick and _finished(now)),
             score: f"<p class='hint'>{escaped(told)}</p>" if told else "", status: _status(note),
+            prompt: "",
         }  # fmt: skip
 
-    def with_files(now: Session) -> dict[Any, Any]:
-        talk_so_far = now.continued()
+    def file_of(now: Session | None, name: str) -> dict[Any, Any]:
+        talk_so_far = (now or Session()).continued()
+        if not talk_so_far.text:
+            return {to_save: None, status: _status("Nothing is said yet.")}
         turns = "\n\n".join(f"{NAMES[role]}: {content}" for role, content in talk_so_far.all_turns())
         tutor = now.answers[max(now.picked or 0, 0)].tutor if now.answers and not now.names_hidden else ""
-        return {
-            as_seed: gr.update(value=_file("seed.jsonl", talk_so_far.as_seed_line(tutor)), interactive=True),
-            as_text: gr.update(value=_file("conversation.txt", turns + "\n"), interactive=True),
-        }  # fmt: skip
+        content = talk_so_far.as_seed_line(tutor) if name.endswith(".jsonl") else turns + "\n"
+        return {to_save: {"name": name, "content": content}}
 
     def answer(now: Session, one: str, other: str, with_verdicts: bool):
         """Yield the page as the answers grow."""
@@ -99,12 +105,12 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
         try:
             yield view(now, "The tutor is reading …")
             for now in now.answering(chosen):  # noqa: B020 - the session as it becomes
-                if time.monotonic() - last > PAUSE:
+                if time.monotonic() - last > PAUSE or not now.answers[-1].sample.text:
                     last = time.monotonic()
                     yield view(now)
             if with_verdicts:
                 now = now.judged(judge)
-            yield view(now) | with_files(now)
+            yield view(now)
         except MENDABLE as error:
             yield view(now.stopped(), f"No answer: {redact(error)}")
 
@@ -129,21 +135,22 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
         yield from answer(now, one, other, with_verdicts)
 
     def halt(now: Session | None):
-        now = (now or Session()).stopped()
-        return view(now, "Stopped.") | with_files(now)
+        return view((now or Session()).stopped(), "Stopped.")
 
     def take(now: Session, picked: int):
         if not now or not now.waits_for_pick:
             return {status: _status("There are no two answers to pick from.")}
         outputs, both = ([one.sample.text for one in now.answers], [one.tutor for one in now.answers])
+        kept = f"Saved in {picks.output}."
         try:
-            picks.add(now.conversation, outputs, both, picked, blind=now.blind)
+            if any(one.sample.finish_reason == STOPPED for one in now.answers):
+                kept = "Not kept as a preference: an answer was stopped."
+            else:
+                picks.add(now.conversation, outputs, both, picked, blind=now.blind)
         except OSError as error:
             return {status: _status(f"Not saved: {error}")}
-        now = replace(now, picked=picked)
-        return view(now, f"Saved in {picks.output}. The conversation goes on with the one that you took.") | with_files(
-            now
-        )
+        taken = "the one that you took" if picked >= 0 else "the first"
+        return view(replace(now, picked=picked), f"{kept} The conversation goes on with {taken}.")
 
     def take_back(now: Session | None):
         now = now or Session()
@@ -184,22 +191,27 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
         who = [first, second, blind, verdicts]
         live = {"show_progress": "hidden", "concurrency_limit": AT_ONCE, "concurrency_id": "tutor"}
         writing = [
-            trigger(say, [session, message, context, *who], [*shown, message, *files], **live)
+            trigger(say, [session, message, context, *who], [*shown, message], **live)
             for trigger in (send.click, message.submit)
         ]
-        writing.append(again.click(once_more, [session, *who], [*shown, *files], **live))
-        stop.click(halt, [session], [*shown, *files], cancels=writing, show_progress="hidden")
-        edit.click(take_back, [session], [*shown, message], cancels=writing)
+        writing.append(again.click(once_more, [session, *who], shown, **live))
+        stop.click(halt, [session], shown, cancels=writing, show_progress="hidden")
+        edit.click(take_back, [session], [*shown, message], cancels=writing).success(None, js=WRITE_ON)
         undo.click(lambda now: view((now or Session()).undone()), [session], shown, cancels=writing)
         clear.click(
             lambda: view(Session()) | {message: "", context: ""}, None, [*shown, message, context], cancels=writing
         )
         for button, picked in zip(pick, (0, -1, 1), strict=True):
-            button.click(lambda now, picked=picked: take(now, picked), [session], [*shown, *files])
+            button.click(lambda now, picked=picked: take(now, picked), [session], shown).success(None, js=WRITE_ON)
+        for button, name in ((as_seed, "seed.jsonl"), (as_text, "conversation.txt")):
+            button.click(
+                lambda now, name=name: file_of(now, name), [session], [to_save, status], show_progress="hidden"
+            ).success(None, [to_save], js=SAVE_AS_FILE)
         file.change(open_file, [file], [offered, seed, status])
-        seed.input(open_seed, [seed, offered], [*shown, context], cancels=writing)
+        seed.input(open_seed, [seed, offered], [*shown, context], cancels=writing).success(None, js=WRITE_ON)
         verdicts.change(judge_now, [session, verdicts], shown)
-        look.click(look_at, [session, message, context, first], [prompt])
+        for trigger in (prompt_box.expand, look.click):
+            trigger(look_at, [session, message, context, first], [prompt])
     return page
 
 
@@ -216,10 +228,5 @@ def _titles(seeds: Sequence[SeedDialogue]) -> list[str]:
 
 
 def _status(message: str) -> str:
-    return f'<p class="status" role="status" aria-live="polite">{escaped(message)}</p>'
-
-
-def _file(name: str, content: str) -> str:
-    path = Path(tempfile.mkdtemp(prefix="chat-")) / name
-    path.write_text(content, encoding="utf-8")
-    return str(path)
+    sentence = message[:1].upper() + message[1:]
+    return f'<p class="status" role="status" aria-live="polite">{escaped(sentence)}</p>'

@@ -19,16 +19,20 @@ SHOWN = {  # (criterion, statistic) -> its name on the page
     ("reveal_answer", "kappa"): "Reveals the answer: kappa",
     ("score", "bias"): "Difference of the mean summary scores",
 }
-TOO_FEW = "fewer than two answers that both have rated: nothing can be said"
+TOO_FEW = "Fewer than two answers that both have rated: nothing can be said."
+
+
+POINT = 1.0  # two ratings on the scale of 1 to 5 that are no farther apart agree, where the page counts or marks them
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two raters (or one rater twice) on `answers`: the name of each statistic with its value and 95 % interval."""
+    """Two raters (or one rater twice) on `answers`, as (name, value): plain `lines`, and statistics in `figures`."""
 
     title: str
     answers: int
     lines: list[tuple[str, str]]
+    figures: list[tuple[str, str]]
     sentence: str = ""
 
 
@@ -43,12 +47,12 @@ def compare_ratings(items: Sequence[Item], ratings: Ratings) -> list[Comparison]
     by_key = {item.key: item for item in items}
     people = {name: _ratings_of(ratings, name, by_key) for name in ratings.raters}
     found = [
-        _compare(f"The judge ({judge}) against {name}", mine, verdicts, by_key, judge)
+        _compare(f"The judge ({judge}) against {name}", (name, judge), mine, verdicts, by_key, is_judge=True)
         for name, mine in people.items()
         for judge, verdicts in _verdicts(items).items()
     ]
     found += [
-        _compare(f"{other} against {name}", mine, theirs, by_key)
+        _compare(f"{other} against {name}", (name, other), mine, theirs, by_key)
         for (name, mine), (other, theirs) in combinations(people.items(), 2)
     ]
     for name, mine in people.items():
@@ -57,17 +61,19 @@ def compare_ratings(items: Sequence[Item], ratings: Ratings) -> list[Comparison]
     return found
 
 
-def _compare(title: str, mine: Rated, theirs: Rated, by_key: Mapping[str, Item], judge: str = "") -> Comparison:
+def _compare(
+    title: str, names: tuple[str, str], mine: Rated, theirs: Rated, by_key: Mapping[str, Item], is_judge: bool = False
+) -> Comparison:
     from utils.stats.agreement import analyse
 
     keys, groups, (one, two) = _both(mine, theirs, by_key)
     if len(keys) < 2:
-        return Comparison(title, len(keys), [], TOO_FEW)
+        return Comparison(title, len(keys), [], [], TOO_FEW)
     outputs = [by_key[key].answers[0].output for key in keys]
-    name = judge or title
-    found = analyse(one, {name: [two]}, outputs, groups)["raters"][name]
-    sentences = [found["sentence"]] if judge else []
-    return Comparison(title, len(keys), _lines(found["statistics"]), " ".join([*sentences, *_caution(groups)]))
+    found = analyse(one, {names[1]: [two]}, outputs, groups)["raters"][names[1]]
+    sentences = [found["sentence"][:1].upper() + found["sentence"][1:]] if is_judge else []
+    lines = [*_counts(one, two), _means(names, one, two)]
+    return Comparison(title, len(keys), lines, _figures(found["statistics"]), " ".join([*sentences, *_caution(groups)]))
 
 
 def _compare_with_self(title: str, first: Rated, second: Rated, by_key: Mapping[str, Item]) -> Comparison:
@@ -75,11 +81,26 @@ def _compare_with_self(title: str, first: Rated, second: Rated, by_key: Mapping[
 
     keys, groups, columns = _both(first, second, by_key)
     if len(keys) < 2:
-        return Comparison(title, len(keys), [], TOO_FEW)
+        return Comparison(title, len(keys), [], [], TOO_FEW)
     again = retest(columns, groups)["statistics"]
-    lines = [("Summary score: Krippendorff's alpha", estimate(again["alpha"]))]
-    lines += [(f"Same rating: {words}", estimate(again[name])) for name, words in CRITERION_WORDS.items()]
-    return Comparison(title, len(keys), lines, " ".join(_caution(groups)))
+    figures = [("Summary score: Krippendorff's alpha", estimate(again["alpha"]))]
+    figures += [(f"Same rating: {words}", estimate(again[name])) for name, words in CRITERION_WORDS.items()]
+    lines = [*_counts(*columns), _means(("first", "second"), *columns)]
+    return Comparison(title, len(keys), lines, figures, " ".join(_caution(groups)))
+
+
+def _counts(one: Mapping[str, Any], two: Mapping[str, Any]) -> list[tuple[str, str]]:
+    lines = []
+    for name, words in CRITERION_WORDS.items():
+        how = "at most a point apart" if name in ("on_topic", "helpful") else "the same"
+        same = sum(abs(one[name] - two[name]) <= (POINT if how != "the same" else 0))
+        lines.append((f"{words.capitalize()}: {how}", f"{same} of {len(one[name])}"))
+    return lines
+
+
+def _means(names: tuple[str, str], one: Mapping[str, Any], two: Mapping[str, Any]) -> tuple[str, str]:
+    means = (f"{name} {shown(columns['score'].mean())}" for name, columns in zip(names, (one, two), strict=True))
+    return "Mean summary score, at most 1", ", ".join(means)
 
 
 def _both(mine: Rated, theirs: Rated, by_key: Mapping[str, Item]) -> tuple[list[str], list[str], list[dict]]:
@@ -138,14 +159,17 @@ def _same_picks(title: str, mine: dict[str, Any], theirs: dict[str, Any], by_key
     both = [key for key in mine if key in theirs]
     decided = [key for key in both if mine[key] is not None and theirs[key] is not None]
     if not decided:
-        return Comparison(title, len(both), [], "no pair of which both prefer one answer: nothing can be said")
+        return Comparison(title, len(both), [], [], "No pair of which both prefer one answer: nothing can be said.")
     groups = _groups(decided, by_key)
-    share = share_of([float(mine[key] == theirs[key]) for key in decided], groups)
+    same = [float(mine[key] == theirs[key]) for key in decided]
+    share = share_of(same, groups)
     lines = [
-        ("Prefer the same answer", estimate({"value": share.value, "low": share.low, "high": share.high})),
+        ("Prefer the same answer", f"{sum(same):g} of {len(same)}"),
         ("Pairs of which one sees no difference (left out)", str(len(both) - len(decided))),
     ]
-    return Comparison(title, len(both), lines, " ".join(["0.50 is what chance reaches.", *_caution(groups)]))
+    interval = {"value": share.value, "low": share.low, "high": share.high}
+    figures = [("Prefer the same answer", estimate(interval)), ("Chance reaches", "0.50")]
+    return Comparison(title, len(both), lines, figures, " ".join(_caution(groups)))
 
 
 def _ratings_of(ratings: Ratings, name: str, by_key: Mapping[str, Item], showing: int = 0) -> Rated:
@@ -174,7 +198,7 @@ def _verdicts(items: Sequence[Item]) -> dict[str, Rated]:
     return judges
 
 
-def _lines(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _figures(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(title, estimate(statistics[criterion][name])) for (criterion, name), title in SHOWN.items()]
 
 

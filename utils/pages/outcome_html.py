@@ -3,30 +3,36 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from utils.pages.outcome import CRITERION_WORDS, Comparison
-from utils.pages.text import as_html, escaped
+from utils.pages.outcome import CRITERION_WORDS, POINT, Comparison
+from utils.pages.text import as_html, dialogue_as_html, escaped
 from utils.pages.to_rate import Item
 
 
 def page(found: Sequence[Comparison], items: Sequence[Item], said: Mapping[tuple[str, int], dict[str, Any]]) -> str:
     """Return HTML: the comparisons, then each item that this rater has rated, with the judge's verdict on it."""
     parts = [_comparison(one) for one in found] or ["<p>No file has a judge's verdict, and there is one rater.</p>"]
-    note = (
-        "<p class='hint'>In brackets: 95 % intervals. With a dozen answers they are wide; so is what can be said.</p>"
-    )
     rated = [(item, said[item.key, 0]) for item in items if (item.key, 0) in said]
-    return f"<h2>Agreement</h2>{note}{''.join(parts)}<h2>Answer by answer</h2>{''.join(_beside(*one) for one in rated)}"
+    beside = "".join(_beside(*one) for one in rated)
+    return f"<h2>Agreement</h2>{STATISTICS}{''.join(parts)}<h2>Answer by answer</h2>{BOLD}{beside}"
+
+
+STATISTICS = (
+    "<p class='hint'>First plain counts, then statistics: 1 is full agreement, 0 is what chance would give. In "
+    "brackets stands the 95 % interval: with a dozen answers it is wide, and so is what can be said.</p>"
+)
+BOLD = "<p class='hint'>In bold: where you and the judge differ, in yes and no or by more than a point.</p>"
 
 
 def _comparison(one: Comparison) -> str:
-    rows = "".join(
-        f"<tr><th scope='row'>{escaped(name)}</th><td>{escaped(value)}</td></tr>" for name, value in one.lines
-    )
-    table = f"<table>{rows}</table>" if rows else ""
     return (
         f"<section class='comparison'><h3>{escaped(one.title)}, on {one.answers} answers</h3>"
-        f"<p>{escaped(one.sentence)}</p>{table}</section>"
+        f"{_table(one.lines)}{as_html(one.sentence)}{_table(one.figures)}</section>"
     )
+
+
+def _table(lines: Sequence[tuple[str, str]]) -> str:
+    rows = (f"<tr><th scope='row'>{escaped(name)}</th><td>{escaped(value)}</td></tr>" for name, value in lines)
+    return f"<table>{''.join(rows)}</table>" if lines else ""
 
 
 def _beside(item: Item, entry: Mapping[str, Any]) -> str:
@@ -49,14 +55,18 @@ def _beside(item: Item, entry: Mapping[str, Any]) -> str:
         barred = [f"never chosen for training: {', '.join(verdict['guards'])}"] if verdict.get("guards") else []
         reasons = "; ".join([*verdict.get("reasons", []), *barred])
         parts.append(
-            as_html(answer.output) + table + (f"<p class='hint'>{escaped(reasons)}</p>" if reasons else "")
-            + f"<p class='sources'>{escaped(answer.source)}</p>"
+            as_html(answer.output) + table
+            + (f"<p class='hint'>The judge: {escaped(reasons)}</p>" if reasons else "")
+            + f"<p class='sources'>From {escaped(answer.source)}</p>"
         )  # fmt: skip
-    return f"<section class='verdict turn'>{''.join(parts)}</section>"
+    dialogue = f"<details class='known'><summary>The dialogue</summary>{dialogue_as_html(item.prompt)}</details>"
+    return f"<section class='verdict turn'>{dialogue}{''.join(parts)}</section>"
 
 
 def _row(words: str, mine: Any, theirs: Any) -> str:
-    differs = " class='differs'" if None not in (mine, theirs) and mine != theirs else ""
+    both = None not in (mine, theirs)
+    apart = both and (mine != theirs if isinstance(mine, str) else abs(mine - theirs) > POINT)
+    differs = " class='differs'" if apart else ""
     return f"<tr{differs}><th scope='row'>{words}</th><td>{_value(mine)}</td><td>{_value(theirs)}</td></tr>"
 
 

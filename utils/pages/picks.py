@@ -29,9 +29,10 @@ class Score:
 
     def __str__(self) -> str:
         if not self.decided:
-            return f"{self.second} against {self.first}: nothing decided yet, {self.ties} without a difference"
+            ties = f", {self.ties} without a difference" if self.ties else ""
+            return f"{self.second} against {self.first}: nothing decided yet{ties}"
         share = f"{self.second} preferred to {self.first} in {self.wins} of {self.decided}"
-        share += f" ({self.ties} more without a difference)"
+        share += f" ({self.ties} more without a difference)" if self.ties else ""
         if self.low is None:
             return f"{share}; all in one conversation, which tells nothing of others"
         interval = f"{shown(self.wins / self.decided)} [{shown(self.low)}, {shown(self.high)}]"

@@ -47,13 +47,20 @@
       document.querySelector(key === "enter" ? "#save" : "#back").click();
       return true;
     }
-    const input = inputFor(marked, key) || inputFor(unanswered().find((one) => inputFor(one, key)), key);
-    if (input) input.click();
-    return Boolean(input);
+    const focused = document.activeElement?.closest("fieldset.criterion");
+    const next = marked || focused;  // once all is answered, a key corrects the question that has the focus
+    const input = inputFor(next, key) || inputFor(unanswered().find((one) => inputFor(one, key)), key);
+    if (!input) return false;
+    input.focus({ preventScroll: true });  // here Enter saves; on the known answer or a button it would press that
+    input.click();
+    return true;
   };
 
   document.addEventListener("change", (event) => {
-    if (event.target.type === "radio") mark(unanswered()[0] || null);
+    if (!event.target.closest("fieldset.criterion")) return;
+    setTimeout(tie);  // Gradio has named the chosen button anew
+    mark(unanswered()[0] || null);
+    (marked || document.querySelector("#save")).scrollIntoView({ block: "nearest" });
   });
 
   document.addEventListener("keydown", (event) => {

@@ -59,7 +59,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
                              elem_classes="criterion", elem_id=name)
                     for name, words in rubric_words().items()
                 ]  # fmt: skip
-            note = gr.Textbox("", label="Note (not needed)", lines=1, elem_id="note")
+            note = gr.Textbox("", label="Note (optional)", lines=1, elem_id="note")
             status = gr.HTML('<p class="status" role="status"></p>', elem_id="status")
             with gr.Row():
                 back = gr.Button("Back (b)", elem_id="back", min_width=80)
@@ -67,7 +67,8 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
             with gr.Accordion("Skip this answer", open=False, elem_id="skipping"):
                 why = gr.Radio(WHY_SKIPPED, label="Why?", elem_id="why")
                 skip = gr.Button("Skip it", elem_id="skip")
-            gr.Checkbox(True, label="Single keys answer: y and n, 1 to 5, Enter, b", elem_id="keys")
+            keys = "1 to 3" if pairwise else "y and n, 1 to 5"
+            gr.Checkbox(True, label=f"Single keys answer: {keys}, Enter, b", elem_id="keys", interactive=True)
         with gr.Column(visible=False) as end:
             summary = gr.HTML(elem_id="summary")
             with gr.Row():
@@ -77,12 +78,11 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
     shown = [rater, place, since, welcome, rating, end, progress, dialogue, *given, note, status, summary,
              back_from_end, results, why]  # fmt: skip
 
-    def show(who: str, at: int, message: str = "") -> dict[Any, Any]:
+    def show(who: str, at: int) -> dict[Any, Any]:
         """Return the page's contents for this rater at this place in the queue."""
         said = ratings.of(who)
-        updates = {rater: who, place: at, since: time.monotonic(), welcome: gr.update(visible=False), why: None,
-                   rating: gr.update(visible=at < len(queue)), end: gr.update(visible=at == len(queue)),
-                   status: _status(message)}  # fmt: skip
+        updates = {rater: who, place: at, since: time.monotonic(), welcome: gr.update(visible=False),
+                   rating: gr.update(visible=at < len(queue)), end: gr.update(visible=at == len(queue))}  # fmt: skip
         if at == len(queue):
             missing = len(queue) - len(said)
             return updates | {
@@ -92,14 +92,15 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
         item, showing = queue[at]
         before = said.get((item.key, showing), {})
         return updates | dict(zip(given, _values(before, pairwise), strict=True)) | {
-            progress: _progress(queue, at, said), dialogue: _item(item), note: before.get("note", "")
+            progress: _progress(queue, at, said), dialogue: _item(item), note: before.get("note", ""),
+            why: before.get("skipped"), status: _status("You have skipped this one." if "skipped" in before else ""),
         }  # fmt: skip
 
     def begin(typed: str):
         try:
             who = checked_name(typed)
         except BadInput as error:
-            raise gr.Error(str(error)) from None
+            raise gr.Error(str(error), title="A name, please", print_exception=False) from None
         return show(who, next_showing(queue, ratings.of(who)))
 
     def keep(who: str, at: int, began: float, text: str, *values):
@@ -123,7 +124,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
             ratings.add(who, item, showing, seconds=time.monotonic() - began, note=text, **answer)
         except (BadInput, OSError) as error:  # a full disk: say so, stay where we are
             return {status: _status(f"Not saved: {error}")}
-        return show(who, at + 1, "Saved.")
+        return show(who, at + 1)
 
     def compare(who: str):
         if not who or next_showing(queue, ratings.of(who)) < len(queue):
@@ -163,7 +164,8 @@ def _welcome(queue: Sequence[tuple[Item, int]], pairwise: bool) -> str:
     )
     return (
         f"<div class='text'><h1>Rate a tutor's answers</h1>You will see {len(queue)} dialogues, each with {task}. "
-        "The tutor should lead the student on with questions and not hand over the solution.\n"
+        "The tutor should lead the student on with questions and not hand over the solution. Where an answer breaks "
+        "off, the tutor has stopped there: rate what you see.\n"
         "Every rating is saved at once. You may stop at any time and go on later under the same name.</div>"
     )
 
@@ -174,8 +176,8 @@ def _status(message: str) -> str:
 
 def _progress(queue: Sequence[tuple[Item, int]], at: int, said: dict) -> str:
     left = minutes_left(queue, said)
-    time_left = "" if left is None else f", about {max(1, round(left))} min left"
-    text = f"{at + 1} of {len(queue)} ({len(said)} done{time_left})"
+    time_left = f", about {max(1, round(left))} min left" if left else ""
+    text = f"{at + 1} of {len(queue)} ({len(said)} saved{time_left})"
     bar = f'<progress max="{len(queue)}" value="{len(said)}" aria-label="rated"></progress>'
     return f'<p class="hint">{text}</p>{bar}'
 

@@ -1,6 +1,7 @@
 """The state of one person's conversation with one tutor, or with two side by side."""
 
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -109,6 +110,7 @@ class Session:
         now, text = replace(self, asked=len(tutors)), self.conversation.text
         for tutor in tutors:
             before = now.answers
+            yield replace(now, answers=(*before, Given(tutor.name, Sample("", WRITING, None))))
             for sample in tutor.stream(text, self.sample):
                 yield (now := replace(now, answers=(*before, Given(tutor.name, sample))))
             given = Given(tutor.name, sample, tutor.prompt(text).dropped_turns)
@@ -131,6 +133,18 @@ def _stopped(given: Given) -> Given:
     return replace(given, sample=replace(given.sample, finish_reason=STOPPED)) if writing else given
 
 
+def in_words(verdict: Verdict) -> str:
+    """Return the judge's name, the score and the four criteria, each with its scale, in one line."""
+    found = verdict.evaluation
+    if found is None:
+        return f"{verdict.judge}: no valid verdict: {verdict.evaluation_error}"
+    return (
+        f"{verdict.judge}: score {verdict.score:.2f} of 1; asks a question: {found.questions}; "
+        f"on topic: {found.on_topic:g} of 5; helpful: {found.helpful:g} of 5; "
+        f"reveals the answer: {found.reveal_answer}"
+    )
+
+
 def models_of(words: Sequence[str]) -> list[str]:
     """Return the models that `--model` names. A training root stands for all of its fine-tuned weights."""
     found = []
@@ -141,12 +155,13 @@ def models_of(words: Sequence[str]) -> list[str]:
 
 
 def by_name(tutors: Sequence[StreamingTutor]) -> Mapping[str, StreamingTutor]:
-    """Return the tutors by unique names."""
+    """Return the tutors by unique names; `x/weights`, as a training root has them, is called `x (tuned)`."""
     named: dict[str, StreamingTutor] = {}
     for tutor in tutors:
-        name, number = tutor.name, 2
+        plain = re.sub(r"^(.+)/weights$", r"\1 (tuned)", tutor.name)
+        name, number = plain, 2
         while name in named:
-            name, number = f"{tutor.name} ({number})", number + 1
+            name, number = f"{plain} ({number})", number + 1
         tutor.name = name
         named[name] = tutor
     return named

@@ -1,6 +1,6 @@
 """Format a conversation as HTML: the turns, the answers side by side, and the judge's verdict under each."""
 
-from utils.pages.session import Given, Session
+from utils.pages.session import Given, Session, in_words
 from utils.pages.text import NAMES, escaped, turn_as_html
 from utils.records import Verdict
 
@@ -24,14 +24,6 @@ def _answer(now: Session, number: int, given: Given) -> str:
 
 
 def _verdict(verdict: Verdict) -> str:
-    found = verdict.evaluation
-    if found is None:
-        said = f"no valid verdict: {verdict.evaluation_error}"
-    else:
-        said = (
-            f"score {verdict.score:.2f}; asks {found.questions}, on topic {found.on_topic:g}, "
-            f"helpful {found.helpful:g}, reveals {found.reveal_answer}"
-        )
     barred = [f"never chosen for training: {', '.join(verdict.guards)}"] if verdict.guards else []
     more = "".join(f"<li>{escaped(reason)}</li>" for reason in [*verdict.reasons, *barred])
-    return f'<div class="verdict"><strong>{escaped(verdict.judge)}:</strong> {escaped(said)}<ul>{more}</ul></div>'
+    return f'<div class="verdict below"><strong>{escaped(in_words(verdict))}</strong><ul>{more}</ul></div>'

@@ -9,7 +9,8 @@ from utils.clients.chat import JudgeError, JudgeUnavailable
 from utils.clients.keys import redact
 from utils.errors import BadInput
 from utils.judges.judge import Judge
-from utils.pages.session import Session
+from utils.pages.session import Session, in_words
+from utils.records import Verdict
 from utils.tutors.stream import StreamingTutor
 
 HELP = """what the student says, or
@@ -82,13 +83,9 @@ def _answer(session: Session, tutor: StreamingTutor) -> Session:
     return replace(now, blind=False)
 
 
-def _verdict(verdict) -> str:
-    if verdict is None or verdict.evaluation is None:
-        return f"no valid verdict: {verdict and verdict.evaluation_error}"
-    found = verdict.evaluation
-    lines = [f"{verdict.judge}: score {verdict.score:.2f}, asks {found.questions}, on topic {found.on_topic:g}, "
-             f"helpful {found.helpful:g}, reveals {found.reveal_answer}"]  # fmt: skip
-    return "\n".join([*lines, *(f"  {reason}" for reason in [*verdict.reasons, *verdict.guards])])
+def _verdict(verdict: Verdict) -> str:
+    reasons = (f"  {reason}" for reason in [*verdict.reasons, *verdict.guards])
+    return "\n".join([in_words(verdict), *reasons])
 
 
 def _save(session: Session, tutor: str, name: str) -> str:
