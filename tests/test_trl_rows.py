@@ -109,10 +109,10 @@ def test_a_prompt_in_one_string_is_the_users_and_equal_answers_are_left_out(tmp_
     [
         ({"messages": PROMPT}, "not a preference pair: .* found messages"),
         (["a"], "not a preference pair: .* found list"),
-        ({"prompt": [], "chosen": "a", "rejected": "b"}, "`prompt` is neither text nor a list of messages"),
-        ({"prompt": PROMPT[:1], "chosen": "a", "rejected": "b"}, "the prompt must end on the user"),
-        ({"chosen": said("a"), "rejected": said("b")}, "the prompt must end on the user"),
-        ({"prompt": PROMPT, "chosen": PROMPT[1:], "rejected": "b"}, "must begin with the assistant"),
+        ({"prompt": [], "chosen": "a", "rejected": "b"}, "`prompt` is neither a string nor a list of messages"),
+        ({"prompt": PROMPT[:1], "chosen": "a", "rejected": "b"}, "the prompt must end with a user message"),
+        ({"chosen": said("a"), "rejected": said("b")}, "the prompt must end with a user message"),
+        ({"prompt": PROMPT, "chosen": PROMPT[1:], "rejected": "b"}, "must begin with an assistant message"),
         ({"prompt": [{"role": "tutor", "content": "a"}], "chosen": "a", "rejected": "b"}, "message 1: .*system, user"),
         (
             {"prompt": [{"role": "user", "content": None}], "chosen": "a", "rejected": "b"},

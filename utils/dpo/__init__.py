@@ -1,7 +1,7 @@
-"""Preference pairs, and DPO on them; before it, where it is wanted, supervised fine-tuning on reference turns.
+"""Preference pairs and DPO training on them, optionally after supervised fine-tuning on reference turns.
 
-Read pairs.py (which candidates pair up), preferences.py (which pairs are trained on), trl_rows.py (pairs in trl's own
-form, given out and taken in), recipe.py (what decides a training), config.py (the same in trl's words), training.py
-(one training), trainer.py and shared_prompts.py (a pair's prompt forwarded once), references.py and sft.py (a warm
-start), checkpoints.py.
+Read pairs.py (which candidates become a pair), preferences.py (which pairs are trained on), trl_rows.py (pairs in
+trl's own format, written and read), recipe.py (the settings of a training), config.py (the same as trl's
+configuration), training.py (one training run), trainer.py and shared_prompts.py (each pair's prompt is forwarded
+once), references.py and sft.py (the warm start), checkpoints.py.
 """

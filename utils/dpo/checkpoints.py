@@ -1,4 +1,4 @@
-"""Checkpoints that can be trusted after a crash, and weights that appear by one rename."""
+"""Write checkpoints that can be trusted after a crash, and weights that appear by one rename."""
 
 import contextlib
 import json
@@ -16,15 +16,15 @@ from utils.errors import BadInput
 from utils.models import make_readable
 
 MADE_WITH = "made_with.json"  # the settings and the data that a folder of checkpoints belongs to
-MARKER = "whole.json"  # written last: a checkpoint without it was being written when the run died
+MARKER = "whole.json"  # written last: without it, the run died while the checkpoint was being written
 
-# The pairs as trl takes them. Beside them it keeps their reference log-probabilities, which every process and every
-# later run of the same training reads from there.
+# The folder of the pairs in trl's format. trl also keeps their reference log-probabilities there, for every process and
+# for every later run of the same training.
 PAIRS = "pairs"
 
 
 class MarkWhole(TrainerCallback):
-    """Marks each checkpoint once all of it is on disk."""
+    """Marks each checkpoint as complete once all of it is on disk."""
 
     def on_save(self, args, state, control, **kwargs):
         if state.is_world_process_zero:
@@ -34,15 +34,17 @@ class MarkWhole(TrainerCallback):
 
 
 def last_whole(folder: Path) -> Path | None:
-    """The newest checkpoint that carries its marker."""
+    """Return the newest complete checkpoint, or None."""
     found = {int(m[1]): path for path in folder.glob("checkpoint-*") if (m := re.search(r"-(\d+)$", path.name))}
     return next((found[step] for step in sorted(found, reverse=True) if (found[step] / MARKER).is_file()), None)
 
 
 def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -> Path | None:
-    """Take the folder for a run with these settings; returns the checkpoint to go on from, if there is one.
+    """Prepare a folder of checkpoints for a training with these settings. Incomplete checkpoints are deleted.
 
-    BadInput says what differs if the folder has checkpoints of other settings; with `overwrite` they go.
+    Checkpoints made with other settings are deleted too, if `overwrite` allows it.
+    Returns the checkpoint to resume from, or None.
+    Raises BadInput, which says what differs, if the folder has checkpoints made with other settings.
     """
     made_with = json.loads(json.dumps(made_with))  # as it will be read back
     if (folder / MADE_WITH).is_file():
@@ -52,8 +54,8 @@ def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -
         if differing and not overwrite and last_whole(folder):
             changes = "; ".join(f"{name}: {before.get(name)!r} -> {made_with.get(name)!r}" for name in differing)
             raise BadInput(
-                f"{folder} belongs to a training with other settings ({changes}). Give the same ones to go on with "
-                "it, another --output-dir for a new training, or --overwrite to start again here"
+                f"{folder} belongs to a training with other settings ({changes}). Give the same settings to resume it, "
+                "another --output-dir for a new training, or --overwrite to start again here"
             )
         if differing:
             shutil.rmtree(folder / PAIRS, ignore_errors=True)
@@ -61,15 +63,15 @@ def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -
             if differing or not (checkpoint / MARKER).is_file():
                 shutil.rmtree(checkpoint)
     elif any(folder.glob("checkpoint-*")):
-        raise BadInput(f"{folder} has checkpoints, but no {MADE_WITH} that says of what; give another --output-dir")
+        raise BadInput(f"{folder} has checkpoints, but no {MADE_WITH} with their settings; give another --output-dir")
     write_json(folder / MADE_WITH, made_with)
     return last_whole(folder)
 
 
 def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
-    """Make `weights` of a checkpoint: an adapter is merged into `base`; 16 bit, with the tokenizer, by one rename.
+    """Write a checkpoint as a folder of 16-bit `weights` with the tokenizer; an adapter is merged into `base` first.
 
-    `weights` that are there already are replaced.
+    The folder appears by one rename, and replaces the one that was there.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -80,10 +82,10 @@ def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
     if adapter:
         from peft import PeftModel
 
-        # Merging in float32 rounds once; the adapter itself was trained in float32.
+        # merged in float32, in which the adapter was trained, so that the result is rounded only once
         stored = PeftModel.from_pretrained(stored.float(), checkpoint).merge_and_unload()
-    folder = checkpoint.parent  # ours: nothing of anybody else's is in there
-    for leftover in folder.glob("export-*"):  # of a run that was killed here
+    folder = checkpoint.parent  # it holds only what this program wrote
+    for leftover in folder.glob("export-*"):  # of a run that was killed at this point
         shutil.rmtree(leftover)
     temporary = Path(tempfile.mkdtemp(dir=folder, prefix="export-"))
     try:
@@ -102,14 +104,14 @@ def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
 
 
 def drop_optimizer_states(folder: Path) -> None:
-    """Delete what only an unfinished training needs: 8 of the 12 bytes that a trained parameter takes on disk."""
+    """Delete what only an unfinished training needs: 8 of the 12 bytes per trained parameter."""
     for name in ("optimizer*", "scheduler*", "rng_state*"):
         for path in folder.glob(f"checkpoint-*/{name}"):
             path.unlink()
 
 
 def keep_adapter(checkpoint: Path, folder: Path) -> None:
-    """Copy the adapter of a checkpoint, as peft loads it, into `folder`."""
+    """Copy the adapter of a checkpoint into `folder`, in the form that peft loads."""
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         whole = Path(temporary) / "whole"
         whole.mkdir()
@@ -121,8 +123,8 @@ def keep_adapter(checkpoint: Path, folder: Path) -> None:
 
 
 def copy_sentencepiece(base: str, folder: Path) -> None:
-    """`tokenizer.model`, where the base has one: transformers does not save it, converters to GGUF need it."""
+    """Copy `tokenizer.model` if the base has one: transformers does not save it, but converters to GGUF need it."""
     from transformers.utils import cached_file
 
-    with contextlib.suppress(OSError):  # this is how transformers says that there is none
+    with contextlib.suppress(OSError):  # raised by transformers if there is none
         shutil.copyfile(cached_file(base, "tokenizer.model"), folder / "tokenizer.model")

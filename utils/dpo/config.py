@@ -1,4 +1,4 @@
-"""trl's configuration of a training: what its flags and `--set` say, checked."""
+"""Make trl's configuration of a training from its flags and `--set`, and check it."""
 
 import argparse
 import dataclasses
@@ -19,8 +19,7 @@ from utils.models import pick_device, pick_dtype
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
 from trl import DPOConfig
 
-# Fields of trl's configuration that are not --set's: they decide what is trained on, or the safety of a run hangs on
-# them.
+# Fields of trl's configuration that --set may not change: what is trained on, or the safety of a run, depends on them.
 FIXED = {
     "max_length": None, "logging_nan_inf_filter": False, "logging_strategy": "steps", "logging_steps": 1,
     "save_strategy": "steps", "save_only_model": False,
@@ -37,14 +36,14 @@ NOT_TO_BE_SET = {
 
 
 def training_dtype(device: str, dtype: str) -> torch.dtype:
-    """What to compute in. float16 needs a scaled loss, which only CUDA has: elsewhere float32 takes its place."""
+    """Return the dtype to compute in. float16 needs loss scaling, which only CUDA has: elsewhere it becomes float32."""
     where = pick_device() if device == "auto" else torch.device(device)
     chosen = pick_dtype(where) if dtype == "auto" else getattr(torch, dtype)
     return torch.float32 if chosen == torch.float16 and where.type != "cuda" else chosen
 
 
 def dpo_config(training: Training, output_dir: Path) -> DPOConfig:
-    """Make trl's configuration of a DPO; BadInput says which word of `--set` is wrong, and how."""
+    """Make trl's configuration of a DPO training. Raises BadInput, which says what is wrong with a word of `--set`."""
     defaults, settings = trl_settings(training, output_dir)
     settings |= {"beta": training.beta, "precompute_ref_log_probs": True}
     words = _parse(training.trl_fields or [], settings.keys() | NOT_TO_BE_SET)
@@ -54,10 +53,12 @@ def dpo_config(training: Training, output_dir: Path) -> DPOConfig:
 
 
 def trl_settings(training: Training, output_dir: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(what `--set` may change, what it may not) of what every trainer of trl is told.
+    """Make the settings that all of trl's trainers share.
 
-    In 16 bit the arithmetic is mixed: what is trained stays in float32, where small updates do not drown, and the
-    multiplications are in `dtype` (a tenth faster than adapters that are multiplied in float32, measured on a CPU).
+    In 16 bits we train in mixed precision: trained weights stay in float32, so that small updates are not rounded away,
+    and matrix products are in `dtype` (a tenth faster than adapters multiplied in float32, measured on a CPU).
+    Returns (the settings that `--set` may change, those that it may not).
+    Raises BadInput if the package for `report_to` is not installed.
     """
     dtype = training_dtype(training.device, training.dtype)
     cpu = training.device == "cpu" or pick_device().type == "cpu"
@@ -81,13 +82,16 @@ def trl_settings(training: Training, output_dir: Path) -> tuple[dict[str, Any], 
 
 
 def losses() -> set[str]:
-    """The losses that trl has, which only its help text lists."""
+    """Return the names of trl's losses, which it lists only in a help text."""
     field = next(field for field in dataclasses.fields(DPOConfig) if field.name == "loss_type")
     return set(re.findall(r"`'(\w+)'`", field.metadata["help"]))
 
 
 def _parse(words: list[str], own: set[str]) -> dict[str, Any]:
-    """`["optim=adafactor", "loss_type=sigmoid,sft"]` as fields of DPOConfig, each parsed by the field's type."""
+    """Parse `["optim=adafactor", "loss_type=sigmoid,sft"]` into fields of DPOConfig, each by the field's type.
+
+    Raises BadInput for a field in `own`, an unknown field or a value of another type.
+    """
     parser = HfArgumentParser(DPOConfig, exit_on_error=False, allow_abbrev=False)
     fields = [field.name for field in dataclasses.fields(DPOConfig) if field.init]
     given = {}

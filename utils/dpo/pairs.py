@@ -1,4 +1,4 @@
-"""Which two candidates of a prompt become a preference pair, and what the whole set looks like."""
+"""Choose the two candidates of a prompt that become a preference pair, and describe the whole set of pairs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,18 +10,20 @@ from utils.answers import plain, variety
 from utils.records import Verdict
 from utils.rubric.any_language import barred
 
-# Half of what one point of on_topic or helpful is worth: scores closer than this are a tie. Whole-number grades
-# are tied only if they are equal; the offline judge's fractional ones differ by less for no reason at all.
+# Scores closer than this are a tie. It is half of what one point of on_topic or helpful adds to the score: grades in
+# whole points are tied only if they are equal, and smaller differences of the offline judge's fractional grades are
+# noise.
 TIE = 0.025
 EPSILON = 1e-9  # 0.9 - 0.8 is 0.09999999999999998 in binary, and still a margin of 0.1
 
 
 @dataclass(frozen=True)
 class PairChoice:
-    """What became of one prompt's candidates: indices into them, and why they are no pair (None: they are one).
+    """The pair made of one prompt's candidates, or why there is none. `chosen` and `rejected` are indices.
 
-    `chosen` is None where no candidate may be chosen, `rejected` where none is valid; `margin` is the difference
-    of their scores; `caught[i]` says why candidate i may not be chosen (its guards, "tells").
+    `chosen` is None if no candidate may be chosen; `rejected` is None if none has a valid verdict. `margin` is the
+    difference of their scores. `reason` says why the pair is not eligible; None means that it is. `caught[i]` says
+    why candidate i may not be chosen (its guards, "tells").
     """
 
     chosen: int | None
@@ -45,14 +47,15 @@ def choose_pair(
     min_margin: float = 0.0,
     known_answer: str | None = None,
 ) -> PairChoice:
-    """Best candidate = chosen, worst = rejected, for one prompt; `answers[i]` was graded by `verdicts[i]`.
+    """Choose the best candidate of one prompt and reject the worst; `answers[i]` was graded by `verdicts[i]`.
 
-    Rules: an invalid verdict is on neither side. An answer is never chosen if its verdict names a guard or a reveal, or
-    if it is barred in any language (`rubric.any_language.barred`); then the next best is. The offline judge names in
-    its guards what only English words can tell, so another judge's verdict on another language stands as it is.
-    Chosen must score above `min_chosen_score`, above rejected, and by `min_margin` at least. Among tied scores the
-    side that asks the student a question is taken, so that more pairs teach which question to ask rather than to
-    append a `?`.
+    - An answer with an invalid verdict is neither chosen nor rejected.
+    - An answer is never chosen if its verdict names a guard or says that it reveals the answer, or if it is barred in
+      every language (`rubric.any_language.barred`). The next best is then considered. Checks that need English words
+      are guards of the offline judge alone, so they never overrule another judge on another language.
+    - The chosen answer must score above `min_chosen_score` and above the rejected one, by at least `min_margin`.
+    - Among tied candidates one that asks the student a question is preferred, on both sides. More pairs then teach
+      which question to ask, rather than to append a `?`.
     """
     caught = tuple(
         tuple(dict.fromkeys([*verdict.guards, *barred(answer, known_answer, conversation)]))
@@ -88,7 +91,7 @@ def not_apart(chosen: float, rejected: float, min_chosen_score: float, min_margi
 
 
 def pair_fields(pair: PairChoice, candidates: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The fields of a training row that follow from its pair; `candidates[i]["output"]` is the i-th answer."""
+    """Return the fields of a training row that follow from its pair; `candidates[i]["output"]` is the i-th answer."""
     none = {"output": "", "raw_evaluation": "", "evaluation_error": pair.reason, "evaluation": None}
     chosen, rejected = (candidates[k] if k is not None else None for k in (pair.chosen, pair.rejected))
     return {
@@ -105,11 +108,11 @@ def pair_fields(pair: PairChoice, candidates: Sequence[dict[str, Any]]) -> dict[
 def set_report(
     answers: Sequence[Sequence[str]], verdicts: Sequence[Sequence[Verdict]], pairs: Sequence[PairChoice]
 ) -> dict[str, Any]:
-    """What a set of pairs will teach, as JSON: one row of candidates, verdicts and one pair per prompt.
+    """Summarise what a set of pairs will teach, as JSON. Each argument has one entry per prompt.
 
-    Shares are of the eligible pairs (`both_ask`) or of the texts (`distinct`, `commonest`); `deciles` are the
-    candidates' lowest score, nine deciles and the highest. No judge of single answers sees that a tutor puts the
-    same question to everyone; the commonest answer does.
+    `both_ask` is a share of the eligible pairs; `distinct` and `commonest_share` are shares of the texts. `deciles` are
+    the candidates' lowest score, the nine deciles and the highest score. The commonest answer is reported because a
+    judge of single answers cannot see that a tutor puts the same question to everyone.
     """
     eligible = [pair for pair in pairs if pair.eligible]
     given = [verdict for row in verdicts for verdict in row]
@@ -132,7 +135,7 @@ def set_report(
 
 
 def format_report(report: dict[str, Any]) -> str:
-    """The report of `set_report` as a few lines for the terminal."""
+    """Format the report of `set_report` as a few lines for the terminal."""
     lines = [f"{report['eligible']} of {report['prompts']} prompts give a preference pair"]
     lines += [f"  {count} do not: {reason}" for reason, count in report["not_eligible"].items()]
     if report["eligible"]:
@@ -161,7 +164,10 @@ def format_report(report: dict[str, Any]) -> str:
 
 
 def _asking_among(candidates: Sequence[int], scores: dict[int, float], asks: dict[int, bool], worst: bool) -> int:
-    """The best (or worst) candidate; within a tie one that asks, then the better (or worse) one, then the first."""
+    """Return the best (or worst) candidate. A tie goes to one that asks, then to the better (or worse), then the first.
+
+    The result is an index into `scores` and `asks`.
+    """
     sign = -1 if worst else 1
     edge = max(sign * scores[i] for i in candidates)
     tied = [i for i in candidates if edge - sign * scores[i] < TIE]

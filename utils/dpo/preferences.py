@@ -1,4 +1,4 @@
-"""Preference pairs for DPO: which rows of a train_dataset.json are eligible, and how each is made to fit the model."""
+"""Read preference pairs for DPO from a train_dataset.json, and shorten each to fit the model's context."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from utils.prompts import shorten, tutor_messages
 from utils.records import Evaluation
 
 TEMPLATE_DIFFERS = (
-    "the tokenizer's chat template renders the prompt differently when an answer follows: training would not see what "
-    "generation sees; give the model another template"
+    "the tokenizer's chat template renders the prompt differently when an answer follows, so the model would be "
+    "trained on a prompt that it never sees in generation; give the model another chat template"
 )
 TOO_LONG = "the last student turn and an answer alone are longer than the model's context"
 
 
 class NoEligiblePair(BadInput):
-    """Nothing to train on; says why, and shows the candidates' scores."""
+    """There is nothing to train on. The message says why, and shows the candidates' scores."""
 
 
 @dataclass(frozen=True)
 class Preference:
-    """One eligible row: the dialogue as it stands in the prompt, and the two answers."""
+    """One eligible pair: the dialogue that goes into the prompt, and the two answers to it."""
 
     row: int  # 1 is the file's first
     prompt: str
@@ -37,9 +37,10 @@ class Preference:
 
 @dataclass(frozen=True)
 class FittedRows:
-    """Rows that trl takes (message lists, so that it applies the chat template), and what was done to make them fit.
+    """Rows in trl's conversational format, which fit the model's context, and what was done to make them fit.
 
-    `longest` is the longest sequence, prompt and completion, in tokens.
+    `shortened` is the number of rows that lost their oldest turns; `left_out` counts by reason those that did not fit
+    even so. `longest` is the length in tokens of the longest sequence (prompt and completion).
     """
 
     rows: list[dict[str, list[dict[str, str]]]]
@@ -49,14 +50,15 @@ class FittedRows:
 
 
 def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Preference], Counter[str]]:
-    """(the eligible pairs of a train_dataset.json, how many rows were left out and why).
+    """Read the eligible pairs of a train_dataset.json.
 
     A row: {"prompt": "Student: …", "chosen": "…", "rejected": "…", "chosen_eval": {"output": "…", "evaluation":
     {"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"}, …}, "rejected_eval": {…},
-    "all_evaluations": [{…}, …]}. Rows of `gen_train_dataset` say whether they are `eligible`; the pick of a person
-    (`preferred_by` "person", as `rate --pairwise` and `chat` write it) is. Rows that say neither, as the original's,
-    must have two valid evaluations, chosen above `min_chosen_score` and above rejected.
-    BadInput names the file, the row and what is wrong; without any eligible pair it is a NoEligiblePair.
+    "all_evaluations": [{…}, …]}. A row of `gen_train_dataset` says whether it is `eligible`, and one that a person
+    decided (`preferred_by` "person", written by `rate --pairwise` and `chat`) is. A row that says neither, as in a file
+    of the original code, must have two valid evaluations, with chosen above `min_chosen_score` and above rejected.
+    Returns (the pairs, the number of rows left out by reason).
+    Raises BadInput, which names the file, the row and what is wrong, and NoEligiblePair if no row is eligible.
     """
     rows = read_json(path)
     if not isinstance(rows, list) or not rows:
@@ -78,9 +80,9 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
 
 
 def sampled_by(path: Path | str) -> dict[str, Any] | None:
-    """{"model", "settings"} of the tutor that the rows' candidates came from; None where they do not say.
+    """Return {"model", "settings"} of the tutor that sampled the rows' candidates; None if the rows do not say.
 
-    Raises BadInput if they came from several.
+    Raises BadInput if several tutors sampled them.
     """
     makers = [row.get("sampled_by") for row in read_json(path)]
     if any(maker != makers[0] for maker in makers):
@@ -89,10 +91,10 @@ def sampled_by(path: Path | str) -> dict[str, Any] | None:
 
 
 def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_length: int) -> FittedRows:
-    """Make every pair fit: prompt and the longer completion in `max_length` tokens; the oldest turns are dropped first.
+    """Shorten every pair until its prompt and the longer completion have at most `max_length` tokens.
 
-    A pair whose last student turn does not fit is left out and counted. Raises BadInput if none fits, or if the model
-    would be trained on what it never sees (`fit_dialogue`).
+    The oldest turns are dropped first. A pair whose last student turn does not fit is left out and counted.
+    Raises BadInput if no pair fits, or if the chat template is unusable for training (`fit_dialogue`).
     """
     rows, shortened, left_out, longest = [], 0, Counter(), 0
     for pair in pairs:
@@ -112,10 +114,11 @@ def fit_preferences(pairs: Sequence[Preference], tokenizer, template: str, max_l
 def fit_dialogue(
     tokenizer, template: str, dialogue: str, answers: Sequence[str], max_length: int
 ) -> tuple[str, int, int] | None:
-    """Drop a dialogue's oldest turns until its prompt and the longest of the answers have `max_length` tokens at most.
+    """Drop a dialogue's oldest turns until its prompt and the longest answer have at most `max_length` tokens.
 
-    Returns (the dialogue, turns dropped, tokens of the longest sequence); None if its last student turn does not fit.
-    Raises BadInput if the tokenizer's chat template renders the prompt otherwise when an answer follows.
+    Returns (the dialogue, the number of dropped turns, the tokens of the longest sequence), or None if the last student
+    turn does not fit.
+    Raises BadInput if the tokenizer's chat template renders the prompt differently when an answer follows.
     """
     length = 0
 
@@ -134,7 +137,10 @@ def fit_dialogue(
 
 
 def length_of(tokenizer, prompt: list[dict[str, str]], answers: Sequence[list[dict[str, str]]]) -> int:
-    """Tokens of a prompt and the longest of its answers. TemplateDiffers if the prompt does not begin all of them."""
+    """Return the number of tokens of a prompt with the longest of its answers.
+
+    Raises TemplateDiffers if the tokens of a prompt with an answer do not begin with those of the prompt alone.
+    """
     ids = tokenize(tokenizer, prompt, True)
     sequences = [tokenize(tokenizer, prompt + answer, False) for answer in answers]
     if any(sequence[: len(ids)] != ids for sequence in sequences):
@@ -147,7 +153,10 @@ def as_answer(text: str) -> dict[str, str]:
 
 
 def tokenize(tokenizer, messages: list[dict[str, str]], to_be_answered: bool) -> list[int]:
-    """Token ids of a conversation in the model's chat template, up to where the tutor's answer begins or ended."""
+    """Return a conversation's token ids in the model's chat template.
+
+    They end where the assistant's answer is to begin if `to_be_answered`, else after the last message.
+    """
     return tokenizer.apply_chat_template(messages, add_generation_prompt=to_be_answered, return_dict=False)
 
 
@@ -156,7 +165,7 @@ class TemplateDiffers(Exception):
 
 
 def as_messages(template: str, pair: Preference) -> dict[str, list[dict[str, str]]]:
-    """The pair as a conversational row of trl's."""
+    """Return the pair as a row in trl's conversational format."""
     return {
         "prompt": tutor_messages(template, pair.prompt),
         "chosen": [as_answer(pair.chosen)],
@@ -165,6 +174,7 @@ def as_messages(template: str, pair: Preference) -> dict[str, list[dict[str, str
 
 
 def _not_eligible(where: str, row: dict[str, Any], min_chosen_score: float) -> str | None:
+    """Return why a row is not trained on, or None if it is."""
     if row.get("eligible") is False:
         return row.get("not_eligible_because") or "marked as not eligible"
     scores = [_score(f"{where}, {side}_eval", row.get(f"{side}_eval")) for side in ("chosen", "rejected")]
@@ -177,7 +187,7 @@ def _not_eligible(where: str, row: dict[str, Any], min_chosen_score: float) -> s
 
 
 def _score(where: str, given: dict[str, Any] | None) -> float | None:
-    """The summary score of an eval entry, the judge's own where it gave one; None without a valid evaluation."""
+    """Return an entry's `score`, or else the summary score of its evaluation; None without a valid evaluation."""
     if not given or not given.get("evaluation"):
         return None
     if isinstance(given.get("score"), int | float):

@@ -1,4 +1,4 @@
-"""What decides a training: the model, the paper's hyperparameters, LoRA's, and how the weights are held."""
+"""The settings of a training: the model, the paper's hyperparameters, LoRA's, and the precision of the weights."""
 
 import importlib.util
 from dataclasses import asdict, dataclass, replace
@@ -9,7 +9,7 @@ from utils import models
 from utils.errors import BadInput
 from utils.prompts import INFERENCE_PROMPT, digest, load_template
 
-# What earlier versions, which had no such settings, trained with.
+# What earlier versions trained with, which had no such settings.
 FORMER_DEFAULTS = {
     "lora_rank": 16, "lora_alpha": 32, "lora_targets": "all-linear", "load_in_4bit": False, "keep_adapter": False,
 }  # fmt: skip
@@ -18,12 +18,12 @@ CHANGE_NO_WEIGHT = ("device", "report_to")
 
 @dataclass(frozen=True)
 class Training:
-    """A DPO training; the fields are flags of `train.py`, the defaults are the paper's.
+    """A DPO training. Its fields are flags of `train.py`, with the paper's values as defaults.
 
-    `settings` is all that can change what it leaves behind: checkpoints and the manifest are keyed by it.
+    `settings` holds all that can change its result; checkpoints and the manifest are keyed by it.
     """
 
-    model: str | None  # a hub name, a folder or `smollm2`; None: what the pairs were sampled from
+    model: str | None  # a hub name, a folder or `smollm2`; None: the model that sampled the pairs
     inference_prompt: Path | str = INFERENCE_PROMPT
     min_chosen_score: float = 0.8
     full_finetune: bool = False
@@ -47,26 +47,27 @@ class Training:
     report_to: str = "none"
 
     def starting_from(self, sampled_by: dict[str, Any] | None) -> "Training":
-        """The training of the model, and with the prompt, that the pairs' rows say they were sampled by.
+        """Return this training with the model that sampled the pairs, `sampled_by`, as its own if none was given.
 
-        Raises BadInput if they name another than this training was given, or if nobody says which.
+        Raises BadInput if the pairs were sampled by another model or prompt than this training has, or if neither names
+        a model.
         """
         if self.model is None and not (sampled_by or {}).get("model"):
-            raise BadInput("which model is to be trained? The pairs do not say who sampled them: give --instruct-model")
+            raise BadInput("the pairs do not say which model sampled them: name the one to train with --instruct-model")
         training = replace(self, model=self.model or sampled_by["model"])
         if sampled_by:
             ours = models.identity(training.model) | {"inference_prompt": digest(self.template)}
             theirs = sampled_by["settings"]
-            if not {"sha256", "revision"} & theirs.keys():  # a server knows no more than a name
+            if not {"sha256", "revision"} & theirs.keys():  # a server gives no more than a name
                 ours = {"model": training.model, "inference_prompt": ours["inference_prompt"]}
-            elif "sha256" in ours and "sha256" in theirs:  # a folder is what it holds, wherever it lies by now
+            elif "sha256" in ours and "sha256" in theirs:  # a folder may have been moved: its content counts
                 del ours["model"]
             if differing := [
                 f"{name}: {theirs[name]} -> {ours[name]}" for name in ours if theirs.get(name) != ours[name]
             ]:
                 raise BadInput(
-                    "the pairs were sampled from another model or with another prompt than is to be trained "
-                    f"({'; '.join(differing)}): give the --instruct-model and --inference-prompt that they had"
+                    "the pairs were sampled from another model or with another prompt than this training's "
+                    f"({'; '.join(differing)}): give the --instruct-model and --inference-prompt that sampled them"
                 )
         return training
 
@@ -80,20 +81,20 @@ class Training:
 
     @property
     def template(self) -> str:
-        """The inference prompt's text. Raises BadInput if it lacks {input}."""
+        """Return the inference prompt's text. Raises BadInput if it lacks {input}."""
         return load_template(self.inference_prompt, "input")
 
     def longest_sequence(self) -> int:
-        """The tokens of prompt and answer at most. Raises BadInput if the model's context has fewer."""
+        """Return the most tokens that prompt and answer may have. Raises BadInput if the model's context has fewer."""
         context = models.context_length(self.model)
         if self.max_length and self.max_length > context:
             raise BadInput(f"--max-length {self.max_length} is more than the model's context of {context} tokens")
         return self.max_length or context
 
     def supervised(self, **recipe: Any) -> "Training":
-        """The supervised fine-tuning that goes before this DPO, with what `recipe` changes.
+        """Return the supervised fine-tuning that goes before this DPO training, with the fields in `recipe` changed.
 
-        Fields that only a DPO has are at their defaults: they change nothing, so that no change of them makes it again.
+        Fields that only DPO uses are set to their defaults, so that changing them does not repeat the fine-tuning.
         """
         only_dpo = {
             name: getattr(Training, name) for name in ("min_chosen_score", "beta", "trl_fields", "keep_adapter")
@@ -101,7 +102,7 @@ class Training:
         return replace(self, **only_dpo, **recipe)
 
     def check(self) -> None:
-        """Make sure, before anything is sampled or paid, that this training can begin. Raises BadInput if not."""
+        """Check that this training can begin, before anything is sampled or paid for. Raises BadInput if it cannot."""
         models.load_tokenizer(self.model)
         self.longest_sequence()
         if self.load_in_4bit:
@@ -111,22 +112,22 @@ class Training:
             if missing := set_of(self.lora_targets) - there:
                 raise BadInput(
                     f"--lora-targets {','.join(sorted(missing))}: {models.display_name(self.model)} has no such "
-                    "modules; `all-linear` takes all that are linear"
+                    "modules; `all-linear` stands for all linear layers"
                 )
 
     def _check_4bit(self) -> None:
         import torch
 
         if self.full_finetune:
-            raise BadInput("--load-in-4bit trains adapters on frozen weights; --full-finetune has none to freeze")
+            raise BadInput("--load-in-4bit trains adapters on frozen weights; leave out --full-finetune")
         if not torch.cuda.is_available() or self.device == "cpu":
-            raise BadInput("--load-in-4bit needs an NVIDIA GPU; without it, train in 16 bits: leave the flag out")
+            raise BadInput("--load-in-4bit needs an NVIDIA GPU; without one, leave the flag out to train in 16 bits")
         if not importlib.util.find_spec("bitsandbytes"):
             raise BadInput("--load-in-4bit needs a package that is not installed: pip install bitsandbytes")
 
 
 def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings that an earlier version wrote, as `Training.settings` has them."""
+    """Convert settings that an earlier version wrote to the present form of `Training.settings`."""
     settings = FORMER_DEFAULTS | settings
     if "{input}" in settings["inference_prompt"]:
         settings["inference_prompt"] = digest(settings["inference_prompt"])
@@ -134,7 +135,10 @@ def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def changing_weights(words: list[str] | None) -> list[str]:
-    """The words of `--set` without those that only trade time for memory: with them, too, a training goes on."""
+    """Return the words of `--set` that can change the weights.
+
+    Gradient checkpointing only trades time for memory, so a training may be resumed with or without it.
+    """
     return sorted(word for word in words or [] if not word.startswith("gradient_checkpointing"))
 
 

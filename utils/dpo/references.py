@@ -1,4 +1,4 @@
-"""Reference turns, what the teacher really said next, as examples to imitate: each is made to fit the model."""
+"""Turn reference turns (what the teacher really said next) into rows for supervised fine-tuning."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ NO_REFERENCE = "no reference turn"
 def fit_references(seeds: Sequence[SeedDialogue], tokenizer, template: str, max_length: int) -> FittedRows:
     """Make a row of every seed that has a reference: the tutor's prompt, and the reference as its answer.
 
-    Prompt and reference have `max_length` tokens at most; the oldest turns are dropped first. Seeds without a
-    reference, and those whose last student turn does not fit, are left out and counted. Raises BadInput if no seed is
-    left.
+    The oldest turns are dropped until prompt and reference have at most `max_length` tokens. Seeds without a reference,
+    and those whose last student turn does not fit, are left out and counted.
+    Raises BadInput if no seed is left.
     """
     rows, shortened, left_out, longest = [], 0, Counter(), 0
     for seed in seeds:

@@ -1,11 +1,12 @@
-"""DPO by trl in which a pair's prompt is forwarded once (`shared_prompts`), where the model's attention allows it.
+"""DPO with trl, with each pair's prompt forwarded once (`shared_prompts`) if the model's attention allows it.
 
-The loss, the metrics and the reference log-probabilities are computed by trl's own code from its own rows. The loss of
-a pair of chosen and rejected answer, c and r, to the prompt x is (Rafailov et al., 2023, equation 7)
+trl's own code computes the loss, the metrics and the reference log-probabilities, from rows in its own format. For a
+prompt x with the chosen answer c and the rejected answer r the loss is (Rafailov et al., 2023, equation 7)
 
     -log sigmoid(beta [log p(c|x) - log q(c|x)] - beta [log p(r|x) - log q(r|x)])
 
-with p the model that is trained, q the one that it starts from, and log p(c|x) the sum over the answer's tokens.
+where p is the policy (the model in training), q is the reference model (the same model before training), and log p(c|x)
+is the sum of the log-probabilities of the answer's tokens.
 """
 
 import contextlib
@@ -24,8 +25,8 @@ from trl import DPOTrainer
 from utils.dpo.shared_prompts import ATTENTION, shared_prompts
 from utils.errors import BadInput
 
-# Mean difference of a token's log-probability between the two ways that is rounding. A wrong mask or position gives
-# 0.5 and more on a trained model.
+# The mean difference between a token's log-probabilities, with and without shared prompts, that rounding explains.
+# A wrong mask or position gives 0.5 and more on a trained model.
 ROUNDING = {torch.float32: 1e-3, torch.float16: 0.02, torch.bfloat16: 0.1}
 MIXED = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -33,30 +34,35 @@ log = logging.getLogger(__name__)
 
 
 def stop_unless_finite(loss: float, update: int) -> None:
+    """Raise BadInput, which names the flags that may help, if the loss is infinite or NaN."""
     if not math.isfinite(loss):
         raise BadInput(
-            f"the loss became {loss} in update {update}: training has stopped, the last whole checkpoint is kept; "
+            f"the loss became {loss} in update {update}: training has stopped, the last complete checkpoint is kept; "
             "a lower --learning-rate or --max-grad-norm, or --dtype float32, may help"
         )
 
 
 class SharedPromptDPOTrainer(DPOTrainer):
-    """trl's trainer with shared prompts, where the model's attention allows it; a loss that is no number stops it."""
+    """trl's DPO trainer with shared prompts, if the model's attention allows it. It stops at a loss that is not finite.
 
-    # What a summary says of the last updates: the name there, and trl's.
+    trl's batches hold two rows per pair, [2 x pairs, length]: first all rows with the chosen answer, then those with
+    the rejected one.
+    """
+
+    # What the summary says about the last updates: its own names, and trl's.
     SUMMARY: ClassVar = {
         "loss": "loss", "rewards_margin": "rewards/margins", "rewards_accuracy": "rewards/accuracies",
     }  # fmt: skip
 
-    shared: bool | None = None  # None: not looked at yet
+    shared: bool | None = None  # None: not tried yet
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._lengths: list[list[int]] = []  # of the pairs since the last log: prompt, chosen, rejected, in tokens
+        self._lengths: list[list[int]] = []  # tokens of [prompt, chosen, rejected] of each pair since the last log
 
     def train(self, *args, **kwargs):
         self._since = time.monotonic()
-        # peft would copy every input to the adapters' float32, and autocast back to 16 bit at once
+        # peft would cast every input to the adapters' float32, and autocast would cast it back to 16 bits at once
         with disable_input_dtype_casting(self.model):
             return super().train(*args, **kwargs)
 
@@ -65,22 +71,22 @@ class SharedPromptDPOTrainer(DPOTrainer):
             return super().compute_ref_log_probs(model, inputs)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The loss of trl, from shared prompts; BadInput where it is no longer a number."""
-        answers, rows = inputs["completion_mask"].sum(1), inputs["attention_mask"].sum(1)
+        """Compute trl's loss, with shared prompts. Raises BadInput if it is not finite."""
+        answers, rows = inputs["completion_mask"].sum(1), inputs["attention_mask"].sum(1)  # [2 x pairs], in tokens
         chosen, rejected = answers.chunk(2)
         self._lengths += torch.stack([(rows - answers)[: len(chosen)], chosen, rejected], 1).tolist()
-        # `return_outputs` asks for the logits of trl's own rows, which is another forward pass
+        # `return_outputs` asks for the logits of trl's own rows, which shared prompts do not give
         with contextlib.nullcontext() if return_outputs else self._shared_prompts():
             result = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         stop_unless_finite((result[0] if return_outputs else result).item(), self.state.global_step + 1)
         return result
 
     def example(self, row: dict) -> dict[str, list[int]]:
-        """A training row as the model gets it: token ids by part."""
+        """Return a training row as the model receives it: token ids by part."""
         return {part: row[f"{part}_ids"] for part in ("prompt", "chosen", "rejected")}
 
     def log(self, logs, start_time=None):
-        """Beside what trl logs: mean lengths in tokens (of this process's pairs), and pairs per second (of all)."""
+        """Log, beside trl's metrics, mean lengths in tokens (this process's pairs) and pairs per second (all pairs)."""
         if "loss" in logs and self._lengths:
             seconds, self._since = time.monotonic() - self._since, time.monotonic()
             for name, lengths in zip(("prompt", "chosen", "rejected"), zip(*self._lengths, strict=True), strict=True):
@@ -96,12 +102,13 @@ class SharedPromptDPOTrainer(DPOTrainer):
         return shared_prompts(base) if self.shared else contextlib.nullcontext()
 
     def _try_shared_prompts(self, base: PreTrainedModel) -> bool:
-        """Forward the end of a pair both ways; one line if they do not agree, and trl's own way it is.
+        """Forward the end of one pair with and without shared prompts. Returns whether the results agree.
 
-        The end is short, to cost little, but longer than the model's attention window if any prompt is.
+        If they do not, one logged line says why. The end is short, so that this is cheap, but longer than the model's
+        attention window if any prompt is.
         """
         if self.aux_loss_enabled:
-            log.info("prompts are forwarded twice: a mixture of experts balances its load over trl's own rows")
+            log.info("prompts are forwarded twice: a mixture of experts balances its load over the rows of the batch")
             return False
         window = getattr(base.config.get_text_config(), "sliding_window", None) or 0
         pair = max(self.train_dataset, key=lambda row: len(row["prompt_ids"]))
@@ -121,11 +128,12 @@ class SharedPromptDPOTrainer(DPOTrainer):
             agree, reason = False, f"{type(error).__name__}: {error}".splitlines()[0]
         if not agree:
             base.set_attn_implementation(before)
-            log.info("prompts are forwarded twice, as trl does: %s does not share them (%s)",
+            log.info("prompts are forwarded twice, as in trl: %s cannot share them (%s)",
                      base.config.model_type, reason)  # fmt: skip
         return agree
 
     def _log_probs(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return the log-probabilities of the answers' tokens in a batch of trl's rows, [2 x pairs, length - 1]."""
         labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
         with torch.no_grad(), self.accelerator.autocast():
             return self.model(

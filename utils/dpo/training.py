@@ -1,4 +1,4 @@
-"""One training by trl: the model under it, its progress, and when it has to stop."""
+"""Run one training with trl: load the model, show the progress, and explain a lack of memory."""
 
 import logging
 import math
@@ -32,16 +32,23 @@ log = logging.getLogger(__name__)
 
 
 class Trained(NamedTuple):
-    checkpoint: Path  # whole, of the last update
+    """What a training left behind."""
+
+    checkpoint: Path  # the complete one of the last update
     summary: dict[str, Any]
-    log: list[dict[str, float]]  # an entry per update, as the trainer logged it
+    log: list[dict[str, float]]  # the trainer's log, one entry per update
 
 
 def train(
     rows: list[dict[str, Any]], training: Training, config: TrainingArguments, trainer: type[Trainer], *,
     longest: int, resume_from: Path | None,
 ) -> Trained:  # fmt: skip
-    """Let `trainer` (`dpo.trainer`, `dpo.sft`) train on conversational rows; checkpoints go to `config.output_dir`."""
+    """Train on rows in trl's conversational format with `trainer` (of `dpo.trainer` or `dpo.sft`).
+
+    Checkpoints go to `config.output_dir`. `longest` is the length in tokens of the longest row. A training that
+    `resume_from` shows to be finished is only summarised.
+    Raises MemoryError, which names the flags that need less memory.
+    """
     folder = Path(config.output_dir)
     start, seen = time.monotonic(), {}
     if resume_from is None or not _is_finished(resume_from):
@@ -63,13 +70,13 @@ def train(
         "computed_in": seen,
         **{name: fmean(entry[key] for entry in tail) for name, key in trainer.SUMMARY.items()},
     }
-    # fp16's first steps may have an infinite norm, which JSON has no number for
+    # in float16 the first steps may have an infinite gradient norm, which JSON cannot express
     finite = [{name: value if math.isfinite(value) else None for name, value in entry.items()} for entry in entries]
     return Trained(checkpoint, summary, finite)
 
 
 def _train(rows, training, config, trainer, longest, resume_from) -> dict[str, str]:
-    """Train; returns what was computed in, as the model shows it."""
+    """Train. Returns the device and the dtypes that were used, as the model itself shows them."""
     import datasets
 
     transformers_logging.disable_progress_bar()
@@ -80,7 +87,7 @@ def _train(rows, training, config, trainer, longest, resume_from) -> dict[str, s
             with tempfile.TemporaryDirectory(dir=pairs.parent) as temporary:
                 datasets.Dataset.from_list(rows).save_to_disk(temporary + "/whole")
                 Path(temporary, "whole").rename(pairs)
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # trl's, on every checkpoint
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")  # trl warns at every checkpoint
     model = _load(training, config)
     if config.gradient_checkpointing is None:
         config.gradient_checkpointing = _memory_asks_for_checkpointing(model, longest, config)
@@ -93,20 +100,20 @@ def _train(rows, training, config, trainer, longest, resume_from) -> dict[str, s
         callbacks=[MarkWhole()],
     )
     if trainer.is_world_process_zero():
-        for part, ids in trainer.example(trainer.train_dataset[0]).items():  # as the model gets it
+        for part, ids in trainer.example(trainer.train_dataset[0]).items():  # as the model receives it
             log.info("--- a training example: %s (%d tokens)\n%s", part, len(ids), trainer.processing_class.decode(ids))
         log.info("---")
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(OneLineProgress)
     if resume_from:
-        log.info("going on from update %d", _step(resume_from))
+        log.info("resuming from update %d", _step(resume_from))
     trainer.train(resume_from_checkpoint=resume_from and str(resume_from))
     seen = computed_in(model)
     return seen | {"weights": seen["dtype"], "dtype": str(_arithmetic(config)).removeprefix("torch.")}
 
 
 def _load(training: Training, config: TrainingArguments):
-    """The model to be trained, on the device. Only frozen weights may be held in 16 or 4 bits."""
+    """Load the model to be trained onto the device. Only frozen weights are held in 16 or 4 bits."""
     base = resolve(training.model)
     dtype = _arithmetic(config)
     if not training.load_in_4bit:
@@ -122,11 +129,11 @@ def _load(training: Training, config: TrainingArguments):
     model = AutoModelForCausalLM.from_pretrained(
         base, dtype=dtype, quantization_config=four_bits, device_map={"": config.device}
     )
-    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # the trainer switches it on
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)  # the trainer turns it on itself
 
 
 def _arithmetic(config: TrainingArguments) -> torch.dtype:
-    """As the configuration has it: `auto` is measured, and a second measurement may come out otherwise."""
+    """Return the dtype in the configuration: `auto` measures, and a second measurement may choose another dtype."""
     return torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
 
 
@@ -141,7 +148,7 @@ def _adapters(training: Training):
 
 
 class OneLineProgress(ProgressCallback):
-    """The trainer's bar with the latest loss and margin behind it, instead of a line of metrics per update."""
+    """Shows the latest loss and margin in the progress bar, instead of a line of metrics per update."""
 
     def on_train_begin(self, args, state, control, **kwargs):
         super().on_train_begin(args, state, control, **kwargs)
@@ -156,7 +163,7 @@ class OneLineProgress(ProgressCallback):
 
 
 def _memory_asks_for_checkpointing(model, longest: int, config: TrainingArguments) -> bool:
-    """Whether the activations of one batch would take more than half of the free memory."""
+    """Return whether the activations of one batch would take more than half of the free memory."""
     needed = activations(model.config, longest * config.per_device_train_batch_size, model.dtype.itemsize)
     cuda = config.device.type == "cuda"
     free = torch.cuda.mem_get_info()[0] if cuda else psutil.virtual_memory().available
@@ -164,7 +171,7 @@ def _memory_asks_for_checkpointing(model, longest: int, config: TrainingArgument
 
 
 def _what_takes_less(training: Training, config: TrainingArguments, longest: int) -> str:
-    """What helps where memory is short: of the flags, those that are not used yet."""
+    """Describe which flags would need less memory, except those that are in use already."""
     helps = [
         (training.full_finetune, "LoRA instead of --full-finetune"),
         (config.per_device_train_batch_size > 1, "--batch-size 1 with a larger --gradient-accumulation"),
@@ -172,7 +179,8 @@ def _what_takes_less(training: Training, config: TrainingArguments, longest: int
         (isinstance(config, DPOConfig) and not config.gradient_checkpointing, "--set gradient_checkpointing=true"),
         (config.device.type == "cuda" and not training.load_in_4bit, "--load-in-4bit"),
     ]
-    return f"this training does not fit. What takes less: {'; '.join(said for applies, said in helps if applies)}"
+    remedies = "; ".join(remedy for applies, remedy in helps if applies)
+    return f"this training does not fit into memory. What needs less: {remedies}"
 
 
 def _is_finished(checkpoint: Path) -> bool:

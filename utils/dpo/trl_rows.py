@@ -1,8 +1,8 @@
-"""Preference pairs as trl has them: written to a folder that `load_dataset` reads, and taken from anywhere.
+"""Preference pairs in trl's own format: write a folder that `load_dataset` reads, and read pairs made elsewhere.
 
 A row: {"prompt": [{"role": "user", "content": "…"}], "chosen": [{"role": "assistant", "content": "…"}],
-"rejected": [{"role": "assistant", "content": "…"}]}. Also read: strings in the place of message lists, and rows
-without a prompt of its own, whose two conversations begin alike (trl's "implicit prompt").
+"rejected": [{"role": "assistant", "content": "…"}]}. Two more forms are read: strings instead of message lists, and
+rows without `prompt`, whose two conversations begin with the same messages (trl's "implicit prompt").
 """
 
 import json
@@ -28,7 +28,7 @@ Messages = list[dict[str, str]]
 ROLES = ("system", "user", "assistant")
 SAME = "chosen and rejected are the same, or one is empty"
 TOO_LONG = "the last user message and an answer alone are longer than the model's context"
-# Under what the dialogues of a row stand, by the beginning of its id.
+# The licence of a row's dialogue, by the beginning of the row's id.
 LICENCES = {
     "sample-": "the sample that ships with Socratic LLM, MIT",
     "mathdial": "MathDial (Macina et al., 2023), CC BY-SA 4.0: credit it and keep the licence",
@@ -39,7 +39,7 @@ LICENCES = {
 
 @dataclass(frozen=True)
 class MessagePair:
-    """One pair; `prompt` ends on the user, `chosen` and `rejected` are what follows."""
+    """One pair. `prompt` ends with a user message; `chosen` and `rejected` are the two continuations."""
 
     row: int  # 1 is the first
     prompt: Messages
@@ -50,10 +50,12 @@ class MessagePair:
 def export_trl(
     train_dataset: Path | str, folder: Path | str, *, template: str, min_chosen_score: float, made_by: str
 ) -> int:
-    """Write the eligible pairs of a train_dataset.json to `folder`, as `train.jsonl` with a card; returns how many.
+    """Write the eligible pairs of a train_dataset.json to `folder`, as `train.jsonl` with a dataset card.
 
-    The prompts are put into the inference prompt's `template`, as for our own training. `made_by` is the card's line on
-    model and judge. NoEligiblePair if there is none, FileExistsError if the folder holds other things.
+    The dialogues are put into the inference prompt's `template`, as in our own training. `made_by` is the card's line
+    on model and judge.
+    Returns the number of pairs.
+    Raises NoEligiblePair if there is none, and FileExistsError if the folder holds other files.
     """
     folder = Path(folder)
     if folder.exists() and {path.name for path in folder.iterdir()} - {"README.md", "train.jsonl"}:
@@ -68,21 +70,26 @@ def export_trl(
 
 
 def is_trl(source: Path | str) -> bool:
-    """Are these trl's rows, rather than a train_dataset.json? A hub name or a folder is."""
+    """Return whether a source has rows in trl's format, rather than a train_dataset.json's.
+
+    A folder or a name on the Hugging Face Hub always does.
+    Raises FileNotFoundError for a file that does not exist.
+    """
     path = Path(source)
     if not path.is_file():
         if path.suffix and not path.is_dir():
             raise FileNotFoundError(f"{source}: there is no such file")
         return True
     first = next(iter(rows_of_file(path)), None)
-    ours = {"chosen_eval", "preferred_by"}  # graded, or picked by a person on the chat page
+    ours = {"chosen_eval", "preferred_by"}  # graded by a judge, or chosen by a person on the chat page
     return isinstance(first, dict) and "chosen" in first and not ours & first.keys()
 
 
 def read_trl(source: Path | str, split: str = "train") -> tuple[list[MessagePair], Counter[str]]:
-    """(the pairs of a file, a folder or a Hugging Face dataset's split, how many rows were left out for which reason).
+    """Read the pairs of a file, a folder or a split of a Hugging Face dataset.
 
-    BadInput names the row and what is wrong with it.
+    Returns (the pairs, the number of rows left out by reason).
+    Raises BadInput, which names the row and what is wrong with it.
     """
     path = Path(source)
     pairs, left_out = [], Counter[str]()
@@ -103,17 +110,19 @@ def read_trl(source: Path | str, split: str = "train") -> tuple[list[MessagePair
 
 
 def fit_messages(pairs: Sequence[MessagePair], tokenizer, max_length: int) -> FittedRows:
-    """Make every pair fit: prompt and the longer answer in `max_length` tokens, the oldest messages going first.
+    """Shorten every pair until its prompt and the longer answer have at most `max_length` tokens.
 
-    System messages and the last user message stay; a pair that does not fit even so is left out and counted.
+    The oldest messages are dropped first; system messages and the last user message stay. A pair that does not fit even
+    so is left out and counted.
+    Raises BadInput if no pair fits, or if the chat template is unusable for training.
     """
     rows, shortened, left_out, longest = [], 0, Counter[str](), 0
     for pair in pairs:
         system = [message for message in pair.prompt if message["role"] == "system"]
-        talk = [message for message in pair.prompt if message["role"] != "system"]
-        starts = [i for i, message in enumerate(talk) if message["role"] == "user"]  # templates want the user to open
-        for start in starts if talk[0]["role"] == "user" else [0, *starts]:
-            row = {"prompt": system + talk[start:], "chosen": pair.chosen, "rejected": pair.rejected}
+        turns = [message for message in pair.prompt if message["role"] != "system"]
+        starts = [i for i, message in enumerate(turns) if message["role"] == "user"]  # chat templates begin with a user
+        for start in starts if turns[0]["role"] == "user" else [0, *starts]:
+            row = {"prompt": system + turns[start:], "chosen": pair.chosen, "rejected": pair.rejected}
             try:
                 length = length_of(tokenizer, row["prompt"], [row["chosen"], row["rejected"]])
             except TemplateDiffers:
@@ -144,9 +153,9 @@ def _pair(number: int, row: Any) -> MessagePair:
         alike = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), 0)
         prompt, chosen, rejected = chosen[:alike], chosen[alike:], rejected[alike:]
     if not prompt or prompt[-1]["role"] != "user":
-        raise BadInput("the prompt must end on the user")
+        raise BadInput("the prompt must end with a user message")
     if any(not side or side[0]["role"] != "assistant" for side in (chosen, rejected)):
-        raise BadInput("chosen and rejected must begin with the assistant")
+        raise BadInput("chosen and rejected must begin with an assistant message")
     return MessagePair(number, prompt, chosen, rejected)
 
 
@@ -154,17 +163,18 @@ def _messages(name: str, given: Any, role: str) -> Messages:
     if isinstance(given, str):
         return [{"role": role, "content": given}]
     if not isinstance(given, list) or not given:
-        raise BadInput(f"`{name}` is neither text nor a list of messages")
+        raise BadInput(f"`{name}` is neither a string nor a list of messages")
     for i, message in enumerate(given, 1):
         if not isinstance(message, dict) or message.get("role") not in ROLES:
             raise BadInput(f"`{name}`, message {i}: expected an object with a role of {', '.join(ROLES)}")
         if not isinstance(message.get("content"), str):
-            raise BadInput(f"`{name}`, message {i}: the content must be text, in one string")
+            raise BadInput(f"`{name}`, message {i}: the content must be a string")
     return [{"role": message["role"], "content": message["content"]} for message in given]
 
 
 def _terms(row_id: str) -> str:
-    return next((terms for start, terms in LICENCES.items() if row_id.startswith(start)), "other seeds: yours to say")
+    other = "other seeds: state their licence here"
+    return next((terms for start, terms in LICENCES.items() if row_id.startswith(start)), other)
 
 
 def _card(count: int, left_out: Counter[str], sources: Counter[str], min_chosen_score: float, made_by: str) -> str:
@@ -175,11 +185,11 @@ def _card(count: int, left_out: Counter[str], sources: Counter[str], min_chosen_
         "---",
         "# Preference pairs for a Socratic tutor",
         "",
-        f"{count} pairs of two answers to one dialogue, conversational: `prompt`, `chosen`, `rejected` are lists of "
-        "messages, as trl's DPOTrainer takes them. Made with Socratic LLM.",
+        f"{count} pairs of two answers to the same dialogue. `prompt`, `chosen` and `rejected` are lists of messages, "
+        "the conversational format of trl's DPOTrainer. Made with Socratic LLM.",
         "",
         f"{made_by}",
-        f"Chosen scores above {min_chosen_score:g} on a rubric of 0.1 to 1, and above rejected.",
+        f"The chosen answer scores above {min_chosen_score:g} on a rubric from 0.1 to 1, and above the rejected one.",
         "",
         "Left out: "
         + ("; ".join(f"{number} rows, {why}" for why, number in left_out.most_common()) or "nothing")
@@ -187,10 +197,10 @@ def _card(count: int, left_out: Counter[str], sources: Counter[str], min_chosen_
         "",
         "## Licence",
         "",
-        "The dialogues in the prompts keep the terms of where they are from:",
+        "The dialogues in the prompts keep the terms of their sources:",
         "",
         *(f"- {number} pairs: {terms}" for terms, number in sources.most_common()),
         "",
-        "The answers were written by a language model, whose own terms may bind their use.",
+        "The answers were written by a language model, whose own terms may restrict their use.",
     ]
     return "\n".join(lines) + "\n"

@@ -1,10 +1,10 @@
-"""Sampling several answers to many prompts, fast.
+"""Sample several answers to many prompts, fast.
 
 Each prompt is forwarded once for all of its samples, and the prefix that all prompts share is forwarded once in all.
 The key-value caches are copied, left-padded, into one buffer. A plain loop then decodes all rows of a group together,
 and finished rows leave the batch. Each row has its own random stream, so the same (prompt, sample, seed) gives the same
-text in any group. Rounding is the one exception: in bfloat16 with another batch shape, or with the other implementation
-of attention, a draw that falls just between two tokens may come out differently.
+text in any group. The one exception is rounding: in bfloat16, with another batch shape or another implementation of
+attention, a draw that falls just between two tokens may come out differently.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ OUT_OF_MEMORY = (
     "out of memory with a single prompt: fewer samples (--num-candidates) or tokens (--max-new-tokens), or a smaller "
     "model, take less"
 )
-CHECK_EVERY = 8  # tokens between two checks whether the text has begun another speaker's turn
+CHECK_EVERY = 8  # tokens between two checks for the beginning of another speaker's turn
 GROUP_ROWS = {"cpu": 40, "mps": 32, "cuda": 256}  # on a CPU 40 rows cost 23 % less per token than 20, padding and all
 
 
@@ -34,10 +34,10 @@ def sample_answers(
 ) -> Iterator[tuple[int, list[Sample]]]:  # fmt: skip
     """Yield (index of the prompt, its samples) for every prompt, group by group, longest prompts first.
 
-    `prompts` are token ids. `temperature` 0 is greedy; `top_k` 0 samples from the whole vocabulary. Only the prompts
-    in `wanted` are answered, but groups and shared prefix are those of all prompts: a run that resumes after a crash
-    rounds exactly as the whole run would have.
-    A group that does not fit into memory is halved. Raises MemoryError if even a single prompt does not fit.
+    `prompts` are token ids. `temperature` 0 is greedy decoding; `top_k` 0 samples from the whole vocabulary. Only the
+    prompts in `wanted` are answered, but groups and shared prefix are those of all prompts: a run that is resumed after
+    a crash rounds exactly as an uninterrupted one. A group that does not fit into memory is halved.
+    Raises MemoryError if even a single prompt does not fit.
     """
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))  # if memory is short, the longest shows it
     shared = _shared_prefix(prompts) if len(prompts) > 1 else 0
@@ -70,20 +70,24 @@ def sample_answers(
 def _decode_group(
     model, tokenizer, prompts, prefix, shared, num_samples, temperature, top_k, max_new_tokens, seed
 ) -> list[list[Sample]]:
-    """Decode `num_samples` rows for each prompt of a group together; the rows of one prompt are adjacent."""
+    """Decode `num_samples` rows for each prompt of a group together; the rows of one prompt are adjacent.
+
+    `prefix` is the cache of the first `shared` tokens of every prompt. Returns the samples of each prompt.
+    """
     device = model.device
     forwarded = [_forward_prompt(model, prompt[shared:], _copy(prefix)) for prompt in prompts]
-    lengths = torch.tensor([len(prompt) for prompt in prompts]).repeat_interleave(num_samples)
-    logits = torch.cat([logits for logits, _ in forwarded]).repeat_interleave(num_samples, dim=0)
+    lengths = torch.tensor([len(prompt) for prompt in prompts]).repeat_interleave(num_samples)  # [rows]
+    logits = torch.cat([logits for logits, _ in forwarded]).repeat_interleave(num_samples, dim=0)  # [rows, vocabulary]
     if logits.isnan().any():
         raise BadInput("the model answers with NaN: its weights are damaged, or --dtype is too narrow for it")
     cache = _left_padded([cache for _, cache in forwarded], num_samples, max_new_tokens)
     del forwarded
     longest = int(lengths.max())
+    # attention mask [rows, longest + max_new_tokens]: 0 on the padding; position of the next token and noise by row
     mask = (torch.arange(longest + max_new_tokens) >= (longest - lengths)[:, None]).long().to(device)
-    position = lengths[:, None].to(device)
+    position = lengths[:, None].to(device)  # [rows, 1]
     noise = torch.stack([_noise(prompt, k, seed, max_new_tokens) for prompt in prompts for k in range(num_samples)])
-    noise = noise.to(device)
+    noise = noise.to(device)  # [rows, max_new_tokens]
 
     ends = _end_tokens(model, tokenizer)
     rows = list(range(len(prompts) * num_samples))  # which answer each row of the batch belongs to
@@ -129,7 +133,7 @@ def _forward_prompt(model, ids: list[int], cache: DynamicCache) -> tuple[torch.T
 
 
 def _shared_prefix(prompts: Sequence[list[int]]) -> int:
-    """Length of the prefix that all prompts share. At least one token of each prompt is left out of it."""
+    """Return the length of the prefix that all prompts share, less than the length of the shortest prompt."""
     low, high = min(prompts), max(prompts)  # the two that differ first, in lexicographic order
     same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
     return min(same, min(map(len, prompts)) - 1)
@@ -166,7 +170,10 @@ class _BufferLayer(StaticLayer):
 
 
 def _left_padded(caches: list[DynamicCache], num_samples: int, room: int) -> DynamicCache:
-    """Copy the prompts' caches into one, each `num_samples` times, left-padded, with `room` for further tokens."""
+    """Copy the prompts' caches into one, each `num_samples` times, left-padded, with `room` for further tokens.
+
+    A cache's tensors are [1, heads, tokens, size]; those of the result are [rows, heads, longest + room, size].
+    """
     longest = max(cache.get_seq_length() for cache in caches)
     together = DynamicCache()
     for parts in zip(*(cache.layers for cache in caches), strict=True):
@@ -182,7 +189,10 @@ def _left_padded(caches: list[DynamicCache], num_samples: int, room: int) -> Dyn
 
 
 def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_k: int) -> torch.Tensor:
-    """Draw the next token of each row by the inverse CDF: logits [rows, vocabulary], noise [rows] uniform in [0, 1)."""
+    """Draw the next token of each row by inverting the cumulative distribution. Returns token ids [rows].
+
+    logits [rows, vocabulary]; noise [rows], uniform in [0, 1).
+    """
     if temperature == 0:
         return logits.argmax(-1)
     top = logits.float().topk(min(top_k, logits.shape[-1]) if top_k else logits.shape[-1])
@@ -192,18 +202,19 @@ def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_k: 
 
 
 def _noise(prompt: list[int], sample: int, seed: int, steps: int) -> torch.Tensor:
-    """Make the random stream of one answer, [steps] in [0, 1), from its prompt, sample and seed alone."""
+    """Make the random stream of one answer from its prompt, sample and seed alone: [steps], uniform in [0, 1)."""
     digest = hashlib.sha256(f"{seed} {sample} {prompt}".encode()).digest()
     return torch.rand(steps, generator=torch.Generator().manual_seed(int.from_bytes(digest[:7])))
 
 
 def _end_tokens(model, tokenizer) -> set[int]:
+    """Return the token ids that end an answer."""
     ends = model.generation_config.eos_token_id
     return {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])} - {None}
 
 
 def _rows_that_fit(model, length: int) -> int:
-    """Number of rows of `length` tokens whose caches fit into half of the free memory, at most GROUP_ROWS."""
+    """Return how many rows of `length` tokens have caches that fit into half of the free memory, at most GROUP_ROWS."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

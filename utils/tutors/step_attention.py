@@ -1,6 +1,6 @@
-"""Attention of a decoding step, one new token per row: our implementation or transformers', whichever is faster here.
+"""Attention of a decoding step (one new token per row): our implementation or transformers', whichever is faster here.
 
-On a CPU ours takes half of the time in bfloat16 and the same time in float32; on a GPU only a measurement can tell.
+On a CPU ours takes half of the time in bfloat16 and the same time in float32; on a GPU it must be measured.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ ATTENTION = "fastest_step"
 
 
 def plain_step(module, query, key, value, attention_mask, scaling=None, **kwargs):
-    """Attention of one new token per row by plain matrix products.
+    """Compute the attention of one new token per row with plain matrix products.
 
     query [rows, heads, 1, size]; key and value [rows, groups, length, size]: grouped keys are not repeated;
     attention_mask [rows, 1, 1, length], True where a position may be seen. Returns ([rows, 1, heads, size], None).
@@ -31,9 +31,10 @@ def plain_step(module, query, key, value, attention_mask, scaling=None, **kwargs
 
 
 def fastest_step(model):
-    """Measure, for a few milliseconds, which attention to use: transformers' if it takes less than 0.7 of the time.
+    """Measure for a few milliseconds which attention to use: transformers' if it takes less than 0.7 of our time.
 
-    Near a tie it is `plain_step`: the two round differently, and a second run on this machine should choose the same.
+    A near tie thus always goes to `plain_step`: the two round differently, and a second run on this machine should
+    choose the same one.
     """
     config, rows, keys = model.config.get_text_config(), 8, 1024
     heads = config.num_attention_heads
@@ -48,9 +49,9 @@ def fastest_step(model):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # on a busy machine, several threads would measure how they wait for each other
     try:
-        for step in 5 * list(seconds):  # the first of each builds what is built once
+        for step in 5 * list(seconds):  # the first call of each also pays for what is built once
             start = time.perf_counter()
-            step(module, query, key, value, mask)[0][0, 0, 0, 0].item()  # `item` waits for a GPU
+            step(module, query, key, value, mask)[0][0, 0, 0, 0].item()  # `item` waits until a GPU is done
             seconds[step].append(time.perf_counter() - start)
     finally:
         torch.set_num_threads(threads)
