@@ -483,7 +483,7 @@ def test_the_model_is_the_one_that_the_pairs_were_sampled_from(dataset, tiny, tm
     other.write_text("{input}")
     with pytest.raises(BadInput, match="inference_prompt"):
         Training(tiny, inference_prompt=other).starting_from(made_by)
-    with pytest.raises(BadInput, match="give --instruct-model"):
+    with pytest.raises(BadInput, match="with --instruct-model"):
         Training(None).starting_from(None)
 
 
