@@ -96,7 +96,7 @@ def test_what_auto_came_to_is_kept_with_the_answers(tiny, tmp_path, monkeypatch)
     expected = {"device": "cpu", "dtype": "float32", "attention": "sdpa"}
     assert tutor.answer(seeds, 1, **given).made == {"shortened_prompts": 0, "computed_in": expected}
     monkeypatch.setattr(models, "pick_dtype", lambda _: torch.bfloat16)
-    monkeypatch.setattr(models, "load", lambda *_: pytest.fail("all answers are there"))
+    monkeypatch.setattr(models, "load_model", lambda *_: pytest.fail("all answers are there"))
     assert tutor.answer(seeds, 1, **given).made["computed_in"] == expected
 
 

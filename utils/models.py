@@ -194,6 +194,12 @@ def dtype_name(device: str, dtype: str) -> str:
 
 def load(model: str, device: str = "auto", dtype: str = "auto"):
     """Load a hub name, a folder or `smollm2`. Returns (model in eval mode, tokenizer)."""
+    tokenizer = load_tokenizer(model)
+    return load_model(model, device, dtype), tokenizer
+
+
+def load_model(model: str, device: str = "auto", dtype: str = "auto"):
+    """Load the weights of a hub name, a folder or `smollm2`. Returns the model in eval mode."""
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
@@ -202,10 +208,9 @@ def load(model: str, device: str = "auto", dtype: str = "auto"):
     where = resolve(model)
     dtype = getattr(torch, dtype_name(device, dtype))
     device = pick_device() if device == "auto" else torch.device(device)
-    tokenizer = load_tokenizer(model)
     with reading(model):
         loaded = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
-    return loaded.to(device).eval(), tokenizer
+    return loaded.to(device).eval()
 
 
 def computed_in(model) -> dict[str, str]:

@@ -59,7 +59,8 @@ class LocalTutor:
     ) -> Answers:
         """See `Tutor.answer`."""
         tokenizer, settings = models.load_tokenizer(self.model), self._drawn_by()
-        fitted = [fit_or_none(tokenizer, self.template, seed, self.room()) for seed in seeds]
+        room = self.room()
+        fitted = [fit_or_none(tokenizer, self.template, seed, room) for seed in seeds]
         there = [i for i, one in enumerate(fitted) if one]
         prompts = [fitted[i][0] for i in there]
         keys = [[key_of(settings, prompt, k) for k in range(num_samples)] for prompt in prompts]
@@ -67,7 +68,7 @@ class LocalTutor:
         with Journal(journal_path) as journal:
             missing = {i for i, row in enumerate(keys) if any(key not in journal for key in row)}
             if missing:
-                self._sample(journal, prompts, keys, missing, description)
+                self._sample(journal, tokenizer, prompts, keys, missing, description)
             for i, row in zip(there, keys, strict=True):
                 samples[i] = [Sample(**journal[key]) for key in row]
             computed_in = journal.entries.get(self._computed_in)
@@ -79,15 +80,16 @@ class LocalTutor:
         return key_of("computed in", self.device, self.dtype)
 
     def _sample(
-        self, journal: Journal, prompts: list[list[int]], keys: list[list[str]], missing: set[int], description: str
-    ) -> None:
+        self, journal: Journal, tokenizer, prompts: list[list[int]], keys: list[list[str]], missing: set[int],
+        description: str,
+    ) -> None:  # fmt: skip
         from utils.tutors.generation import sample_answers
 
         # `auto` is measured: a resumed run keeps the dtype that it began with
         dtype = journal.once(
             key_of("dtype", self.device, self.dtype), lambda: models.dtype_name(self.device, self.dtype)
         )
-        loaded, tokenizer = models.load(self.model, self.device, dtype)
+        loaded = models.load_model(self.model, self.device, dtype)
         computed_in = models.computed_in(loaded)
         journal.once(self._computed_in, lambda: computed_in)
         num_samples = len(keys[0])
