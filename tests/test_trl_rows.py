@@ -111,7 +111,13 @@ def test_a_prompt_in_one_string_is_the_users_and_equal_answers_are_left_out(tmp_
         (["a"], "not a preference pair: .* found list"),
         ({"prompt": [], "chosen": "a", "rejected": "b"}, "`prompt` is neither a string nor a list of messages"),
         ({"prompt": PROMPT[:1], "chosen": "a", "rejected": "b"}, "the prompt must end with a user message"),
-        ({"chosen": said("a"), "rejected": said("b")}, "the prompt must end with a user message"),
+        (
+            {"chosen": said("a"), "rejected": said("b")},
+            "no `prompt`, and chosen and rejected do not begin with the same",
+        ),
+        ({"chosen": "Human: 2?\n\nAssistant: a", "rejected": "Human: 2?\n\nAssistant: b"}, "has no `prompt`"),
+        ({"prompt": " ", "chosen": "a", "rejected": "b"}, "must end with a user message that is not empty"),
+        ({"prompt": "a", "chosen": None, "rejected": "b"}, "its `chosen` is null"),
         ({"prompt": PROMPT, "chosen": PROMPT[1:], "rejected": "b"}, "must begin with an assistant message"),
         ({"prompt": [{"role": "tutor", "content": "a"}], "chosen": "a", "rejected": "b"}, "message 1: .*system, user"),
         (
@@ -125,6 +131,24 @@ def test_bad_pairs_are_named(tmp_path, row, message):
     with pytest.raises(BadInput, match=message) as error:
         read_trl(path)
     assert f"{path}, row 2" in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "[]"])
+def test_a_file_without_rows_says_so(tmp_path, content):
+    """It was "not a whole JSON file (Expecting value: line 2 column 1)"."""
+    path = tmp_path / ("a.json" if content == "[]" else "a.jsonl")
+    path.write_text(content)
+    assert is_trl(path)
+    with pytest.raises(BadInput, match=r"no pair to train on .it has no rows"):
+        read_trl(path)
+
+
+def test_rows_for_another_kind_of_training_are_named_as_that(tmp_path):
+    """Of completions with a label in lines: "not a whole JSON file (Extra data: line 2)"."""
+    path = write(tmp_path / "a.jsonl", *[{"prompt": PROMPT, "completion": said("a"), "label": True}] * 2, lines=True)
+    assert is_trl(path)
+    with pytest.raises(BadInput, match=r"row 1: not a preference pair: .*found prompt, completion, label"):
+        read_trl(path)
 
 
 def test_long_prompts_lose_their_oldest_messages():
