@@ -164,6 +164,11 @@ def test_what_is_mended_is_counted(tmp_path, caplog):
     first, second = read_seeds(path)
     assert first.text == "Student: Hi\nStudent: Why?".replace("\nStudent: ", "\n")
     assert (first.reference, second.reference) == ("What do you think?", None)
+    (labelled,) = read_seeds(write(tmp_path / "y.jsonl", {"text": "Student: Hi\nTeacher: What do you think?"}))
+    assert (labelled.text, labelled.reference) == (
+        "Student: Hi",
+        "What do you think?",
+    )  # our own labels stayed as they were
     assert f"{path}: 1 of 2 dialogues had two turns of one speaker in a row, which were joined" in caplog.text
     assert f"{path}: 1 of 2 dialogues ended on the tutor: that turn became the reference" in caplog.text
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import in_process
 import pytest
 from transformers import AutoTokenizer
 
@@ -170,3 +171,27 @@ def test_long_prompts_lose_their_oldest_messages():
     tokenizer.chat_template = "{% if add_generation_prompt %}Q{% else %}A{% endif %}{{ messages[0]['content'] }}"
     with pytest.raises(BadInput, match=r"renders the prompt differently .* \(row 1\)"):
         fit_messages([pair], tokenizer, 200)
+
+
+def test_the_scripts_write_trls_rows_and_train_on_them(tmp_path, tiny):
+    """--export-trl makes a folder that --train-dataset takes, as it takes the file in it."""
+    talk = (
+        "Student: I think 2 x 6 is {}.\nTeacher: Why?\nStudent: I added {}.\nTeacher: What do two rows of 6 look like?"
+    )
+    seeds = write(tmp_path / "a.jsonl", *({"text": talk.format(n, n)} for n in range(4)), lines=True)
+    model = ["--instruct-model", tiny, "--dtype", "float32", "--device", "cpu"]
+    made = in_process.run(
+        "gen_train_dataset", "--seeds", seeds, "--output-path", tmp_path / "pairs.json", "--export-trl",
+        tmp_path / "out", "--min-chosen-score", "0.3", "--num-candidates", "2", "--with-reference",
+        "--max-new-tokens", "8", *model,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    pairs = len((tmp_path / "out/train.jsonl").read_text().splitlines())
+    assert f"as trl takes them, {pairs} rows" in made.stdout and pairs > 0
+    for source in ("out", "out/train.jsonl"):
+        folder = tmp_path / ("run_" + source.replace("/", "_"))
+        done = in_process.run(
+            "train", "--train-dataset", tmp_path / source, "--output-dir", folder, "--epochs", "1", *model
+        )
+        assert done.returncode == 0 and f"{pairs} pairs to train on" in done.stderr, done.stderr
+        assert (folder / "weights/model.safetensors").is_file()

@@ -87,8 +87,8 @@ def _keep_as_it_is(text: str, roles: Roles) -> bool:
     if not text.strip():
         raise BadInput("an empty dialogue")
     labels = [text[mark.start() : mark.end() + 1] for mark in roles.label.finditer(text)]
-    in_turn = all(label != following for label, following in pairwise(labels))
-    return REPR_START.match(text) is not None or (bool(labels) and OUR_LABELS.issuperset(labels) and in_turn)
+    in_turn = all(label != following for label, following in pairwise(labels)) and labels[-1:] == ["Student: "]
+    return REPR_START.match(text) is not None or (in_turn and OUR_LABELS.issuperset(labels))
 
 
 def _of_text(text: str, roles: Roles, mended: Counter[str]) -> tuple[list[str], Turns]:
