@@ -17,7 +17,7 @@ class FakeHub:
 
     Faults: "break" (the connection ends after BREAK_AT bytes, or half of a shorter file), "stall" (nothing more
     comes at that place, for `stall_s`), "tamper" (other bytes, same length), "drip" (slow, but steady), "page" (a login
-    page, longer than most files), "429", "503" (that status), "limit" (what GitHub answers without a token).
+    page, longer than most files), "429", "500" to "504" (that status), "limit" (what GitHub answers without a token).
     `faults["listing"]` are those of the next listings: "page" and the statuses.
     `asked` lists (method, path, Range header) of every file request, `tokens` (path, Authorization) of every one.
     """
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         match fault:
             case "page":
                 self._answer(200, b"<!DOCTYPE html>\n<html><title>Please log in</title>" + b"x" * 40_000 + b"</html>")
-            case "429" | "503":
+            case "429" | "500" | "502" | "503" | "504":
                 self._answer(int(fault), b"{}", {"Retry-After": "0"})
             case "limit":
                 self._answer(403, b'{"message": "API rate limit exceeded for 127.0.0.1"}')

@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,30 @@ def test_what_only_looks_new_is_a_leak(tmp_path, seed, test_row, kind):
     found = result["datasets"]["mathdial"]["overlaps"]["train/test"]
     assert found == {"rows": 2, "exact": 0, "near": 0, "numbers_changed": 0, "same_problem": 0} | {kind: 1}
     assert "1 of 2 test rows" in one_line(result)
+
+
+def test_a_chapter_of_the_originals_strings_is_a_problem(tmp_path):
+    """They have no field for it: it stands before the first label of an open-book row."""
+    train, test = (rf"['{PASSAGE}\n\nassistant: {asked}?', 'user: I do not know." for asked in ("Why", "What floats"))
+    found = write(tmp_path, [train], [test, "Student: Nothing of the kind"], ".json")
+    assert found["datasets"]["mathdial"]["overlaps"]["train/test"]["same_problem"] == 1
+
+
+def test_short_texts_are_not_alike_without_their_numbers(tmp_path):
+    """ "Is it 5?" is no second "Is it 7?": every short answer of a student would be a leak."""
+    result = write(
+        tmp_path,
+        [row("a", "Is it 5, or is it 6?", problem="5 + 6")],
+        [row("b", "Is it 7, or is it 8?", problem="7 + 8")],
+    )
+    assert result["leaks"] == []
+
+
+def test_an_audit_that_takes_long_shows_how_far_it_is(tmp_path, capsys):
+    write(tmp_path, [row(name, f"{LAKE} {name}") for name in "abc"], [row("d", "Why?")])
+    capsys.readouterr()
+    audit(tmp_path, count_tokens=lambda text: time.sleep(0.9) or 1)
+    assert "auditing mathdial train" in capsys.readouterr().err
 
 
 def test_a_system_message_is_no_chapter_and_short_code_no_problem(tmp_path):

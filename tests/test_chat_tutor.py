@@ -2,8 +2,12 @@
 
 import json
 
+from fault_server import FaultServer
+
+import eval_model
 import self_eval
 from utils.artifacts import read_json
+from utils.cli import call
 from utils.clients.chat import Reply
 from utils.judges.chat_judge import ChatJudge
 from utils.records import SeedDialogue
@@ -73,3 +77,23 @@ def test_an_answer_that_never_came_is_not_graded(tmp_path):
     summary = self_eval.main(seeds=[seeds], output_path=tmp_path / "self.json", tutor=base, judge=judge)
     assert summary["invalid"] == 1 and summary["score"] is None
     assert "content_filter" in read_json(tmp_path / "self.json")[0]["evaluation_error"]
+
+
+def test_eval_model_asks_the_service_that_its_flags_name(tmp_path, monkeypatch):
+    """From the command line to the rows: another tutor, a dataset by its split, speakers of another name."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lab/physics").mkdir(parents=True)
+    (tmp_path / "lab/physics/test.jsonl").write_text(
+        json.dumps({"text": "Kid: Why does it float?\nCoach: Hm?\nKid: Air?"})
+    )
+    (tmp_path / "prompt.txt").write_text("Guide.\n{input}")
+    flags = ["--seeds", "lab/physics", "--split", "test", "--roles", "Kid=student,Coach=teacher"]
+    flags += ["--tutor", "openai", "none", "tutor-1", "--inference-prompt", "prompt.txt", "--output-path", "x.json"]
+    with FaultServer(models=["tutor-1"]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        call(eval_model.main, eval_model.parse_args(flags))
+    dialogue = "Student: Why does it float?\nTeacher: Hm?\nStudent: Air?"
+    assert [body["messages"] for body in server.bodies] == [[{"role": "user", "content": f"Guide.\n{dialogue}"}]]
+    (row,) = read_json(tmp_path / "x.json")
+    assert (row["tutor"], row["prompt"]) == ("tutor-1", dialogue) and row["output"] and row["score"]

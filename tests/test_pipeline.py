@@ -340,6 +340,18 @@ def test_another_tutor_is_the_folder_that_was_named(tmp_path):
         tutors["also_nomodel"].check()
 
 
+def test_another_tutor_may_be_a_service_and_is_asked_as_the_base_is():
+    base = LocalTutor("smollm2", Sampling(0.7, 0, 8, 3), "Guide.\n{input}")
+    tutors = also([["openai", "none", "gpt-4o-mini"], ["ollama", "qwen3:8b"]], base)
+    assert {name: one.name for name, one in tutors.items()} == {
+        "also_gpt-4o-mini": "gpt-4o-mini",
+        "also_qwen3-8b": "qwen3:8b",
+    }
+    assert all((one.sampling, one.template) == (base.sampling, base.template) for one in tutors.values())
+    with pytest.raises(BadInput, match="--also-evaluate openai gpt-4o: expected a model, `openai"):
+        also([["openai", "gpt-4o"]], base)
+
+
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])
 @pytest.mark.parametrize(
     ("flags", "said"),

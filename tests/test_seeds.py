@@ -78,9 +78,22 @@ SHAREGPT = [
         ({"text": TEXT.replace("Student", "User").replace("Teacher", "Tutor")}, TEXT),
         ({"text": f"{TEXT}\nTutor:"}, TEXT),  # the label alone asks for the answer
         ({"prompt": "Why does ice float?"}, "Student: Why does ice float?"),
+        ({"text": TEXT.replace(":", "\u00a0:")}, TEXT),  # as French is typeset
+        ({"text": TEXT.replace(": ", "\uff1a")}, TEXT),  # as Chinese and Japanese are typed
+        ({"messages": json.dumps(MESSAGES)}, TEXT),  # columns of a Parquet file often are
+        ({"prompt": str(MESSAGES)}, TEXT),
+        (
+            {"text": "Step 1: add them.\nStep 2: halve it.\nIs it 3?"},
+            "Student: Step 1: add them.\nStep 2: halve it.\nIs it 3?",
+        ),
         ({"text": f"A lake freezes.\n{TEXT.replace('Student', '**Pupil')}"}, f"A lake freezes.\n\n{TEXT}"),
         ("Why does ice float?", "Student: Why does ice float?"),
         (ORIGINAL, ORIGINAL),
+        (
+            "['Chapter 2: ice.\\nassistant: Hm?', 'user: It grows. '",
+            "['Chapter 2: ice.\\nassistant: Hm?', 'user: It grows. '",
+        ),
+        ("<problem>\nCount.\n</problem>\nUser: It fails. ", "<problem>\nCount.\n</problem>\nUser: It fails. "),
         ({"text": ORIGINAL, "id": "x"}, ORIGINAL),
     ],
 )
@@ -110,6 +123,7 @@ def test_clean_rows_and_the_originals_strings_are_read(tmp_path):
     [
         ("Schülerin", "Lehrer"), ("Élève", "Enseignante"), ("Alumno", "Profesora"), ("Aluna", "Professor"),
         ("Studente", "Insegnante"), ("schüler:in", "LEHRKRAFT"), ("Student", "Dozent"), ("Scu\u0308ler", None),
+        ("Aluno(a)", "Tutor(a)"), ("Alumno/a", "Profesor(a)"),
     ],
 )  # fmt: skip
 def test_other_languages_are_read_by_role_and_by_label(tmp_path, student, teacher):
@@ -150,6 +164,11 @@ def test_what_is_mended_is_counted(tmp_path, caplog):
     first, second = read_seeds(path)
     assert first.text == "Student: Hi\nStudent: Why?".replace("\nStudent: ", "\n")
     assert (first.reference, second.reference) == ("What do you think?", None)
+    (labelled,) = read_seeds(write(tmp_path / "y.jsonl", {"text": "Student: Hi\nTeacher: What do you think?"}))
+    assert (labelled.text, labelled.reference) == (
+        "Student: Hi",
+        "What do you think?",
+    )  # our own labels stayed as they were
     assert f"{path}: 1 of 2 dialogues had two turns of one speaker in a row, which were joined" in caplog.text
     assert f"{path}: 1 of 2 dialogues ended on the tutor: that turn became the reference" in caplog.text
 
@@ -185,6 +204,10 @@ def test_rows_on_one_problem_are_one_group(tmp_path):
         (json.dumps(turns((3, "Hi"))), "row 1: turn 1 is by 3, which is no role.*--roles 3=student"),
         (json.dumps(turns((None, "Hi"))), "row 1: turn 1 is by None"),
         (json.dumps({"messages": ["Hi"]}), "row 1: turn 1 is text, expected an object"),
+        ('{"messages": [{"speaker": "student", "text": "Hi"}]}', "turn 1 has speaker, text; expected `role` and `con"),
+        ('{"text": "Anna: Hi\\nMr Smith: Why?\\nAnna: Oh"}', "`Anna:` and `Mr Smith:`.*--roles 'Anna=student,Mr S"),
+        ('{"text": "[10:02] Student: Hi\\n[10:03] Tutor: Why?\\n[10:04] Student: Oh"}', "speaker first in the line"),
+        ('{"text": "- Student: Hi\\n- Tutor: Why?\\n- Student: Oh"}', "the speaker first in the line"),
         (json.dumps(turns(("user", "Hi"), ("system", "Be brief"))), "turn 2 is by 'system' amid the dialogue"),
         (json.dumps(turns(("user", "Hi"), ("tool", "{}"))), "turn 2 is by 'tool'"),
         (json.dumps({**turns(("user", "Hi"), ("gpt", "Hm?")), "reference": "Oh?"}), "ends on the tutor and has a `ref"),
@@ -219,7 +242,13 @@ def test_bad_seeds_name_the_file_the_row_and_the_fault(tmp_path, content, messag
         ("a.csv", b"text,answer\nHi,4,5\n", "row 1: more cells than"),
         ("a.csv", b'text,answer\n"Hi,4\n', "after line 1: not CSV"),
         ("a.csv", b"question,answer\nHi,4\n", "row 1: not a seed dialogue: it has question, answer"),
-        ("a.csv", b"text,answer\n\xe9,4\n", "a.csv: not UTF-8"),
+        ("a.csv", b"text,answer\nHi,3\n\xe9,4\n", r"a\.csv, row 2: not UTF-8 .byte 0xe9.; .*in Excel"),
+        ("a.csv", "text;answer\nHi;4\n".encode("utf-16"), "a.csv, header: not UTF-8"),
+        ("a.csv", b"text,text\nHi,4\n", "the column 'text' is there twice"),
+        ("a.json", b'["Hi",]', "line 1: not JSON .no row follows the last comma"),
+        ("a.json", b'["Hi"]\n["Ho"]', "line 1: not JSON .something follows the list"),
+        ("a.json", b'{\n "data": ["Hi"]\n}', "a .json file is a list of rows, or has a row in each line"),
+        ("a.jsonl", b"{\"messages\": \"[{'role': 'user'\"}", "row 1, messages: not JSON .*json.dumps"),
         (
             "a.csv",
             b'messages\n"[{""role"": ""user"", ""conte"\n',
@@ -244,6 +273,31 @@ def test_bad_files_of_every_format_are_named(tmp_path, name, content, message):
 def test_brackets_may_open_what_a_student_says(tmp_path):
     (tmp_path / "a.csv").write_text("prompt\n[1; 2; 3] has the mean 2?\n")
     assert read_seeds(tmp_path / "a.csv")[0].text == "Student: [1; 2; 3] has the mean 2?"
+
+
+def test_what_is_not_looked_at_is_said(tmp_path, caplog):
+    """A column `Answer` beside `text` was never met, and nobody knew; so was a second dialogue in a row."""
+    caplog.set_level("INFO")
+    path = tmp_path / "a.csv"
+    path.write_text(",text, answer,Solution\n0,Why does ice float?,4,4\n1,Why?,,\n")
+    first, second = read_seeds(path)
+    assert (first.answer, second.answer) == ("4", None)  # though a blank stands before the column's name
+    assert f"{path}: 1 of 2 dialogues have fields that are not looked at: Solution" in caplog.text
+    read_seeds(write(tmp_path / "b.jsonl", {"messages": MESSAGES, "text": "Hi", "group": "g"}))
+    assert "1 of 1 dialogues have fields that are not looked at: text" in caplog.text
+
+
+def test_an_unknown_speaker_between_two_turns_of_one_is_said(tmp_path, caplog):
+    caplog.set_level("INFO")
+    odd, plain = TEXT.replace("Teacher", "Mr Smith"), "Student: Hi\nStudent: Why?\nIs it:\nso?"
+    seeds = read_seeds(write(tmp_path / "a.jsonl", {"text": odd}, {"text": plain}, {"text": odd, "id": "x"}))
+    assert seeds[1].text == "Student: Hi\nWhy?\nIs it:\nso?"
+    assert "2 of 3 dialogues had a line like `Mr Smith: …` between two turns of one speaker" in caplog.text
+
+
+def test_rows_of_empty_cells_and_quoted_names_of_columns(tmp_path):
+    (tmp_path / "a.csv").write_text('"text";"answer, in words";"a, b";answer\nHi;four;;4\n;;;\n;;;\n')
+    assert [(seed.text, seed.answer) for seed in read_seeds(tmp_path / "a.csv")] == [("Student: Hi", "4")]
 
 
 def test_a_folder_is_no_file_of_seeds(tmp_path):
@@ -318,15 +372,32 @@ def test_a_hugging_face_dataset_is_read_by_its_split(tmp_path, monkeypatch):
 def test_any_dataset_of_a_folder_is_found(tmp_path):
     with pytest.raises(FileNotFoundError, match="no seeds in it"):
         find_datasets(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        find_datasets(tmp_path / "none")
     for name in ("zoo_train.csv.gz", "debugging_test.json", "physics_of_ice_train.parquet", "mathdial_train.jsonl"):
         (tmp_path / name).touch()
     for name in ("mathdial_human_eval.json", "notes_train.txt", "_train.jsonl", "train.jsonl", "audit.json"):
         (tmp_path / name).touch()
+    for name in ("._zoo_train.csv", ".physics_test.jsonl"):  # as macOS leaves them, and as they are being written
+        (tmp_path / name).touch()
+    with pytest.raises(FileNotFoundError, match="is a file; name the folder"):
+        find_datasets(tmp_path / "zoo_train.csv.gz")
     assert find_datasets(tmp_path) == ["mathdial", "debugging", "physics_of_ice", "zoo"]
     assert find_seeds(tmp_path, "zoo", "train").name == "zoo_train.csv.gz"
     assert find_seeds(tmp_path, "zoo", "test", optional=True) is None
     with pytest.raises(FileNotFoundError, match=r"has no zoo_test\.jsonl \(or"):
         find_seeds(tmp_path, "zoo", "test")
     (tmp_path / "mathdial_train.json").touch()
-    with pytest.raises(BadInput, match=r"mathdial_train.jsonl and mathdial_train.json are both there"):
+    with pytest.raises(BadInput, match=r"mathdial_train.json and mathdial_train.jsonl are both there"):
         find_seeds(tmp_path, "mathdial", "train")
+
+
+def test_the_suffix_may_be_in_capitals(tmp_path):
+    """A file from Windows was not seen, and the run went on without its dataset."""
+    (tmp_path / "physics_train.CSV").write_text("text\nHi\n")
+    (tmp_path / "physics_test.JSONL.GZ").write_bytes(gzip.compress(b'"Ho"'))
+    assert find_datasets(tmp_path) == ["physics"]
+    found = [read_seeds(find_seeds(tmp_path, "physics", split))[0] for split in ("train", "test")]
+    assert [(seed.id, seed.text) for seed in found] == [
+        ("physics_train-0001", "Student: Hi"), ("physics_test-0001", "Student: Ho")
+    ]  # fmt: skip

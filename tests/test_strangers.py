@@ -15,6 +15,7 @@ import figures
 import pipeline
 from utils.artifacts import read_json
 from utils.cli import call
+from utils.errors import BadInput
 from utils.seeds.chosen import choose
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,6 +119,18 @@ def test_a_dataset_that_is_not_there_is_named(tmp_path):
             cwd=ROOT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_names_and_ids_that_cannot_be_joined_are_refused_before_anything_is_made(tmp_path):
+    """`a+b` was taken for the datasets a and b; an id in both of two was found when the first tutor was trained."""
+    for name, row in (("a", 1), ("b", 1), ("a+b", 2)):
+        (tmp_path / f"{name}_train.jsonl").write_text(json.dumps({"id": row, "text": f"{name} falls"}))
+    limits = {"train": None, "test": None}
+    with pytest.raises(BadInput, match=r"name a\+b_train otherwise"):
+        choose(tmp_path, limits=limits)
+    with pytest.raises(BadInput, match=r"a_train\.jsonl, .*b_train\.jsonl: the id '1' is in 2 of them"):
+        choose(tmp_path, ["a", "b"], ["a", "a+b"], limits=limits)
+    assert choose(tmp_path, ["a", "b"], limits=limits).train_on == ["a", "b"]
 
 
 def test_a_dataset_without_a_test_set_is_trained_on_and_what_is_not_shown_is_said(tmp_path, caplog):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import in_process
 import pytest
 from transformers import AutoTokenizer
 
@@ -111,7 +112,13 @@ def test_a_prompt_in_one_string_is_the_users_and_equal_answers_are_left_out(tmp_
         (["a"], "not a preference pair: .* found list"),
         ({"prompt": [], "chosen": "a", "rejected": "b"}, "`prompt` is neither a string nor a list of messages"),
         ({"prompt": PROMPT[:1], "chosen": "a", "rejected": "b"}, "the prompt must end with a user message"),
-        ({"chosen": said("a"), "rejected": said("b")}, "the prompt must end with a user message"),
+        (
+            {"chosen": said("a"), "rejected": said("b")},
+            "no `prompt`, and chosen and rejected do not begin with the same",
+        ),
+        ({"chosen": "Human: 2?\n\nAssistant: a", "rejected": "Human: 2?\n\nAssistant: b"}, "has no `prompt`"),
+        ({"prompt": " ", "chosen": "a", "rejected": "b"}, "must end with a user message that is not empty"),
+        ({"prompt": "a", "chosen": None, "rejected": "b"}, "its `chosen` is null"),
         ({"prompt": PROMPT, "chosen": PROMPT[1:], "rejected": "b"}, "must begin with an assistant message"),
         ({"prompt": [{"role": "tutor", "content": "a"}], "chosen": "a", "rejected": "b"}, "message 1: .*system, user"),
         (
@@ -125,6 +132,24 @@ def test_bad_pairs_are_named(tmp_path, row, message):
     with pytest.raises(BadInput, match=message) as error:
         read_trl(path)
     assert f"{path}, row 2" in str(error.value)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "[]"])
+def test_a_file_without_rows_says_so(tmp_path, content):
+    """It was "not a whole JSON file (Expecting value: line 2 column 1)"."""
+    path = tmp_path / ("a.json" if content == "[]" else "a.jsonl")
+    path.write_text(content)
+    assert is_trl(path)
+    with pytest.raises(BadInput, match=r"no pair to train on .it has no rows"):
+        read_trl(path)
+
+
+def test_rows_for_another_kind_of_training_are_named_as_that(tmp_path):
+    """Of completions with a label in lines: "not a whole JSON file (Extra data: line 2)"."""
+    path = write(tmp_path / "a.jsonl", *[{"prompt": PROMPT, "completion": said("a"), "label": True}] * 2, lines=True)
+    assert is_trl(path)
+    with pytest.raises(BadInput, match=r"row 1: not a preference pair: .*found prompt, completion, label"):
+        read_trl(path)
 
 
 def test_long_prompts_lose_their_oldest_messages():
@@ -146,3 +171,27 @@ def test_long_prompts_lose_their_oldest_messages():
     tokenizer.chat_template = "{% if add_generation_prompt %}Q{% else %}A{% endif %}{{ messages[0]['content'] }}"
     with pytest.raises(BadInput, match=r"renders the prompt differently .* \(row 1\)"):
         fit_messages([pair], tokenizer, 200)
+
+
+def test_the_scripts_write_trls_rows_and_train_on_them(tmp_path, tiny):
+    """--export-trl makes a folder that --train-dataset takes, as it takes the file in it."""
+    talk = (
+        "Student: I think 2 x 6 is {}.\nTeacher: Why?\nStudent: I added {}.\nTeacher: What do two rows of 6 look like?"
+    )
+    seeds = write(tmp_path / "a.jsonl", *({"text": talk.format(n, n)} for n in range(4)), lines=True)
+    model = ["--instruct-model", tiny, "--dtype", "float32", "--device", "cpu"]
+    made = in_process.run(
+        "gen_train_dataset", "--seeds", seeds, "--output-path", tmp_path / "pairs.json", "--export-trl",
+        tmp_path / "out", "--min-chosen-score", "0.3", "--num-candidates", "2", "--with-reference",
+        "--max-new-tokens", "8", *model,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    pairs = len((tmp_path / "out/train.jsonl").read_text().splitlines())
+    assert f"as trl takes them, {pairs} rows" in made.stdout and pairs > 0
+    for source in ("out", "out/train.jsonl"):
+        folder = tmp_path / ("run_" + source.replace("/", "_"))
+        done = in_process.run(
+            "train", "--train-dataset", tmp_path / source, "--output-dir", folder, "--epochs", "1", *model
+        )
+        assert done.returncode == 0 and f"{pairs} pairs to train on" in done.stderr, done.stderr
+        assert (folder / "weights/model.safetensors").is_file()

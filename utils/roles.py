@@ -14,15 +14,15 @@ STUDENT_WORDS = (
     "student", "user", "human", "pupil", "learner",
     "schüler", "schülerin", "schüler/in", "schüler*in", "schüler:in", "studentin", "lernende", "lernender",
     "élève", "étudiant", "étudiante", "apprenant", "apprenante",
-    "alumno", "alumna", "estudiante", "aluno", "aluna", "estudante",
+    "alumno", "alumna", "alumno/a", "alumno(a)", "estudiante", "aluno", "aluna", "aluno(a)", "estudante",
     "alunno", "alunna", "studente", "studentessa", "allievo", "allieva",
 )  # fmt: skip
 TEACHER_WORDS = (
     "teacher", "tutor", "assistant", "instructor", "professor", "mentor",
     "lehrer", "lehrerin", "lehrer/in", "lehrer*in", "lehrer:in", "lehrkraft", "dozent", "dozentin", "tutorin",
     "assistent", "professeur", "professeure", "enseignant", "enseignante", "tuteur", "tutrice", "assistante",
-    "profesor", "profesora", "maestro", "maestra", "docente", "tutora", "asistente",
-    "professora", "insegnante", "professore", "professoressa", "assistente",
+    "profesor", "profesora", "profesor/a", "profesor(a)", "maestro", "maestra", "docente", "tutora", "tutor(a)",
+    "asistente", "professora", "professor(a)", "insegnante", "professore", "professoressa", "assistente",
 )  # fmt: skip
 # Only as roles of a message: as the first word of a line they may mean anything.
 OTHER_ROLES: dict[str, Role] = {
@@ -51,7 +51,7 @@ def label_pattern(words: tuple[str, ...] = STUDENT_WORDS + TEACHER_WORDS) -> str
     """Make a regular expression for a label at the start of a line, up to its colon; group 1 is the name."""
     forms = {normalize(form, word) for word in words for form in ("NFC", "NFD")}
     longest_first = sorted(forms, key=lambda word: (-len(word), word))
-    return rf"[ \t*#>]*({'|'.join(map(re.escape, longest_first))})[ \t*]*:"
+    return rf"[ \t*#>]*({'|'.join(map(re.escape, longest_first))})[ \t\xa0\u202f*]*[:\uff1a]"  # French, Chinese
 
 
 def parse_roles(text: str) -> dict[str, Role]:

@@ -82,7 +82,7 @@ def is_trl(source: Path | str) -> bool:
         return True
     first = next(iter(rows_of_file(path)), None)
     ours = {"chosen_eval", "preferred_by"}  # graded by a judge, or chosen by a person on the chat page
-    return isinstance(first, dict) and "chosen" in first and not ours & first.keys()
+    return first is None or (isinstance(first, dict) and not ours & first.keys())
 
 
 def read_trl(source: Path | str, split: str = "train") -> tuple[list[MessagePair], Counter[str]]:
@@ -140,7 +140,9 @@ def fit_messages(pairs: Sequence[MessagePair], tokenizer, max_length: int) -> Fi
 
 
 def _pair(number: int, row: Any) -> MessagePair:
-    if not isinstance(row, dict) or row.get("chosen") is None or row.get("rejected") is None:
+    if isinstance(row, dict) and (null := [side for side in ("chosen", "rejected") if row.get(side, "") is None]):
+        raise BadInput(f"not a preference pair: its `{null[0]}` is null")
+    if not isinstance(row, dict) or "chosen" not in row or "rejected" not in row:
         found = ", ".join(map(str, row)) if isinstance(row, dict) else type(row).__name__
         raise BadInput(f"not a preference pair: expected prompt, chosen and rejected, found {found or 'nothing'}")
     chosen, rejected = (_messages(side, row[side], "assistant") for side in ("chosen", "rejected"))
@@ -152,8 +154,10 @@ def _pair(number: int, row: Any) -> MessagePair:
     else:
         alike = next((i for i, (a, b) in enumerate(zip(chosen, rejected, strict=False)) if a != b), 0)
         prompt, chosen, rejected = chosen[:alike], chosen[alike:], rejected[alike:]
-    if not prompt or prompt[-1]["role"] != "user":
-        raise BadInput("the prompt must end with a user message")
+        if not prompt:
+            raise BadInput("it has no `prompt`, and chosen and rejected do not begin with the same messages")
+    if prompt[-1]["role"] != "user" or not prompt[-1]["content"].strip():
+        raise BadInput("the prompt must end with a user message that is not empty")
     if any(not side or side[0]["role"] != "assistant" for side in (chosen, rejected)):
         raise BadInput("chosen and rejected must begin with an assistant message")
     return MessagePair(number, prompt, chosen, rejected)

@@ -8,7 +8,7 @@ from typing import Any
 
 from utils.errors import BadInput
 from utils.records import SeedDialogue
-from utils.seeds.read import find_datasets, find_seeds, read_seeds
+from utils.seeds.read import find_datasets, find_seeds, read_seeds, refuse_repeated_ids
 
 SPLITS = ("train", "test")
 Key = tuple[str, str]  # (dataset, split)
@@ -48,6 +48,8 @@ def choose(
     What cannot be shown without a test set is said. Raises BadInput for a dataset or a train set that is not there.
     """
     datasets = datasets or find_datasets(folder)
+    if joined := [name for name in datasets if "+" in name]:
+        raise BadInput(f"{folder}: name {joined[0]}_train otherwise; a + stands between datasets that are trained on")
     found = {(name, split): find_seeds(folder, name, split, optional=True) for name in datasets for split in SPLITS}
     paths = {key: path for key, path in found.items() if path}
     dialogues = {key: read_seeds(path, limits[key[1]], roles=roles) for key, path in paths.items()}
@@ -60,6 +62,9 @@ def choose(
     for name in sources:
         if (name, "train") not in paths:
             raise BadInput(f"{folder} has no {name}_train to train on; --train-on says which are")
+    for names in train_on:
+        keys = [(name, "train") for name in names.split("+")]
+        refuse_repeated_ids([one for key in keys for one in dialogues[key]], [paths[key] for key in keys])
     if without := [name for name in datasets if name not in tested]:
         shown = "" if tested else "; nothing is evaluated, so neither table nor Figures 5 and 6 are made"
         log.warning("no test set of %s: no tutor is evaluated on it%s", ", ".join(without), shown)

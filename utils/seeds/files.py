@@ -4,7 +4,6 @@ Or the rows of a Hugging Face dataset. No more is read than is asked for; what i
 place. JSON is read strictly: what Python's reader lets through (NaN, a key given twice, half a character) is refused.
 """
 
-import csv
 import gzip
 import io
 import json
@@ -13,48 +12,63 @@ import zlib
 from ast import literal_eval
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from utils.errors import BadInput
+from utils.seeds.csv_rows import csv_rows
 
 SUFFIXES = tuple(f"{kind}{packed}" for kind in (".jsonl", ".json", ".csv", ".parquet") for packed in ("", ".gz"))
 CHUNK = 1 << 16  # characters
 BLANK = re.compile(r"\s*")
 HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # may be half of a pair; a lone one cannot be written anywhere
-# Columns of a CSV file whose cells may hold JSON.
+# Fields that may hold JSON in a string: in every cell of a CSV file, and often in a column of a Parquet file.
 STRUCTURED = (
     "turns", "messages", "conversations", "prompt", "chosen", "rejected", "reference_alternatives", "meta"
 )  # fmt: skip
-NEVER_TEXT = ("turns", "messages", "conversations")  # of the others a cell may be text that begins with a bracket
+MAY_BE_TEXT = ("prompt", "chosen", "rejected")  # which may begin with a bracket
 OBJECTS = re.compile(r"\s*\[\s*\{\s*[\"']")
 
 
 def stem(path: Path) -> str:
     """The name without its suffix: `physics_train` of `physics_train.csv.gz`."""
-    suffix = next((suffix for suffix in reversed(SUFFIXES) if path.name.endswith(suffix)), path.suffix)
-    return path.name.removesuffix(suffix)
+    suffix = next((suffix for suffix in reversed(SUFFIXES) if path.name.lower().endswith(suffix)), path.suffix)
+    return path.name[: len(path.name) - len(suffix)]
+
+
+def is_seed_file(path: Path) -> bool:
+    """Has it a suffix that is read (`.CSV` is one, too)? Hidden files (macOS writes `._physics_train.csv`) are none."""
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 def rows_of_file(path: Path) -> Iterator[Any]:
     """The rows, as they come. BadInput names the file, the place and the fault."""
-    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    return _unpacked(str(path), _rows(path))
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    packed = path.suffix.lower() == ".gz"
+    kind = (path.with_suffix("") if packed else path).suffix.lower()
     if kind not in SUFFIXES:
         raise BadInput(f"{path}: expected {', '.join(SUFFIXES[::2])} or .gz of these, not {path.suffix or 'this'}")
-    with _named_faults(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+    with _named_faults(path), gzip.open(path) if packed else path.open("rb") as file:
         if kind == ".parquet":
-            yield from _parquet(path, io.BytesIO(file.read()) if path.suffix == ".gz" else file)
+            yield from _parquet(path, io.BytesIO(file.read()) if packed else file)
         elif kind == ".csv":
-            yield from _csv(path, io.TextIOWrapper(file, "utf-8-sig", newline=""))
+            yield from csv_rows(path, io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline=""))
         elif kind == ".json" and _starts_a_list(file):
             yield from _json_list(path, io.TextIOWrapper(file, "utf-8-sig"))
         else:
-            yield from _json_lines(path, file)
+            one_object = "; a .json file is a list of rows, or has a row in each line" if kind == ".json" else ""
+            yield from _json_lines(path, file, f"is the file cut off?{one_object}")
 
 
 def rows_of_dataset(name: str, split: str) -> Iterator[Any]:
     """The rows of a Hugging Face dataset, streamed: `owner/name`, `owner/name:configuration`, or a folder of one."""
+    return _unpacked(f"{name}, split {split}", _streamed(name, split))
+
+
+def _streamed(name: str, split: str) -> Iterator[Any]:
     import datasets
 
     place, _, configuration = name.partition(":")
@@ -64,7 +78,17 @@ def rows_of_dataset(name: str, split: str) -> Iterator[Any]:
         raise BadInput(f"{name}, split {split}: could not be read: {' '.join(str(error).split())}") from error
 
 
-def _json_lines(path: Path, file: IO[bytes]) -> Iterator[Any]:
+def _unpacked(where: str, rows: Iterator[Any]) -> Iterator[Any]:
+    """The rows, with lists and objects for the strings that hold them."""
+    for number, row in enumerate(rows, 1):
+        if isinstance(row, dict):
+            for name in STRUCTURED:
+                if isinstance(value := row.get(name), str):
+                    row[name] = _cell(f"{where}, row {number}, {name}", name, value)
+        yield row
+
+
+def _json_lines(path: Path, file: IO[bytes], hint: str) -> Iterator[Any]:
     for number, line in enumerate(file, 1):
         where = f"{path}, line {number}"
         try:
@@ -72,7 +96,7 @@ def _json_lines(path: Path, file: IO[bytes]) -> Iterator[Any]:
         except UnicodeDecodeError as error:
             raise BadInput(f"{where}: not UTF-8 ({error.reason}); save the file as UTF-8") from error
         if text.strip():
-            yield _parse(where, text)
+            yield _parse(where, text, hint)
 
 
 def _starts_a_list(file: IO[bytes]) -> bool:
@@ -84,19 +108,23 @@ def _starts_a_list(file: IO[bytes]) -> bool:
 def _json_list(path: Path, file: io.TextIOWrapper) -> Iterator[Any]:
     """The items of a list. `text[at:]` is what was read and not yet used; `line` is the line on which `text` begins."""
     text, line = file.read(CHUNK), 1
-    at = text.index("[") + 1
+    at, after_comma = text.index("[") + 1, False
     while True:
         at = BLANK.match(text, at).end()
-        if text.startswith("]", at):
-            return
         fault, where = None, f"{path}, line {line + text.count(chr(10), 0, at)}"
+        if text.startswith("]", at):
+            if after_comma or (text[at + 1 :] + file.read()).strip():
+                what = "no row follows the last comma" if after_comma else "something follows the list"
+                raise BadInput(f"{where}: not JSON ({what}); a .json file is one list of rows")
+            return
         try:
             value, end = _decode(where, text, at)
             end = BLANK.match(text, end).end()
             if text[end : end + 1] in (",", "]") and text[end : end + 1]:
                 _no_half_characters(where, text[at:end], value)
                 yield value
-                at = end + (text[end] == ",")
+                after_comma = text[end] == ","
+                at = end + after_comma
                 continue
             if end < len(text):
                 fault = "expected , or ]"
@@ -109,34 +137,17 @@ def _json_list(path: Path, file: io.TextIOWrapper) -> Iterator[Any]:
         text, at = text[at:] + more, 0
 
 
-def _csv(path: Path, file: io.TextIOWrapper) -> Iterator[dict[str, Any]]:
-    csv.field_size_limit(2**31 - 1)  # a cell may hold a whole dialogue
-    header = file.readline()
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.DictReader(chain([header], file), delimiter=delimiter, strict=True)
-    try:
-        for number, row in enumerate(reader, 1):
-            where = f"{path}, row {number}"
-            if None in row:
-                raise BadInput(f"{where}: more cells than the header has columns")
-            yield {name: _cell(f"{where}, {name}", name, cell) for name, cell in row.items() if cell}
-    except csv.Error as error:
-        raise BadInput(f"{path}, after line {reader.line_num}: not CSV ({error})") from error
-
-
 def _cell(where: str, name: str, cell: str) -> Any:
-    """A cell that holds a list or an object, in JSON or as pandas writes it; any other is text."""
-    if name not in STRUCTURED or cell.lstrip()[:1] not in ("[", "{"):
+    """A string that holds a list or an object, in JSON or as pandas writes it; any other is text."""
+    if cell.lstrip()[:1] not in ("[", "{") or (name in MAY_BE_TEXT and not OBJECTS.match(cell)):
         return cell
     try:
-        return _parse(where, cell)
+        return _parse(where, cell, "write the list with json.dumps")
     except BadInput as fault:
         try:
             return literal_eval(cell.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):
-            if name in NEVER_TEXT or OBJECTS.match(cell):  # else half a list of messages becomes what a student says
-                raise fault from None
-            return cell
+            raise fault from None  # else half a list of messages becomes what a student says
 
 
 def _parquet(path: Path, file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -150,13 +161,13 @@ def _parquet(path: Path, file: IO[bytes]) -> Iterator[dict[str, Any]]:
         raise BadInput(f"{path}: not a whole parquet file ({error})") from error
 
 
-def _parse(where: str, text: str) -> Any:
+def _parse(where: str, text: str, hint: str) -> Any:
     try:
         value, end = _decode(where, text, BLANK.match(text).end())
         if text[end:].strip():
             raise json.JSONDecodeError("something follows the row", text, end)
     except json.JSONDecodeError as error:
-        raise BadInput(f"{where}: not JSON ({error.msg} at column {error.colno}); is the file cut off?") from error
+        raise BadInput(f"{where}: not JSON ({error.msg} at column {error.colno}); {hint}") from error
     _no_half_characters(where, text, value)
     return value
 

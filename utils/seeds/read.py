@@ -11,7 +11,7 @@ from tqdm import tqdm
 from utils.errors import BadInput
 from utils.records import SeedDialogue
 from utils.roles import Role, known_roles
-from utils.seeds.files import SUFFIXES, rows_of_dataset, rows_of_file, stem
+from utils.seeds.files import SUFFIXES, is_seed_file, rows_of_dataset, rows_of_file, stem
 from utils.seeds.rows import seed_of
 
 DATASETS_DIR = Path(__file__).resolve().parents[2] / "datasets"
@@ -26,7 +26,10 @@ def find_datasets(folder: Path | str) -> list[str]:
 
     FileNotFoundError if there is none.
     """
-    stems = {stem(path) for path in Path(folder).glob("*") if path.name.endswith(SUFFIXES)}
+    if not Path(folder).is_dir():
+        fault = "is a file; name the folder that it is in" if Path(folder).exists() else "there is no such folder"
+        raise FileNotFoundError(f"{folder}: {fault}")
+    stems = {stem(path) for path in Path(folder).iterdir() if is_seed_file(path)}
     names = {name for one in stems for name, _, split in [one.rpartition("_")] if name and split in ("train", "test")}
     if not names:
         raise FileNotFoundError(f"{folder}: no seeds in it, looked for NAME_train.jsonl, NAME_test.csv and the like")
@@ -38,8 +41,8 @@ def find_seeds(folder: Path | str, dataset: str, split: str, *, optional: bool =
 
     FileNotFoundError says what was looked for, BadInput that there are two.
     """
-    places = [Path(folder) / f"{dataset}_{split}{suffix}" for suffix in SUFFIXES]
-    found = [path for path in places if path.is_file()]
+    files = sorted(path for path in Path(folder).glob("*") if is_seed_file(path) and path.is_file())
+    found = [path for path in files if stem(path) == f"{dataset}_{split}"]
     if len(found) > 1:
         raise BadInput(f"{found[0]} and {found[1].name} are both there; keep the one that is meant")
     if not found and not optional:
@@ -56,10 +59,16 @@ def read_all(
 ) -> list[SeedDialogue]:
     """The seeds of several sources, of each the first `limit`: see `read_seeds`. BadInput names an id that two have."""
     seeds = [seed for source in sources for seed in read_seeds(source, limit, split=split, roles=roles)]
+    refuse_repeated_ids(seeds, sources)
+    return seeds
+
+
+def refuse_repeated_ids(seeds: Sequence[SeedDialogue], sources: Sequence[Path | str]) -> None:
+    """BadInput if two of the seeds, which were read from the sources, have one id."""
     name, times = Counter(seed.id for seed in seeds).most_common(1)[0]
     if times > 1:
-        raise BadInput(f"{', '.join(map(str, sources))}: the id {name!r} is in {times} of them; ids must be unique")
-    return seeds
+        where = f"is in {times} of them" if len(sources) > 1 else f"occurs {times} times"
+        raise BadInput(f"{', '.join(map(str, sources))}: the id {name!r} {where}; ids must be unique")
 
 
 def read_seeds(
@@ -96,7 +105,5 @@ def read_seeds(
     for what, count in mended.items():
         if count:
             log.info("%s: %d of %d dialogues %s", where, count, len(seeds), what)
-    twice, times = Counter(seed.id for seed in seeds).most_common(1)[0]
-    if times > 1:
-        raise BadInput(f"{where}: the id {twice!r} occurs {times} times; ids must be unique")
+    refuse_repeated_ids(seeds, [where])
     return seeds

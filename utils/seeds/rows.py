@@ -8,7 +8,9 @@ optional: {"id": "7", "group": "lake", "problem": "…", "context": "…", "answ
 
 import hashlib
 import math
+import re
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 from utils.dialogue import REPR_START
@@ -18,7 +20,16 @@ from utils.roles import Role, Roles, role_key
 from utils.seeds.near_duplicates import words
 
 DIALOGUE = ("turns", "messages", "conversations", "prompt", "text")  # the first that a row has is taken
+OTHER_FIELDS = {
+    "id", "source", "group", "problem", "context", "answer", "explanation", "reference", "reference_alternatives",
+    "meta",
+}  # fmt: skip
 OUR_LABELS = {"Student: ", "Teacher: "}
+# The start of a line that may be somebody's turn: `Mr Smith: …`, `[10:02] Student: …`, `- Tutor: …`.
+SPEAKER = re.compile(
+    r"^([^\w\n]*(?:\d[\d:.,/ -]*(?:[AP]M)?[^\w\n]+)?([^\W\d_][^\n:\uff1a]{0,29})[:\uff1a])[ \t\xa0]*\S", re.MULTILINE
+)
+UNKNOWN = "had a line like `Mr Smith: …` between two turns of one speaker, which was taken for a part of the first"
 JOINED = "had two turns of one speaker in a row, which were joined"
 REFERENCE = "ended on the tutor: that turn became the reference"
 GREETING = 5  # words: a shorter opening does not tell what a dialogue is about
@@ -38,13 +49,16 @@ def seed_of(name: str, number: int, row: Any, roles: Roles, mended: Counter[str]
         found = f"its `{empty[0]}` is null" if empty else f"it has {', '.join(map(str, fields)) or 'nothing'}"
         found = found if isinstance(row, dict) else "it is null"
         raise BadInput(f"not a seed dialogue: {found}; expected one of {', '.join(DIALOGUE)}")
+    unread = [name for name, value in fields.items() if name not in {"", field} | OTHER_FIELDS and value is not None]
+    if unread:
+        mended[f"have fields that are not looked at: {', '.join(unread)}"] += 1
     given, reference = fields[field], _scalar(fields, "reference")
     meta, context = _meta(fields), [text for text in [_scalar(fields, "context")] if text]
     original = isinstance(given, str) and _keep_as_it_is(given, roles)
     if original:
         body = given
     else:
-        more, turns = _of_text(given, roles) if isinstance(given, str) else _of_messages(field, given, roles)
+        more, turns = _of_text(given, roles, mended) if isinstance(given, str) else _of_messages(field, given, roles)
         if more and not isinstance(given, str):
             meta = {**meta, "system_message": True}  # not a chapter: many rows have the same
         context += more
@@ -72,14 +86,28 @@ def _keep_as_it_is(text: str, roles: Roles) -> bool:
     """The original's strings, and dialogues that have our own labels already."""
     if not text.strip():
         raise BadInput("an empty dialogue")
-    labels = {text[mark.start() : mark.end() + 1] for mark in roles.label.finditer(text)}
-    return REPR_START.match(text) is not None or (bool(labels) and labels <= OUR_LABELS)
+    labels = [text[mark.start() : mark.end() + 1] for mark in roles.label.finditer(text)]
+    in_turn = all(label != following for label, following in pairwise(labels)) and labels[-1:] == ["Student: "]
+    return REPR_START.match(text) is not None or (in_turn and OUR_LABELS.issuperset(labels))
 
 
-def _of_text(text: str, roles: Roles) -> tuple[list[str], Turns]:
-    """A dialogue in lines with labels; without any label it is all the student's. (context, turns)."""
+def _of_text(text: str, roles: Roles, mended: Counter[str]) -> tuple[list[str], Turns]:
+    """A dialogue in lines with labels; without any label it is all the student's. (context, turns).
+
+    BadInput for a chat of several, none of whom is known: a speaker who has several lines, among others.
+    """
     marks = list(roles.label.finditer(text))
     if not marks:
+        speakers = {mark[2]: mark[1] for mark in SPEAKER.finditer(text)}
+        if 1 < len(speakers) < len(SPEAKER.findall(text)):
+            first, second = list(speakers)[:2]
+            hint = f"give their roles, e.g. --roles '{first}=student,{second}=teacher'"
+            if role_key(first) in roles.by_word:
+                hint = "write the speaker first in the line"
+            raise BadInput(
+                f"its lines begin with `{speakers[first]}` and `{speakers[second]}`, which are no speakers that are "
+                f"known: {hint}; if all of it is the student's, begin it with `Student:`"
+            )
         return [], [("student", text.strip())]
     before = text[: marks[0].start()].strip()
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
@@ -92,6 +120,8 @@ def _of_text(text: str, roles: Roles) -> tuple[list[str], Turns]:
     for i, (_, content) in enumerate(found, 1):
         if not content:
             raise BadInput(f"turn {i} is empty")
+    alike = (turn for turn, following in pairwise(found) if turn[0] == following[0])
+    mended[UNKNOWN] += any(SPEAKER.search(content.partition("\n")[2]) for _, content in alike)
     return [before] if before else [], found
 
 
@@ -103,6 +133,8 @@ def _of_messages(field: str, messages: Any, roles: Roles) -> tuple[list[str], Tu
     for i, message in enumerate(messages, 1):
         if not isinstance(message, dict):
             raise BadInput(f"turn {i} is {_kind(message)}, expected an object with `role` and `content`")
+        if not message.keys() & {"role", "from"}:
+            raise BadInput(f"turn {i} has {', '.join(message) or 'nothing'}; expected `role` and `content`")
         word, content = message.get("role", message.get("from")), message.get("content", message.get("value"))
         role = roles.by_word.get(role_key(word))
         if role is None:
