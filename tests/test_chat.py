@@ -4,13 +4,16 @@ import importlib
 import json
 import re
 import shlex
+import time
 from pathlib import Path
 
 import pytest
+from fake_ollama import FakeOllama
 from llama_server import llama_server
 
 import chat
 from utils import cli
+from utils.clients.ollama_chat import OllamaChat
 from utils.clients.openai_chat import OpenAIChat
 from utils.errors import BadInput
 from utils.judges.judge import OfflineJudge
@@ -133,6 +136,36 @@ def test_a_server_s_answer_grows_and_ends_when_nobody_waits():
         tutor = ChatStream(OpenAIChat("none", "any", address=address), Sampling(0, 50, 24, 0), "x " * 5000 + "{input}")
         with pytest.raises(BadInput, match="longer than the model's context"):
             list(tutor.stream(talk))
+
+
+def test_an_ollama_answer_grows_and_ends_when_nobody_waits():
+    """Guards: an answer of Ollama that comes in one piece, half of one taken for the whole, a prompt that is cut."""
+    talk = "Student: " + "why " * 120 + "\nTeacher: Well?\nStudent: I think 3/4 + 1/2 = 4/6."
+    with FakeOllama(faults=["crash"]) as server:
+        server.breaks_off = True
+        chat = OllamaChat(server.host, "llama3")
+        chat.check()
+        tutor = ChatStream(chat, Sampling(temperature=0, top_k=50, max_new_tokens=24, seed=0), TEMPLATE)
+        *growing, last = tutor.stream(talk)
+        assert len(server.bodies) == 3  # one that crashed, one that broke off, one that is whole
+        whole = chat.complete(server.bodies[-1]["messages"], temperature=0, seed=0, max_tokens=24)
+        assert (last.text, last.finish_reason) == (whole.text, "stop")
+        assert len({one.text for one in growing}) > 5 and all(last.text.startswith(one.text) for one in growing[-5:])
+        assert {body["stream"] for body in server.bodies[:3]} == {True}
+        early, written = tutor.stream(talk), server.written
+        next(early), next(early)
+        early.close()
+        deadline = time.monotonic() + 5
+        while chat.queue.in_flight and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert chat.queue.in_flight == 0 and server.written - written < 7
+    with FakeOllama(model_context=200, knows_truncate="plain") as server:
+        chat = OllamaChat(server.host, "llama3")
+        chat.check()
+        (*_, last) = Session(from_seed(SeedDialogue(id="", group="", text=talk))).answering(
+            [ChatStream(chat, Sampling(0.7, 50, 24, 0), TEMPLATE)]
+        )
+        assert last.answers[0].dropped_turns == 1
 
 
 def test_again_edit_stop_and_going_on():
