@@ -238,6 +238,30 @@ def test_a_talk_in_the_terminal(tmp_path, capsys):
     assert read_seeds(tmp_path / "s.jsonl")[0].text == "Student: I think 15."
 
 
+def test_two_tutors_blind_in_the_terminal(tmp_path, capsys):
+    """Guards: names that show before the pick, a pick of the wrong answer, a talk that goes on without one."""
+    asked, tutors = [], [Scripted("base", "It is 15."), Scripted("tuned", "Is it?"), Scripted("third", "No.")]
+
+    def read(prompt):
+        asked.append(prompt)
+        if prompt.startswith("Better"):
+            said.append(capsys.readouterr().out)
+            return "1" if "Answer 1: Is it?" in said[-1] else "2" if "Answer 2: Is it?" in said[-1] else "="
+        return next(lines)
+
+    said, lines = [], iter(["/blind", "Half of 30 is 10.", "15?", "/quit"])
+    picks = Picks(tmp_path / "picks.json")
+    terminal.chat_in_terminal(by_name(tutors), OfflineJudge(), Session(), picks, read=read)
+    picks.close()
+    out, err = capsys.readouterr()
+    assert asked == ["Student: ", "Student: ", "Better, 1, 2 or =: ", "Student: ", "Better, 1, 2 or =: ", "Student: "]
+    assert all("base:" not in text and "tuned:" not in text for text in said) and err == ""
+    assert "tuned preferred to base in 2 of 2" in out
+    first, second = json.loads((tmp_path / "picks.json").read_text())
+    assert [row["tutor_chosen"] for row in (first, second)] == ["tuned", "tuned"] and first["group"] == second["group"]
+    assert "Teacher: Is it? (0)\nStudent: 15?" in second["prompt"]
+
+
 def test_the_offline_judge_is_no_tutor():
     with pytest.raises(ValueError, match="--tutor-llm takes `openai"):
         cli.call(chat.main, chat.parse_args(["--tutor-llm", "offline"]))
