@@ -61,24 +61,26 @@ def main(
         judge.see([dialogue.text for dialogue in dialogues])
     except BadInput as error:  # one can talk all the same
         logging.warning("WARNING: %s", error)
-    if terminal:
-        from utils.pages.terminal import chat_in_terminal
-
-        return chat_in_terminal(tutors, judge, Session(from_seed(dialogues[0])) if dialogues else Session())
-    from utils.pages.chat_page import build
     from utils.pages.picks import Picks
-    from utils.pages.serve import serve
 
-    kept = Picks(picks)
+    kept = Picks(picks) if len(tutors) > 1 else None
     try:
-        serve(
-            build(tutors, judge, kept, dialogues), server_name=server_name, server_port=server_port, share=share,
-            password=password, inbrowser=inbrowser,
-        )  # fmt: skip
+        if terminal:
+            from utils.pages.terminal import chat_in_terminal
+
+            chat_in_terminal(tutors, judge, Session(from_seed(dialogues[0])) if dialogues else Session(), kept)
+        else:
+            from utils.pages.chat_page import build
+            from utils.pages.serve import serve
+
+            serve(
+                build(tutors, judge, kept, dialogues), server_name=server_name, server_port=server_port, share=share,
+                password=password, inbrowser=inbrowser,
+            )  # fmt: skip
     finally:
-        print(f"{len(kept.rows)} picks in {picks}" if kept.rows else "no picks")
-        kept.close()
-    return None
+        if kept:
+            print(f"{len(kept.rows)} picks in {picks}" if kept.rows else "no picks")
+            kept.close()
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

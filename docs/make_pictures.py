@@ -17,6 +17,7 @@ from utils.judges.judge import OfflineJudge
 from utils.pages.picks import Picks
 from utils.pages.ratings import Ratings
 from utils.pages.serve import FOLDER, open_page
+from utils.pages.session import by_name
 from utils.pages.to_rate import read_items, showings, shuffled
 from utils.prompts import INFERENCE_PROMPT, load_template
 from utils.records import TutorAnswer
@@ -99,7 +100,7 @@ def talking(chromium, models: list[str]) -> None:
     template = load_template(INFERENCE_PROMPT, "input")
     tutors = [LocalStream(LocalTutor(model, sampling, template)) for model in models]
     picks = Picks("runs/picks.json")
-    built = chat_page.build({tutor.name: tutor for tutor in tutors}, OfflineJudge(), picks, read_seeds(SEEDS))
+    built = chat_page.build(by_name(tutors), OfflineJudge(), picks, read_seeds(SEEDS))
     url = open_page(built)
     for width in WIDTHS:
         page = visit(chromium, url, width)

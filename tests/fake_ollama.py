@@ -40,6 +40,7 @@ class FakeOllama:
         self.thinks, self.obeys, self.shows = thinks, obeys, shows or {}
         self.models, self.pullable, self.faults = list(models), set(pullable), list(faults)
         self.default_context, self.model_context, self.ignores_num_ctx = default_context, model_context, ignores_num_ctx
+        self.breaks_off, self.written = False, 0  # the next answer that grows; how many of their lines were written
         self.pages: list[str] = []
         self.bodies: list[dict] = []
         self.read: list[list[str]] = []  # the tokens that the model got to see
@@ -170,7 +171,23 @@ class Handler(BaseHTTPRequestHandler):
             answer["message"] = {"role": "assistant", "content": text, **thoughts}
         if "num_predict" not in options:  # a JSON grammar lets a model write white space for ever
             answer |= {"message": {"role": "assistant", "content": content + " " * 10_000}, "done_reason": "length"}
-        return self.answer(answer)
+        return self.grow(answer) if body["stream"] else self.answer(answer)
+
+    def grow(self, answer):
+        """The answer a word at a time, a line of JSON each; the last line has the counts."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        words = answer["message"]["content"].split(" ")
+        parts = [{"message": {"content": word + " "}, "done": False} for word in words[:-1]]
+        parts.append(answer | {"message": {"content": words[-1]}})
+        parts, self.owner.breaks_off = parts[:-1] if self.owner.breaks_off else parts, False
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nobody waits any more
+            for part in parts:
+                self.wfile.write(json.dumps(part).encode() + b"\n")
+                self.owner.written += 1
+                time.sleep(0.02)
 
 
 def too_long(tokens, context, words):

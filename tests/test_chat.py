@@ -4,13 +4,16 @@ import importlib
 import json
 import re
 import shlex
+import time
 from pathlib import Path
 
 import pytest
+from fake_ollama import FakeOllama
 from llama_server import llama_server
 
 import chat
 from utils import cli
+from utils.clients.ollama_chat import OllamaChat
 from utils.clients.openai_chat import OpenAIChat
 from utils.errors import BadInput
 from utils.judges.judge import OfflineJudge
@@ -135,6 +138,36 @@ def test_a_server_s_answer_grows_and_ends_when_nobody_waits():
             list(tutor.stream(talk))
 
 
+def test_an_ollama_answer_grows_and_ends_when_nobody_waits():
+    """Guards: an answer of Ollama that comes in one piece, half of one taken for the whole, a prompt that is cut."""
+    talk = "Student: " + "why " * 120 + "\nTeacher: Well?\nStudent: I think 3/4 + 1/2 = 4/6."
+    with FakeOllama(faults=["crash"]) as server:
+        server.breaks_off = True
+        chat = OllamaChat(server.host, "llama3")
+        chat.check()
+        tutor = ChatStream(chat, Sampling(temperature=0, top_k=50, max_new_tokens=24, seed=0), TEMPLATE)
+        *growing, last = tutor.stream(talk)
+        assert len(server.bodies) == 3  # one that crashed, one that broke off, one that is whole
+        whole = chat.complete(server.bodies[-1]["messages"], temperature=0, seed=0, max_tokens=24)
+        assert (last.text, last.finish_reason) == (whole.text, "stop")
+        assert len({one.text for one in growing}) > 5 and all(last.text.startswith(one.text) for one in growing[-5:])
+        assert {body["stream"] for body in server.bodies[:3]} == {True}
+        early, written = tutor.stream(talk), server.written
+        next(early), next(early)
+        early.close()
+        deadline = time.monotonic() + 5
+        while chat.queue.in_flight and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert chat.queue.in_flight == 0 and server.written - written < 7
+    with FakeOllama(model_context=200, knows_truncate="plain") as server:
+        chat = OllamaChat(server.host, "llama3")
+        chat.check()
+        (*_, last) = Session(from_seed(SeedDialogue(id="", group="", text=talk))).answering(
+            [ChatStream(chat, Sampling(0.7, 50, 24, 0), TEMPLATE)]
+        )
+        assert last.answers[0].dropped_turns == 1
+
+
 def test_again_edit_stop_and_going_on():
     tutor = Scripted("one", "What is half of 30?")
     session = Session().told("Half of 30 is 10.", "A lesson.")
@@ -203,6 +236,30 @@ def test_a_talk_in_the_terminal(tmp_path, capsys):
     assert "one: What is 2 + 3? (0)" in out and "one: What is 2 + 3? (1)" in out and "offline rubric: score" in out
     assert "<s>Student: I think 15." in out and "the file's name ends in .jsonl" in err
     assert read_seeds(tmp_path / "s.jsonl")[0].text == "Student: I think 15."
+
+
+def test_two_tutors_blind_in_the_terminal(tmp_path, capsys):
+    """Guards: names that show before the pick, a pick of the wrong answer, a talk that goes on without one."""
+    asked, tutors = [], [Scripted("base", "It is 15."), Scripted("tuned", "Is it?"), Scripted("third", "No.")]
+
+    def read(prompt):
+        asked.append(prompt)
+        if prompt.startswith("Better"):
+            said.append(capsys.readouterr().out)
+            return "1" if "Answer 1: Is it?" in said[-1] else "2" if "Answer 2: Is it?" in said[-1] else "="
+        return next(lines)
+
+    said, lines = [], iter(["/blind", "Half of 30 is 10.", "15?", "/quit"])
+    picks = Picks(tmp_path / "picks.json")
+    terminal.chat_in_terminal(by_name(tutors), OfflineJudge(), Session(), picks, read=read)
+    picks.close()
+    out, err = capsys.readouterr()
+    assert asked == ["Student: ", "Student: ", "Better, 1, 2 or =: ", "Student: ", "Better, 1, 2 or =: ", "Student: "]
+    assert all("base:" not in text and "tuned:" not in text for text in said) and err == ""
+    assert "tuned preferred to base in 2 of 2" in out
+    first, second = json.loads((tmp_path / "picks.json").read_text())
+    assert [row["tutor_chosen"] for row in (first, second)] == ["tuned", "tuned"] and first["group"] == second["group"]
+    assert "Teacher: Is it? (0)\nStudent: 15?" in second["prompt"]
 
 
 def test_the_offline_judge_is_no_tutor():

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from browser import ROOT, PageServer, Visitor, opened
 
 import human_vs_gpt
 from utils import cli
+from utils.pages import serve
 
 GOOD = {"questions": "yes", "on_topic": 5.0, "helpful": 4.0, "reveal_answer": "no"}
 BAD = {"questions": "no", "on_topic": 4.0, "helpful": 1.0, "reveal_answer": "yes"}
@@ -206,6 +208,27 @@ def test_a_pair_is_picked_by_one_key(chromium, tmp_path):
         visitor.page.wait_for_selector("#reveal", state="visible")
     (row,) = json.loads(output.read_text())
     assert row["chosen"] != row["rejected"] and row["eligible"] and row["chosen"][:9] == first[:9]
+
+
+def test_it_ends_at_once_while_a_browser_has_the_page_open(chromium, files):
+    """Guards: the same command again, which would say that another run is writing there."""
+    with PageServer("rate", "--answers", files[0], "--output", files[1]) as server:
+        Rater(chromium, server.url).begin("Ann")
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(timeout=4) == 0
+
+
+def test_without_a_tunnel_one_line_says_so(monkeypatch, capsys, caplog):
+    """No test opens a page to the world: here the tunnel fails as it does without the internet."""
+    browser.needed()
+    monkeypatch.setattr("gradio.networking.setup_tunnel", lambda **_: 1 / 0)
+    with serve.blocks("shared") as page:
+        pass
+    with opened(page, share=True, password="not-told-to-anyone") as url:
+        assert url.startswith("http://127.0.0.1:")
+    assert "Could not create share link" not in capsys.readouterr().out
+    (warning,) = caplog.messages  # and none that it were open to others
+    assert warning.startswith("no public address, the page is at this one alone. Gradio says: Could not create share")
 
 
 def test_without_gradio_one_line_says_what_to_install(files):

@@ -3,7 +3,7 @@
 import importlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -84,8 +84,8 @@ class OllamaChat(Service):
         size = max(SMALLEST_CONTEXT, -(-tokens // CONTEXT_STEP) * CONTEXT_STEP)
         return min(size, self.model_context or size)
 
-    def complete(self, messages, *, temperature, seed, max_tokens, schema=None, logprobs=False) -> Reply:
-        """See `Chat.complete`."""
+    def request_of(self, messages, *, temperature, seed, max_tokens, schema=None, logprobs=False) -> dict[str, Any]:
+        """See `Service.request_of`."""
         request = {
             "model": self.name, "messages": messages, "temperature": temperature, "seed": seed,
             "max_tokens": max_tokens, "format": as_sent(schema), "truncate": False, "shift": False,
@@ -94,9 +94,21 @@ class OllamaChat(Service):
             request["think"] = self.think
         if logprobs:
             request |= {"logprobs": True, "top_logprobs": 20}
+        return request
+
+    def complete(self, messages, **options: Any) -> Reply:
+        """See `Chat.complete`."""
+        request = self.request_of(messages, **options)
         return self.queue.run(lambda: self.ask(request))[0]
 
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
+        return await self._post(sent, lambda body: self._get("POST", "/api/chat", **body, stream=False))
+
+    async def post_live(self, sent: dict[str, Any], grow: Callable[[str], None]) -> list[Reply]:
+        """See `Service.post_live`."""
+        return await self._post(sent, lambda body: self._grown(body, grow))
+
+    async def _post(self, sent: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[Any]]) -> list[Reply]:
         """Send one request; a context that is filled to the brim is asked again with more room."""
         messages, room = sent["messages"], self.abilities.room
         reply_tokens = sent["max_tokens"]
@@ -106,7 +118,7 @@ class OllamaChat(Service):
         body = {k: v for k, v in sent.items() if k not in ("temperature", "seed", "max_tokens") and v is not None}
         while True:
             context = self.context
-            answer = await self._get("POST", "/api/chat", **body, stream=False, options={**options, "num_ctx": context})
+            answer = await send({**body, "options": {**options, "num_ctx": context}})
             if not isinstance(answer, dict) or not isinstance(answer.get("message"), dict):
                 raise (
                     complaint_of(answer)
@@ -135,6 +147,28 @@ class OllamaChat(Service):
         }  # fmt: skip
         details = {"model": named(answer.get("model")), "num_ctx": context, "usage": usage}
         return [reply_of(answer["message"], answer.get("done_reason"), details, answer.get("logprobs"))]
+
+    async def _grown(self, body: dict[str, Any], grow: Callable[[str], None]) -> Any:
+        """The answer as it would come whole, read line by line. Transient if it breaks off."""
+        import httpx
+
+        text, thoughts, part = "", "", {}
+        try:
+            async with self.client._client.stream("POST", "/api/chat", json={**body, "stream": True}) as response:
+                if response.status_code >= 400:
+                    raise complaint_of(body_of(await response.aread()), response.status_code)
+                async for line in response.aiter_lines():
+                    part = body_of(line.encode())
+                    if not isinstance(part, dict) or not isinstance(part.get("message"), dict):
+                        return part  # a complaint, or no reply of Ollama
+                    text += part["message"].get("content") or ""
+                    thoughts += part["message"].get("thinking") or ""
+                    grow(text)
+        except httpx.HTTPError as error:
+            raise Transient(redact(f"{type(error).__name__}: {error}")) from None
+        if not part.get("done"):
+            raise Transient("the answer broke off")
+        return part | {"message": {"content": text, **({"thinking": thoughts} if thoughts else {})}}
 
     async def _get(self, method: str, page: str, **body: Any) -> Any:
         """The JSON of a page. What the client may raise (httpx's, ollama's and builtin errors) is made ours."""

@@ -1,7 +1,7 @@
 """A chat model behind OpenAI's API, or behind any compatible server (`OPENAI_BASE_URL`, or an address given)."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from utils.clients.body import WebPage, body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import checked_address, made, read_key, redact
 from utils.clients.refusals import BadPrompt, Doubtful
-from utils.clients.reply import Complaint, complaint_of, replies_of
+from utils.clients.reply import Complaint, complaint_of, replies_of, reply_of
 from utils.clients.retry import BUDGET, Transient, retry_after
 from utils.clients.service import TRIAL, Service
 from utils.errors import BadInput
@@ -68,8 +68,13 @@ class OpenAIChat(Service):
     def prepare(self, prompts: Sequence[list[dict]], max_tokens: int) -> None:
         pass  # the service sizes the context itself, and says so when a prompt is too long
 
-    def complete(self, messages, *, temperature, seed, max_tokens, schema=None, logprobs=False) -> Reply:
-        request = chat_request(self.name, messages, temperature, seed, max_tokens, schema, logprobs)
+    def request_of(self, messages, *, temperature, seed, max_tokens, schema=None, logprobs=False) -> dict[str, Any]:
+        """See `Service.request_of`."""
+        return chat_request(self.name, messages, temperature, seed, max_tokens, schema, logprobs)
+
+    def complete(self, messages, **options: Any) -> Reply:
+        """See `Chat.complete`."""
+        request = self.request_of(messages, **options)
         return self.queue.run(lambda: self.ask(request))[0]
 
     def sample(
@@ -91,6 +96,27 @@ class OpenAIChat(Service):
 
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
         return replies_of(body_of(await self.guarded(self.client.post, "/chat/completions", body=sent, cast_to=bytes)))
+
+    async def post_live(self, sent: dict[str, Any], grow: Callable[[str], None]) -> list[Reply]:
+        """See `Service.post_live`."""
+        import httpx
+        import openai
+
+        text, reason = "", None
+        events = await self.guarded(self.client.chat.completions.create, **sent, stream=True)
+        try:
+            async for event in events:
+                for choice in event.choices[:1]:
+                    text += choice.delta.content or ""
+                    reason = choice.finish_reason or reason
+                grow(text)
+        except (httpx.HTTPError, openai.APIError) as error:
+            raise Transient(f"the answer broke off ({redact(error)})") from None
+        finally:
+            await events.close()
+        if reason is None:
+            raise Transient("the answer broke off")
+        return [reply_of({"content": text}, reason, {})]
 
     async def guarded(self, call, *words: Any, **arguments: Any) -> Any:
         """The call's result; every failure as Transient or Complaint, with no key in it."""

@@ -40,6 +40,16 @@ class Service(ABC):
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
         """Send the request, read the replies. Raises Complaint or Transient."""
 
+    @abstractmethod
+    async def post_live(self, sent: dict[str, Any], grow: Callable[[str], None]) -> list[Reply]:
+        """As `post`. `grow` is told the text so far; what it raises ends the request."""
+
+    @abstractmethod
+    def request_of(
+        self, messages: list[dict], *, temperature: float, seed: int, max_tokens: int, schema=None, logprobs=False
+    ) -> dict[str, Any]:
+        """The request for `ask`, in this API's terms."""
+
     async def ask(
         self, request: dict[str, Any], post: Callable[[dict], Awaitable[list[Reply]]] | None = None, trial: bool = False
     ) -> list[Reply]:

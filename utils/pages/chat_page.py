@@ -1,7 +1,6 @@
 """The page on which a person talks to one tutor, or to two side by side."""
 
 import time
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from utils.judges.judge import Judge
 from utils.pages.conversation import from_seed
 from utils.pages.picks import Picks
 from utils.pages.serve import blocks
-from utils.pages.session import STOPPED, Session
+from utils.pages.session import Session
 from utils.pages.talk_html import talk_as_html
 from utils.pages.text import NAMES, escaped
 from utils.records import SeedDialogue
@@ -34,7 +33,7 @@ SAVE_AS_FILE = """(file) => {
 }"""
 
 
-def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seeds: Sequence[SeedDialogue] = ()):
+def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks | None, seeds: Sequence[SeedDialogue] = ()):
     """Build the page. Its user can open one of `seeds`; preferences between two answers go to `picks`."""
     page = blocks("Talk to the tutor")
     import gradio as gr
@@ -94,8 +93,7 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
         if not talk_so_far.text:
             return {to_save: None, status: _status("Nothing is said yet.")}
         turns = "\n\n".join(f"{NAMES[role]}: {content}" for role, content in talk_so_far.all_turns())
-        tutor = now.answers[max(now.picked or 0, 0)].tutor if now.answers and not now.names_hidden else ""
-        content = talk_so_far.as_seed_line(tutor) if name.endswith(".jsonl") else turns + "\n"
+        content = talk_so_far.as_seed_line(now.speaker) if name.endswith(".jsonl") else turns + "\n"
         return {to_save: {"name": name, "content": content}}
 
     def answer(now: Session, one: str, other: str, with_verdicts: bool):
@@ -116,8 +114,6 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
 
     def say(now: Session | None, text: str, about: str, one: str, other: str, hidden: bool, with_verdicts: bool):
         now = replace(now or Session(), blind=hidden) if not (now and now.answers) else now
-        if not now.conversation.group:
-            now = replace(now, conversation=replace(now.conversation, group=f"chat-{uuid.uuid4().hex[:8]}"))
         try:
             now = replace(now.told(text, about), blind=hidden)
         except BadInput as error:
@@ -140,17 +136,10 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
     def take(now: Session, picked: int):
         if not now or not now.waits_for_pick:
             return {status: _status("There are no two answers to pick from.")}
-        outputs, both = ([one.sample.text for one in now.answers], [one.tutor for one in now.answers])
-        kept = f"Saved in {picks.output}."
         try:
-            if any(one.sample.finish_reason == STOPPED for one in now.answers):
-                kept = "Not kept as a preference: an answer was stopped."
-            else:
-                picks.add(now.conversation, outputs, both, picked, blind=now.blind)
+            return view(*picks.take(now, picked))
         except OSError as error:
             return {status: _status(f"Not saved: {error}")}
-        taken = "the one that you took" if picked >= 0 else "the first"
-        return view(replace(now, picked=picked), f"{kept} The conversation goes on with {taken}.")
 
     def take_back(now: Session | None):
         now = now or Session()
@@ -195,12 +184,16 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
             for trigger in (send.click, message.submit)
         ]
         writing.append(again.click(once_more, [session, *who], shown, **live))
-        stop.click(halt, [session], shown, cancels=writing, show_progress="hidden")
-        edit.click(take_back, [session], [*shown, message], cancels=writing).success(None, js=WRITE_ON)
-        undo.click(lambda now: view((now or Session()).undone()), [session], shown, cancels=writing)
-        clear.click(
-            lambda: view(Session()) | {message: "", context: ""}, None, [*shown, message, context], cancels=writing
-        )
+
+        def interrupt(trigger, *event):
+            """What was being written is ended first: an update of it that came later would bring it back."""
+            return trigger(None, cancels=writing).then(*event, show_progress="hidden")
+
+        interrupt(stop.click, halt, [session], shown)
+        interrupt(edit.click, take_back, [session], [*shown, message]).success(None, js=WRITE_ON)
+        interrupt(undo.click, lambda now: view((now or Session()).undone()), [session], shown)
+        empty = {message: "", context: ""}
+        interrupt(clear.click, lambda: view(Session()) | empty, None, [*shown, message, context])
         for button, picked in zip(pick, (0, -1, 1), strict=True):
             button.click(lambda now, picked=picked: take(now, picked), [session], shown).success(None, js=WRITE_ON)
         for button, name in ((as_seed, "seed.jsonl"), (as_text, "conversation.txt")):
@@ -208,7 +201,7 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks, seed
                 lambda now, name=name: file_of(now, name), [session], [to_save, status], show_progress="hidden"
             ).success(None, [to_save], js=SAVE_AS_FILE)
         file.change(open_file, [file], [offered, seed, status])
-        seed.input(open_seed, [seed, offered], [*shown, context], cancels=writing).success(None, js=WRITE_ON)
+        interrupt(seed.input, open_seed, [seed, offered], [*shown, context]).success(None, js=WRITE_ON)
         verdicts.change(judge_now, [session, verdicts], shown)
         for trigger in (prompt_box.expand, look.click):
             trigger(look_at, [session, message, context, first], [prompt])

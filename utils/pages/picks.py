@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from utils.errors import BadInput
 from utils.journal import Journal
 from utils.pages.conversation import Conversation
 from utils.pages.ratings import preference_row
+from utils.pages.session import STOPPED, Session
 from utils.stats.agreement_table import shown
 
 
@@ -72,6 +73,20 @@ class Picks:
             at = time.strftime("%Y-%m-%dT%H:%M:%S%z")
             self._journal.add(str(len(self._journal.entries) + 1), row | {"at": at})
             write_json(self.output, self.rows)
+
+    def take(self, now: Session, picked: int) -> tuple[Session, str]:
+        """Return (the session with the answer picked, -1 for neither, and what to tell). Half an answer is not judged.
+
+        Raises OSError if the pick cannot be stored.
+        """
+        outputs, tutors = [one.sample.text for one in now.answers], [one.tutor for one in now.answers]
+        if any(one.sample.finish_reason == STOPPED for one in now.answers):
+            kept = "Not kept as a preference: an answer was stopped."
+        else:
+            self.add(now.conversation, outputs, tutors, picked, blind=now.blind)
+            kept = f"Saved in {self.output}."
+        taken = "the one that you took" if picked >= 0 else "the first"
+        return replace(now, picked=picked), f"{kept} The conversation goes on with {taken}."
 
     def score(self, first: str, second: str) -> Score:
         """Wilson's interval, with conversations as groups (`utils.stats.means.share_of`)."""

@@ -1,10 +1,13 @@
 """Serve a page to browsers: to this machine alone unless told otherwise, and with nothing from other servers."""
 
 import argparse
+import contextlib
 import hmac
+import io
 import ipaddress
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,28 +69,34 @@ def open_page(
     import gradio
 
     word = password and read_key(password, "--password")
-    if share or not is_loopback(server_name):
-        lacks = "" if word else ", without a --password"
-        logging.warning("the page is open to others%s: whoever reaches its address can use it", lacks)
     auth = {"auth": lambda _, given: hmac.compare_digest(given.encode(), word.encode())} if word else {}
+    told = io.StringIO()  # Gradio tells at length on stdout why there is no public address
     try:
-        _, local, public = page.launch(
-            server_name=server_name, server_port=server_port, share=share, inbrowser=inbrowser, quiet=True,
-            prevent_thread_lock=True, footer_links=[], ssr_mode=False, head=f"<script>{script}</script>",
-            theme=gradio.themes.Default(font=FONTS, font_mono=CODE_FONTS).set(**READABLE),
-            css=(FOLDER / "page.css").read_text(encoding="utf-8"),
-            app_kwargs={"middleware": [(OwnServerOnly, (), {})]}, **auth,
-        )  # fmt: skip
+        with contextlib.redirect_stdout(told) if share else contextlib.nullcontext():
+            _, local, public = page.launch(
+                server_name=server_name, server_port=server_port, share=share, inbrowser=inbrowser, quiet=True,
+                prevent_thread_lock=True, footer_links=[], ssr_mode=False, head=f"<script>{script}</script>",
+                theme=gradio.themes.Default(font=FONTS, font_mono=CODE_FONTS).set(**READABLE),
+                css=(FOLDER / "page.css").read_text(encoding="utf-8"),
+                app_kwargs={"middleware": [(OwnServerOnly, (), {})]}, **auth,
+            )  # fmt: skip
     except OSError as error:
         port = f"port {server_port} is taken or not allowed" if server_port else str(error)
         raise BadInput(f"the page cannot be opened at {server_name}: {port}; give another --server-port") from None
+    if share and not public:
+        why = next((line.strip() for line in told.getvalue().splitlines() if line.startswith("Could not")), "")
+        logging.warning("no public address, the page is at this one alone. Gradio says: %s", why)
+    if public or not is_loopback(server_name):
+        lacks = "" if word else ", without a --password"
+        logging.warning("the page is open to others%s: whoever reaches its address can use it", lacks)
     return public or local
 
 
 def serve(page: "gradio.Blocks", **flags: Any) -> None:
     """Open the page and wait until Ctrl-C; `flags` are those of `open_page`."""
     print(f"open {open_page(page, **flags)} in a browser; Ctrl-C ends it", flush=True)
-    page.block_thread()
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Event().wait()  # Gradio's own waiting takes 7 s to end while a browser has the page open
 
 
 class OwnServerOnly:

@@ -2,6 +2,7 @@
 
 import random
 import re
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -67,6 +68,11 @@ class Session:
     def names_hidden(self) -> bool:
         return self.blind and self.asked == 2 and self.picked is None
 
+    @property
+    def speaker(self) -> str:
+        """The tutor whose answer the conversation goes on with; empty where there is none, or names are hidden."""
+        return self.answers[max(self.picked or 0, 0)].tutor if self.answers and not self.names_hidden else ""
+
     def continued(self) -> Conversation:
         """Return the conversation with an answer as the tutor's turn: the picked one, else the first."""
         if not self.answers:
@@ -82,6 +88,7 @@ class Session:
         if self.waits_for_pick:
             raise BadInput("first say which answer is better: the conversation goes on with it")
         conversation = self.continued()
+        conversation = replace(conversation, group=conversation.group or f"chat-{uuid.uuid4().hex[:8]}")
         if not conversation.opening:
             conversation = replace(conversation, context=context.strip())
         if message.strip():

@@ -26,4 +26,4 @@ def _answer(now: Session, number: int, given: Given) -> str:
 def _verdict(verdict: Verdict) -> str:
     barred = [f"never chosen for training: {', '.join(verdict.guards)}"] if verdict.guards else []
     more = "".join(f"<li>{escaped(reason)}</li>" for reason in [*verdict.reasons, *barred])
-    return f'<div class="verdict below"><strong>{escaped(in_words(verdict))}</strong><ul>{more}</ul></div>'
+    return f'<div class="verdict below">{escaped(in_words(verdict))}<ul>{more}</ul></div>'

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from utils import models
-from utils.clients.chat import Reply
+from utils.clients.chat import JudgeError, Reply
 from utils.dialogue import cut_at_new_turn
 from utils.errors import BadInput
 from utils.prompts import shorten, tutor_messages
@@ -110,7 +110,7 @@ def _cut(tokenizer, ids: list[int]) -> tuple[str, bool]:
 
 
 class ChatStream:
-    """A chat service (`Chat` in utils/clients/chat.py). Ollama's answer arrives whole, the others' word by word."""
+    """A chat service (`Chat` in utils/clients/chat.py)."""
 
     def __init__(self, chat, sampling: Sampling, template: str):
         self.name = chat.name
@@ -132,7 +132,11 @@ class ChatStream:
         sampling = self._sampling
         while True:
             messages = self._messages(dialogue)
-            self._chat.prepare([messages], sampling.max_new_tokens)
+            try:
+                self._chat.prepare([messages], sampling.max_new_tokens)
+            except JudgeError:  # too long for the model, which is known without asking it
+                self._dropped[dialogue] = self._dropped.get(dialogue, 0) + 1
+                continue
             options = {
                 "temperature": sampling.temperature,
                 "seed": sampling.seed + sample,
@@ -150,11 +154,10 @@ class ChatStream:
 
     def _replies(self, messages: list[dict[str, str]], options: dict[str, Any]) -> Iterator[Reply]:
         """Yield the reply as it grows; the last item is whole."""
-        from utils.clients.openai_chat import OpenAIChat
+        from utils.clients.live import stream
+        from utils.clients.service import Service
 
-        if isinstance(self._chat, OpenAIChat):
-            from utils.clients.openai_stream import stream
-
+        if isinstance(self._chat, Service):
             yield from stream(self._chat, messages, **options)
         else:
             yield self._chat.complete(messages, **options)

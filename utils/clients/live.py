@@ -1,0 +1,49 @@
+"""A chat completion word by word, from either API."""
+
+import threading
+from collections.abc import Iterator
+from queue import SimpleQueue
+from typing import Any
+
+from utils.clients.chat import Reply
+from utils.clients.keys import redact
+from utils.clients.service import Service
+from utils.clients.thoughts import without_thoughts
+
+
+class NobodyWaits(Exception):
+    """The iterator was closed while its reply was still growing."""
+
+
+def stream(chat: Service, messages: list[dict], **options: Any) -> Iterator[Reply]:
+    """Yield the reply as it grows; only the last one has a finish_reason. Closing the iterator ends the request.
+
+    `options` are `temperature`, `seed` and `max_tokens`. What may pass is ridden out as in `Chat.complete`; then the
+    text begins anew. Raises JudgeError or JudgeUnavailable.
+    """
+    arrived: SimpleQueue[Reply | BaseException] = SimpleQueue()
+    closed = threading.Event()
+
+    def grow(text: str) -> None:
+        if closed.is_set():
+            raise NobodyWaits  # through the request, which it ends
+        arrived.put(Reply(redact(without_thoughts(text)[0])))
+
+    def ask() -> None:
+        try:
+            request = chat.request_of(messages, **options)
+            arrived.put(chat.queue.run(lambda: chat.ask(request, lambda sent: chat.post_live(sent, grow)))[0])
+        except BaseException as error:  # it is raised where the reply is waited for
+            arrived.put(error)
+
+    threading.Thread(target=ask, name="stream", daemon=True).start()
+    try:
+        while True:
+            found = arrived.get()
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+            if found.finish_reason:
+                return
+    finally:
+        closed.set()
