@@ -443,9 +443,10 @@ def test_a_bad_reply_is_asked_about_in_turns_that_alternate(judge_of):
         assert [m["role"] for m in server.bodies[-1]["messages"]] == ["user"]
 
 
-def test_the_address_of_the_chat_itself_is_refused(monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/chat/completions")
-    with pytest.raises(ValueError, match="without /chat/completions"):
+@pytest.mark.parametrize("page", ["/chat/completions", "/responses", "/models"])
+def test_the_address_of_the_chat_itself_is_refused(monkeypatch, page):
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:9/v1{page}/")
+    with pytest.raises(ValueError, match=f"without {page}:"):
         judges.make_judge(["openai", "none", "judge-1"], TEMPLATE)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from utils.classroom.closed_questions import ask_closed
 from utils.classroom.dialogues import Talk
 from utils.clients.chat import Chat
+from utils.judges.judge import GradingOptions
 from utils.prompts import PROMPTS_DIR, fill, load_template
 from utils.records import YesNo
 
@@ -24,12 +25,14 @@ class Lesson(BaseModel):
     helpful: YesNo
 
 
-def judge_dialogues(chat: Chat, talks: Sequence[Talk], journal_path: Path, concurrency: int) -> list[Lesson | None]:
+def judge_dialogues(
+    chat: Chat, talks: Sequence[Talk], journal_path: Path, grading: GradingOptions
+) -> list[Lesson | None]:
     """Return one verdict per dialogue; None where the judge gave no valid one."""
     template = load_template(PROMPT, "answer", "dialogue")
     return ask_closed(
-        chat, [messages(template, talk) for talk in talks], Lesson, journal_path,
-        description=f"{chat.name} on whole dialogues", concurrency=concurrency,
+        chat, [messages(template, talk) for talk in talks], Lesson, journal_path, grading,
+        description=f"{chat.name} on whole dialogues",
     )  # fmt: skip
 
 
