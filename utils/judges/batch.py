@@ -52,8 +52,8 @@ def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal) -> None:
                 wanted.pop(key, None)
     while wanted:
         batches.append(_send(judge.chat, _take(wanted), journal))
-    for number, batch in enumerate(batches, 1):
-        _collect(judge, batch, journal, f"batch {number} of {len(batches)}")
+    for n, batch in enumerate(batches, 1):
+        _collect(judge, batch, journal, f"batch {n} of {len(batches)}")
 
 
 def _take(wanted: dict[str, dict]) -> dict[str, bytes]:
