@@ -31,12 +31,14 @@ def main(
 
     `with_reference`: what the teacher really said next is one more candidate, and may be chosen.
     """
-    from utils.artifacts import refuse_existing, write_json
+    from utils.artifacts import place_of, refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
     from utils.evaluation import REFERENCE, answer_and_grade
     from utils.seeds.read import read_all
 
     refuse_existing(output_path, overwrite)
+    if export_trl:
+        place_of(export_trl / "README.md")
     what = "+".join(path.stem for path in seeds)
     dialogues = read_all(seeds, limit, split=split, roles=roles)
     answers, verdicts = answer_and_grade(

@@ -65,6 +65,7 @@ def main(
     from utils.classroom.actors import Classroom
     from utils.classroom.cost import estimate
     from utils.classroom.problems import generate
+    from utils.clients.chat import JudgeError, JudgeUnavailable
     from utils.dpo.config import dpo_config
     from utils.manifest import Manifest, check_root, only_run
     from utils.plan import check_disk, plan
@@ -140,9 +141,11 @@ def main(
         more |= {"judge": judge, "limit": limits["test"]}
         evaluate_all(run, seeds, tutors | others, base, best_of, **more)
         manifest.update(names=names, seeds_audit=audited)
+        run.note()
         if second:
             gain = {"own_dialogue_gain": True} if own_dialogue_gain else {}
             regraded(run, second, min_chosen_score, min_margin, **gain)
+            run.note()
         if humans.is_file():
             run.make(
                 human_vs_gpt, "evaluation/human_vs_gpt.json", humans=[humans], judge=judge, repeats=1, limit=limit
@@ -154,10 +157,14 @@ def main(
             )  # fmt: skip
         log.info("\n== figures")
         drawn = figures.main(training_root=root, trained_on=trained_on)
-        if classroom_problems:  # last: a judge may fail at whole dialogues that did well with single answers
+        failed = None
+        if classroom_problems:
             talking = [one for name, one in (tutors | others).items() if name != WARM_START]
             lesson = Classroom(talking, generate(classroom_problems), classroom_turns)
-            run.make(classroom, "classroom/classroom.json", classroom=lesson, judge=judge)
+            try:
+                run.make(classroom, "classroom/classroom.json", classroom=lesson, judge=judge)
+            except (JudgeError, JudgeUnavailable) as error:  # a judge of single answers may fail at whole dialogues
+                failed = error
         else:
             manifest.outdate("classroom/classroom.json", "no classroom")
         page = report.main(training_root=root, trained_on=trained_on)
@@ -166,6 +173,9 @@ def main(
     places = [f"the weights of each tutor are in {root}/dpo/*/weights"] if trained else []
     places += [f"the graded answers are in {root}/evaluation"] if seeds.tested else []
     print(f"\n{', '.join(places)}.".replace("\nt", "\nT") if places else "")
+    if failed:
+        print(f"The classroom did not end; {page} has all the rest.")
+        raise failed
     print(f"Next: open {page} and read a few answers, then run it with your own seeds, model and judge (README).")
     return drawn
 
@@ -207,11 +217,10 @@ def train_all(
     from utils.results.training_root import TRAINED
     from utils.tutors.variants import finetuned, resampled
 
-    tutors, folders, trained = {}, [], set()
+    tutors, trained = {}, set()
     first, *_ = training_seeds = training_seeds or [training.seed]
     for name, seed in itertools.product(seeds.train_on, training_seeds):
         folder = name if seed == first else f"{name}.seed{seed}"
-        folders.append(folder)
         begin, recipe = resampled(start, seed=seed), replace(training, seed=seed)
         try:
             weights = teach(run, folder, begin, recipe, rounds, seeds=seeds.trained(name), **pair_inputs)
@@ -221,7 +230,6 @@ def train_all(
             log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, folder)
             run.manifest.outdate(f"dpo/{folder}/weights", "no eligible pair")
             run.manifest.outdate(f"evaluation/*/{TRAINED}{folder}.*", "no eligible pair")
-    run.manifest.outdate_seeds(folders)
     return tutors, [name for name in seeds.train_on if name not in trained]
 
 
@@ -330,8 +338,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     flags.add_gain_flag(parser)
     flags.add_judge_flags(parser)
     parser.add_argument(
-        "--report-judge", nargs="+", metavar="WORD",
-        help="a second judge, as --judge-llm takes it: it grades all evaluations again, and both are shown",
+        "--report-judge", nargs="+", action="append", metavar="WORD",
+        help="a second judge, as --judge-llm takes it: it grades all evaluations again, and both are shown. Given more "
+        "than once: a panel. The judge's flags hold for it too; --judge-batch where all of it is `openai ...`",
     )  # fmt: skip
     parser.add_argument(
         "--classroom-problems", type=flags.not_negative_int, default=24, metavar="N",

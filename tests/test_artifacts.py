@@ -9,6 +9,12 @@ import pytest
 
 from utils.artifacts import read_json, refuse_existing, sha256, write_json
 from utils.errors import BadInput
+from utils.evaluation import answer_and_grade
+from utils.journal import Journal
+from utils.judges.judge import OfflineJudge
+from utils.manifest import check_root
+from utils.records import SeedDialogue
+from utils.tutors.baselines import ReferenceTutor
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
@@ -58,6 +64,41 @@ def test_a_folder_in_place_of_the_output_is_found_before_anything_is_paid(tmp_pa
     for overwrite in (False, True):
         with pytest.raises(IsADirectoryError, match="is a folder"):
             refuse_existing(tmp_path, overwrite)
+
+
+def test_a_folder_in_place_of_a_journal_is_found_before_anything_is_sampled(tmp_path):
+    """It was found after the sampling; a pipe hung for ever."""
+    (tmp_path / "a.verdicts.jsonl").mkdir()
+    os.mkfifo(tmp_path / "b.candidates.jsonl")
+    for name in ("a", "b"):
+        with pytest.raises((BadInput, OSError), match=f"{name}.*jsonl is a"):
+            refuse_existing(tmp_path / f"{name}.json", overwrite=True)
+        with pytest.raises((BadInput, OSError), match="jsonl is a"):
+            Journal(next(tmp_path.glob(f"{name}.*")))
+    refuse_existing(tmp_path / "c.json", overwrite=True)
+
+
+def test_a_damaged_journal_of_verdicts_is_found_before_anything_is_sampled(tmp_path):
+    (tmp_path / "a.verdicts.jsonl").write_text("no JSON\n")
+    seed = SeedDialogue(id="1", group="1", text="Student: hi", reference="What?")
+    with pytest.raises(BadInput, match="line 1: damaged"):
+        answer_and_grade([seed], ReferenceTutor(), OfflineJudge(), tmp_path / "a.json", num_samples=1, what="x")
+    assert not (tmp_path / "a.candidates.jsonl").exists()
+
+
+@pytest.mark.parametrize("place", ["evaluation/x/base.verdicts.jsonl", "dpo/x/train_dataset.json", "report.html"])
+def test_a_folder_in_place_of_a_file_of_a_run_is_found_before_it_starts(tmp_path, place):
+    """Each stage found its own, after hours."""
+    check_root(tmp_path)
+    (tmp_path / place).mkdir(parents=True)
+    with pytest.raises(IsADirectoryError, match=place):
+        check_root(tmp_path)
+
+
+def test_a_file_in_place_of_a_folder_of_a_run_is_found_before_it_starts(tmp_path):
+    (tmp_path / "evaluation").write_text("mine")
+    with pytest.raises(NotADirectoryError, match="evaluation is a file"):
+        check_root(tmp_path)
 
 
 def test_a_place_where_no_file_can_be_is_found_before_anything_is_paid(tmp_path, monkeypatch):

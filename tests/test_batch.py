@@ -162,3 +162,21 @@ def test_a_line_separator_in_a_reply_ends_no_line(tmp_path, judge_of, monkeypatc
         server.dumps = lambda answer: json.dumps(answer, ensure_ascii=False)
         verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
         assert len(server.bodies) == 1 and all(one.evaluation for one in verdicts)
+
+
+@pytest.mark.parametrize("counts", [None, {}, {"total": None, "completed": None}, {"total": "9", "completed": "3"}])
+def test_odd_counts_of_a_batch_cost_nothing(tmp_path, judge_of, counts):
+    """A traceback, while the batch was waited for."""
+    with FakeBatches() as server:
+        look = server.look
+        server.look = lambda name: {**look(name), "request_counts": counts}
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert all(one.evaluation for one in verdicts) and len(server.bodies) == 1
+
+
+def test_a_status_that_comes_as_text_is_a_status(tmp_path, judge_of):
+    """Every line was taken for a failure, and all was paid twice."""
+    with FakeBatches() as server:
+        server.dumps = lambda answer: json.dumps(answer).replace('"status_code": 200', '"status_code": "200"')
+        grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert len(server.bodies) == 1

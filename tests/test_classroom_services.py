@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fake_services import Service, chat
 from fault_server import FaultServer, Handler
 from llama_server import llama_server, model_file
 
@@ -24,6 +25,7 @@ from utils.classroom.summary import MEASURES
 from utils.clients import retry
 from utils.clients.chat import JudgeError
 from utils.clients.make_chat import make_chat
+from utils.judges.judge import GradingOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = "sk-classroom-0123456789"
@@ -67,7 +69,7 @@ def test_a_student_a_reader_and_a_judge_that_are_a_real_model(llama, monkeypatch
         moves = reader.read(
             [(PROBLEM, dialogue.text, dialogue.turns[0].tutor) for dialogue in dialogues], tmp_path / "reader.jsonl"
         )
-        lessons = judge_dialogues(make_chat(words), dialogues, tmp_path / "lessons.jsonl", 2)
+        lessons = judge_dialogues(make_chat(words), dialogues, tmp_path / "lessons.jsonl", GradingOptions())
         return replies, papers, moves, lessons
 
     replies, papers, moves, lessons = ask()
@@ -77,6 +79,38 @@ def test_a_student_a_reader_and_a_judge_that_are_a_real_model(llama, monkeypatch
     kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert ask() == (replies, papers, moves, lessons)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == kept
+
+
+@pytest.mark.parametrize("tokens", [350, 900])
+def test_a_judge_that_explains_itself_or_thinks_is_given_the_tokens_for_it(monkeypatch, tmp_path, tokens):
+    """A dialogue's verdict had 200 tokens, whatever --judge-max-tokens said, and the run ended with exit code 3."""
+
+    def judge(body):
+        thinks = tokens > 400
+        if body["max_tokens"] < tokens + 40:
+            return chat("<think>hm" if thinks else "First of all, ", "length")
+        said = '{"leak": "no", "helpful": "yes"}'
+        return chat(f"<think>hm</think>{said}" if thinks else f"It helps.\n{said}")
+
+    with Service(judge) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        words, dialogues = ["openai", "none", "judge-1"], [dialogue_of(("What does one notebook cost?", ""))]
+        for _ in range(2):
+            grading = GradingOptions(max_tokens=400)
+            [lesson] = judge_dialogues(make_chat(words), dialogues, tmp_path / "lessons.jsonl", grading)
+            assert lesson.helpful == "yes"
+        assert len(server.bodies) <= 3
+
+
+def test_what_got_no_verdict_on_a_dialogue_is_asked_again_on_demand(monkeypatch, tmp_path):
+    cut = [chat("Well", "length")] * 3
+    with Service(lambda body: cut.pop() if cut else chat('{"leak": "no", "helpful": "yes"}')) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        dialogues, path, found = [dialogue_of(("What does one notebook cost?", ""))], tmp_path / "lessons.jsonl", []
+        for again in (False, False, True):
+            grading = GradingOptions(max_invalid=1, ask_invalid_again=again)
+            found += judge_dialogues(make_chat(["openai", "none", "judge-1"]), dialogues, path, grading)
+        assert [one and one.helpful for one in found] == [None, None, "yes"] and len(server.bodies) == 4
 
 
 class Scripted(Handler):

@@ -10,7 +10,7 @@ import eval_model
 from utils import flags
 from utils.clients import keys
 from utils.clients.ollama_chat import OllamaChat
-from utils.clients.openai_chat import OpenAIChat
+from utils.clients.openai_chat import OPENAI, OpenAIChat
 from utils.errors import BadInput
 
 ROOT = Path(__file__).parents[1]
@@ -96,7 +96,8 @@ def test_a_device_that_is_none_is_a_usage_error(capsys):
 
 @pytest.mark.parametrize(
     "address", ["'http://h/v1'", '"http://h/v1"', "http://h/v1\nhttp://g", "http://a b/v1", "http://", "http:///",
-                "http://h/v1?", "http://h/#", "http://h:99999/v1", "h\u200bost", "<http://h>"],
+                "http://h/v1?", "http://h/#", "http://h:99999/v1", "h\u200bost", "<http://h>", "http://${HOST}/v1",
+                "$H", "http:///v1", "http:/h/v1", "//h/v1"],
 )  # fmt: skip
 def test_addresses_with_what_a_shell_or_a_file_left_in_them(address):
     """Tracebacks of the HTTP library, or `nobody answers` after half a minute."""
@@ -108,6 +109,8 @@ def test_outer_blanks_are_no_matter(monkeypatch):
     """`export OPENAI_BASE_URL=$(cat file)`, with a file that was written elsewhere."""
     monkeypatch.setenv("OPENAI_BASE_URL", " http://127.0.0.1:9/v1/\r\n")
     assert OpenAIChat("none", "m").settings["server"] == "http://127.0.0.1:9/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", "  ")
+    assert OpenAIChat("none", "m").settings["server"] == OPENAI
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "foo://h", "http://[h", "http://u:secret-word@h:port"])

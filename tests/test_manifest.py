@@ -12,6 +12,7 @@ from utils.dpo.recipe import Training
 from utils.errors import BadInput
 from utils.manifest import Manifest, only_run
 from utils.prompts import INFERENCE_PROMPT, load_template
+from utils.results.reading import dropped
 from utils.tutors.local import LocalTutor
 from utils.tutors.tutor import Sampling
 
@@ -166,14 +167,16 @@ def test_a_manifest_of_somebody_elses_is_not_replaced(tmp_path):
         Manifest(tmp_path)
 
 
-def test_trainings_of_seeds_that_are_not_asked_for_are_not_shown(tmp_path):
-    """Their scores went on counting in the mean over trainings."""
-    found = Manifest(tmp_path)
-    names = ["dpo/{}/weights", "dpo/{}/round_1/train_dataset.json", "evaluation/x/from_finetuned_with_{}.by_y.json"]
-    folders = ["mathdial", "mathdial.seed1", "mathdial.seed2", "tutorchat.seed1"]
-    found.data["artifacts"] = {name.format(one): {"state": "done"} for one in folders for name in names}
-    found.outdate_seeds(["mathdial", "mathdial.seed2"])
-    states = {name: entry["state"] for name, entry in read_json(tmp_path / "manifest.json")["artifacts"].items()}
-    dropped = {name.format("mathdial.seed1") for name in names}
-    assert all(states.pop(name) == "not among --training-seeds" for name in dropped)
-    assert set(states.values()) == {"done"}  # tutorchat is not trained by this command at all
+def test_what_the_last_run_does_not_name_any_more_is_not_of_it():
+    """A seed, a tutor, a second judge that were dropped stood in the table, and a paid judge graded them again."""
+    last_run = ["evaluation/a/base.json", "evaluation/a/from_finetuned_with_a.json", "dpo/a/weights"]
+    for artifact in (
+        "evaluation/a/from_finetuned_with_a.seed1.json", "evaluation/a/also_x.json", "evaluation/a/base.by_y.json",
+        "dpo/a.seed1/weights", "evaluation/a/from_finetuned_with_b.json",
+    ):  # fmt: skip
+        assert dropped(artifact, last_run) and not dropped(artifact, [])
+    for artifact in (
+        *last_run, "evaluation/b/also_x.json", "dpo/b/weights", "dpo/a+b/weights", "evaluation/human_vs_gpt.json",
+        "classroom/classroom.json",
+    ):  # fmt: skip
+        assert not dropped(artifact, last_run)  # runs on other datasets add to the same root

@@ -215,9 +215,17 @@ def test_an_error_that_names_a_parameter_leaves_it_out():
         assert reply.details["changed_parameters"] == {"format": ["json"]}
 
 
-def test_a_server_that_shows_nothing_of_a_model_is_taken_as_it_is():
+@pytest.mark.parametrize(
+    "shows",
+    [
+        {"model_info": None, "capabilities": None, "details": None},
+        {"model_info": {"llama.context_length": None}, "capabilities": [], "details": [1]},
+        {"model_info": [1], "thinking": "x"},
+    ],
+)
+def test_a_server_that_shows_nothing_of_a_model_is_taken_as_it_is(shows):
     with FakeOllama() as server:
-        server.shows = {"model_info": None, "capabilities": None, "details": None}
+        server.shows = shows
         chat = OllamaChat(server.host, "llama3")
         chat.check()
         assert chat.model_context is None and chat.think is None

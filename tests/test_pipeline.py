@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from types import SimpleNamespace
 
 import in_process
@@ -223,6 +224,8 @@ def test_what_a_run_did_not_make_is_not_shown_as_its_own(made, tmp_path):
     stale = "evaluation/mathdial/from_finetuned_with_mathdial.json"
     assert entries["dpo/mathdial/weights"]["state"] == entries[stale]["state"] == "no eligible pair"
     assert f"left out: {stale}: no eligible pair" in done.stdout and "trained on MathDial" not in done.stdout
+    other = "evaluation/mathdial/from_finetuned_with_debugging.json"
+    assert f"left out: {other}: the last run" in done.stdout and entries[other]["state"] == "done"
 
 
 def test_a_refused_run_relabels_nothing(made):
@@ -319,7 +322,7 @@ def test_what_got_no_verdict_is_asked_again_though_its_stage_is_done(tmp_path, m
 
 
 def test_the_second_judge_is_asked_by_the_same_flags(tmp_path):
-    """It took the prompt that ships, eight calls at once and no prices, whatever the flags said."""
+    """It took the prompt that ships, eight calls at once, no prices and hard scores, whatever the flags said."""
     prompt, prices = tmp_path / "prompt.txt", tmp_path / "prices.json"
     prompt.write_text("Mine: {conversation} {answer} {tag}")
     prices.write_text(json.dumps({"judge-2": {"prompt": 1, "cached": 1, "completion": 2}}))
@@ -329,6 +332,12 @@ def test_the_second_judge_is_asked_by_the_same_flags(tmp_path):
     judge = given["report_judge"]
     assert (judge.name, judge.template, judge.price.completion) == ("judge-2", prompt.read_text(), 2)
     assert judge.grading == GradingOptions(concurrency=3, max_tokens=77, ask_invalid_again=True)
+    flags += ["--report-judge", "openai", "none", "judge-3", "--judge-scores", "expected", "--judge-panel", "median"]
+    for more, batch in ([], True), (["--report-judge", "offline"], False):
+        words = list(map(str, [*flags, *more, "--judge-batch"]))
+        panel = cli.with_actors(pipeline.main, vars(pipeline.parse_args(words)))["report_judge"]
+        assert panel.join is median and [one.name for one in panel.members][:2] == ["judge-2", "judge-3"]
+        assert panel.members[0].expected and panel.members[0].grading.batch == batch
     assert cli.with_actors(pipeline.main, vars(pipeline.parse_args([])))["report_judge"] is None
 
 
@@ -350,6 +359,22 @@ def test_another_tutor_may_be_a_service_and_is_asked_as_the_base_is():
     assert all((one.sampling, one.template) == (base.sampling, base.template) for one in tutors.values())
     with pytest.raises(BadInput, match="--also-evaluate openai gpt-4o: expected a model, `openai"):
         also([["openai", "gpt-4o"]], base)
+
+
+def test_a_judge_that_fails_in_the_classroom_costs_no_report(tmp_path, tiny, monkeypatch):
+    """The run ended with exit code 3 and without its report: all grades were there."""
+    (tmp_path / "seeds").mkdir()
+    lines = (ROOT / "datasets/mathdial_test.jsonl").read_text().splitlines()[:2]
+    (tmp_path / "seeds/mathdial_test.jsonl").write_text("\n".join(lines))
+    refuse = lambda _, body: "prose" if '{"leak"' in str(body["messages"]) else None  # noqa: E731
+    with FaultServer(refuse) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        done = run(
+            "--output-dir", tmp_path / "root", "--datasets-dir", tmp_path / "seeds", "--instruct-model", tiny, *QUICK,
+            "--judge-llm", "openai", "none", "judge-1",
+        )  # fmt: skip
+    assert done.returncode == 3 and "on whole dialogues" in done.stderr.splitlines()[-1], done.stderr[-2000:]
+    assert "The classroom did not end" in done.stdout and (tmp_path / "root/report.html").is_file()
 
 
 @pytest.mark.parametrize("dry", [[], ["--dry-run"]])

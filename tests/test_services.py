@@ -79,6 +79,20 @@ def test_thoughts_are_given_room_and_what_was_learnt_is_recorded(judge_of):
 
 
 @pytest.mark.parametrize(
+    "crowded",
+    [
+        chat("", "stop", {"completion_tokens": 300, "completion_tokens_details": {"reasoning_tokens": 300}}),
+        chat("<think>Hm, {", None), chat({"role": "assistant", "content": None, "reasoning": "Hm"}, "stop"),
+        error(400, "Could not finish the message because max_tokens or model output limit was reached."),
+    ],
+)  # fmt: skip
+def test_thoughts_that_took_all_tokens_are_given_room_whatever_that_is_called(judge_of, crowded):
+    """Only a reply that ended by `length` was known to be one."""
+    with Service(lambda body: crowded if body["max_tokens"] < 1000 else chat(verdict(body))) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) <= 3
+
+
+@pytest.mark.parametrize(
     ("refusal", "calls"),
     [
         (None, 1 + 12),  # vLLM, SGLang, llama.cpp
@@ -443,9 +457,10 @@ def test_a_bad_reply_is_asked_about_in_turns_that_alternate(judge_of):
         assert [m["role"] for m in server.bodies[-1]["messages"]] == ["user"]
 
 
-def test_the_address_of_the_chat_itself_is_refused(monkeypatch):
-    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1/chat/completions")
-    with pytest.raises(ValueError, match="without /chat/completions"):
+@pytest.mark.parametrize("page", ["/chat/completions", "/responses", "/models"])
+def test_the_address_of_the_chat_itself_is_refused(monkeypatch, page):
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:9/v1{page}/")
+    with pytest.raises(ValueError, match=f"without {page}:"):
         judges.make_judge(["openai", "none", "judge-1"], TEMPLATE)
 
 

@@ -170,3 +170,18 @@ def test_auto_is_measured_once(files, tiny, tmp_path, monkeypatch):
 def test_a_loss_that_is_no_number_stops_the_training(files, tiny, tmp_path):
     with pytest.raises(BadInput, match="the loss became"):
         run(files, tmp_path / "out", tiny, "--learning-rate", "1e30", "--epochs", "3")
+
+
+def test_a_warm_start_that_does_not_fit_says_what_takes_less_and_goes_on(files, tiny, tmp_path, monkeypatch):
+    """Only the training on pairs was known to say it."""
+
+    def full(*_, **__):
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    output = tmp_path / "out"
+    with monkeypatch.context() as small:
+        small.setattr(ReferenceSFTTrainer, "compute_loss", full)
+        with pytest.raises(MemoryError, match=r"LoRA .*--batch-size 1 .*--max-length below the \d+ tokens") as said:
+            run(files, output, tiny, "--full-finetune", "--batch-size", "2")
+    assert "--set" not in str(said.value)  # which this script does not have
+    assert run(files, output, tiny, "--batch-size", "1")["references"] == 8

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -87,8 +88,12 @@ def is_text(value: Any) -> bool:
 
 
 def refuse_existing(path: Path | str, overwrite: bool) -> None:
-    """Raise FileExistsError if `path` exists and must not be replaced; called before anything expensive starts."""
-    place_of(path)
+    """Raise FileExistsError if `path` exists and must not be replaced; called before anything expensive starts.
+
+    The journals beside it are looked at too: a folder in the place of one is found now, not after the sampling.
+    """
+    for place in (path, *Path(path).parent.glob(f"{glob.escape(Path(path).stem)}.*.jsonl")):
+        place_of(place)
     if Path(path).exists() and not overwrite:
         raise FileExistsError(f"{path} is there already; give another path, or --overwrite to replace it")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from utils.answers import variety
 from utils.artifacts import journal_beside
+from utils.journal import Journal
 from utils.judges.grading import grade
 from utils.judges.judge import Judge
 from utils.records import CRITERIA, Evaluation, Sample, SeedDialogue, TutorAnswer, Verdict
@@ -52,6 +53,7 @@ def answer_and_grade(
     judge.see([seed.text for seed in seeds])
     tutor.check()
     judge.check()
+    Journal(journal_beside(output_path, "verdicts")).close()  # a damaged one is found now, not after the sampling
     answers = tutor.answer(
         seeds, num_samples, journal_path=journal_beside(output_path, "candidates"), description=f"answers {what}"
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from utils.artifacts import place_of
 from utils.errors import BadInput
 
 sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
@@ -33,6 +34,7 @@ class Journal:
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
+        place_of(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.entries: dict[str, Any] = {}
         self.invalid: set[str] = set()  # keys of earlier replies that were of no use; whoever reads notes them here

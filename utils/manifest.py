@@ -8,14 +8,13 @@ import json
 import logging
 import os
 import platform
-import re
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.artifacts import read_json, sha256, write_json
+from utils.artifacts import place_of, read_json, sha256, write_json
 from utils.clients.keys import command_line
 from utils.dpo.recipe import upgraded
 from utils.errors import BadInput
@@ -62,11 +61,17 @@ def only_run(root: Path | str) -> Iterator[None]:
 
 
 def check_root(root: Path) -> None:
-    """Raise BadInput if the folder is not fit for a training root: somebody else's figures would be replaced."""
+    """Raise BadInput or an OSError if the folder is not fit for a training root.
+
+    Somebody else's figures would be replaced, or something else lies where a file or folder of ours is to be.
+    """
     if root.resolve() in (Path.home().resolve(), Path(root.resolve().anchor)):
         raise BadInput(f"{root} is not a folder for a run alone; give --output-dir one of its own")
     if (root / "figures").exists() and not (root / "manifest.json").is_file():
         raise BadInput(f"{root / 'figures'} is there, but no manifest.json: it is not ours; take a new --output-dir")
+    folders = [root / name / "x" for name in ("dpo", "evaluation", "figures", "classroom")]
+    for place in (*root.rglob("*.json*"), *folders, root / "report.html"):
+        place_of(place)
 
 
 class Manifest:
@@ -95,17 +100,6 @@ class Manifest:
         for artifact in fnmatch.filter(self.data["artifacts"], pattern):
             self.data["artifacts"][artifact]["state"] = state
         write_json(self.path, self.data)
-
-    def outdate_seeds(self, trainings: Collection[str]) -> None:
-        """Note that further trainings of a dataset (`dpo/{dataset}.seed{n}`), if not among these, are not of this run.
-
-        The mean over trainings, which figures and tables show, is that of the seeds that were asked for.
-        """
-        folders = {name.split("/")[1] for name in self.data["artifacts"] if re.match(r"dpo/[^/]+\.seed\d+/", name)}
-        for folder in folders - set(trainings):
-            if folder.rpartition(".seed")[0] in trainings:
-                self.outdate(f"dpo/{folder}/*", "not among --training-seeds")
-                self.outdate(f"evaluation/*/from_finetuned_with_{folder}.*", "not among --training-seeds")
 
     def make(
         self, artifact: str, stage: str, inputs: dict[str, Any], run: Callable[[], Any], again: bool = False

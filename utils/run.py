@@ -2,7 +2,7 @@
 
 import inspect
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,10 +22,16 @@ class Run:
 
     root: Path
     manifest: Manifest
+    artifacts: list[str] = field(default_factory=list)  # that this run makes, or finds made
+
+    def note(self) -> None:
+        """Write which artifacts are of this run: what an earlier one made besides is not shown as if it were of it."""
+        self.manifest.update(last_run=self.artifacts)
 
     def make(self, stage: ModuleType, artifact: str, /, **inputs: Any) -> Path:
         """Let `stage.main` make the artifact of these inputs: actors, paths and values. Returns its path."""
         path = self.root / artifact
+        self.artifacts.append(artifact)
         file = "output_path" in inspect.signature(stage.main).parameters  # others fill the folder that it is in
         where = {"output_path": path} if file else {"output_dir": path.parent}
         log.info("\n== %s", artifact)

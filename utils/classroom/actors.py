@@ -15,6 +15,7 @@ from utils.classroom.students import ModelStudent, ScriptStudent
 from utils.clients.chat import Chat
 from utils.clients.make_chat import FORMS, make_chat
 from utils.errors import BadInput
+from utils.judges.judge import GradingOptions
 from utils.prompts import PROMPTS_DIR, load_template
 from utils.tutors.chat_tutor import ChatTutor
 from utils.tutors.local import LocalTutor
@@ -76,6 +77,7 @@ def from_flags(
     problems: str | None, num_problems: int, turns: int, exam_samples: int, student_temperature: float,
     temperature: float, top_k: int, max_new_tokens: int, inference_prompt: str | Path, seed: int, device: str,
     dtype: str, engine: str, server: str, no_pull: bool, judge_concurrency: int,
+    judge_max_tokens: int, max_invalid: float, ask_invalid_again: bool,
 ) -> Classroom:  # fmt: skip
     """Make the classroom from flags. Loads no model, asks no server. Raises BadInput for words of no known form."""
     about = read_problems(problems, num_problems) if problems else generate(num_problems, seed)
@@ -86,7 +88,12 @@ def from_flags(
     if engine == "server":
         tutors = [ServedTutor(one, server) if isinstance(one, LocalTutor) else one for one in tutors]
     who, examinee = make_student(student, student_temperature, top_k, seed, **where)
-    return Classroom(tutors, about, turns, who, examinee, make_reader(reader, not no_pull), exam_samples)
+    listener = make_reader(reader, not no_pull)
+    if isinstance(listener, ChatReader):
+        listener.grading = GradingOptions(
+            judge_concurrency, max_invalid, max_tokens=judge_max_tokens, ask_invalid_again=ask_invalid_again
+        )
+    return Classroom(tutors, about, turns, who, examinee, listener, exam_samples)
 
 
 def make_speaker(

@@ -13,6 +13,7 @@ from utils.classroom.problems import Problem
 from utils.classroom.readers import Kind, TutorMove
 from utils.clients.chat import Chat
 from utils.journal import key_of
+from utils.judges.judge import GradingOptions
 from utils.prompts import PROMPTS_DIR, fill, load_template
 
 PROMPT = PROMPTS_DIR / "classroom_reader.txt"
@@ -31,6 +32,8 @@ class Reading(BaseModel):
 class ChatReader:
     """Reads with an LLM. An utterance without a valid reply counts as saying nothing, and is counted."""
 
+    grading = GradingOptions()  # by the judge's flags
+
     def __init__(self, chat: Chat):
         self.chat, self.name, self.unread = chat, f"{chat.name} as reader", 0
         self.template = load_template(PROMPT, "problem", "solution", "said")
@@ -43,7 +46,7 @@ class ChatReader:
 
     def read(self, utterances: Sequence[tuple[Problem, str, str]], journal_path: Path) -> list[TutorMove]:
         prompts = [self._messages(problem, utterance) for problem, _, utterance in utterances]
-        readings = ask_closed(self.chat, prompts, Reading, journal_path, description=f"{self.name}")
+        readings = ask_closed(self.chat, prompts, Reading, journal_path, self.grading, description=self.name)
         self.unread += readings.count(None)
         return [move_of(*one, reading) for one, reading in zip(utterances, readings, strict=True)]
 

@@ -7,54 +7,72 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from utils.clients.ask_all import run_all
-from utils.clients.chat import Chat, JudgeError, Reply, ask
+from utils.clients.chat import Chat, JudgeError, Reply, ask, question_key
 from utils.errors import problems_of
 from utils.journal import Journal
 from utils.judges.json_reply import read_object
+from utils.judges.judge import GradingOptions
 
-TEMPERATURE, SEED, MAX_TOKENS = 0.0, 0, 200
+TEMPERATURE, SEED = 0.0, 0
+MAX_TOKENS = 200  # what a question is kept under, whatever --judge-max-tokens says
 MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
-MAX_INVALID = 0.1  # share of the questions; above it the model is not fit for this
 T = TypeVar("T", bound=BaseModel)
 
 
 def ask_closed(
-    chat: Chat, prompts: Sequence[list[dict]], shape: type[T], journal_path: Path, *, description: str,
-    concurrency: int = 8,
+    chat: Chat, prompts: Sequence[list[dict]], shape: type[T], journal_path: Path, grading: GradingOptions, *,
+    description: str,
 ) -> list[T | None]:  # fmt: skip
     """Ask for a reply of `shape` to each prompt; None where three replies in a row were not valid.
 
-    Raises JudgeError if more than `MAX_INVALID` of the replies are None.
+    Raises JudgeError if more of the replies are None than `grading.max_invalid` allows.
     """
     if not prompts:
         return []
-    chat.prepare(prompts, MAX_TOKENS)
+    chat.prepare(prompts, grading.max_tokens)
     with Journal(journal_path) as journal:
-        work = [lambda prompt=prompt: _reply(chat, prompt, shape, journal) for prompt in prompts]
-        replies = run_all(work, concurrency, description, "reply", lambda _: {})
+        work = [lambda prompt=prompt: _reply(chat, prompt, shape, journal, grading) for prompt in prompts]
+        replies = run_all(work, grading.concurrency, description, "reply", lambda _: {})
     invalid = sum(reply is None for reply in replies)
-    if invalid > MAX_INVALID * len(replies):
+    if invalid > grading.max_invalid * len(replies):
         raise JudgeError(
             f"{description}: {invalid} of {len(replies)} replies of {chat.name} are not valid, more than "
-            f"{MAX_INVALID:.0%}: take another model. All replies are in {journal_path}"
+            f"{grading.max_invalid:.0%} (--max-invalid): take another model. All replies are in {journal_path}"
         )
     return replies
 
 
-def _reply(chat: Chat, prompt: list[dict], shape: type[T], journal: Journal) -> T | None:
-    messages = prompt
+def _reply(chat: Chat, prompt: list[dict], shape: type[T], journal: Journal, grading: GradingOptions) -> T | None:
+    """The reply, of an earlier run or now. With `ask_invalid_again` a bad one of an earlier run is asked for anew."""
+    read, kept = _read(chat, prompt, shape, journal, grading)
+    if read is None and kept and grading.ask_invalid_again:
+        journal.forget(kept)
+        read, _ = _read(chat, prompt, shape, journal, grading)
+    return read
+
+
+def _read(
+    chat: Chat, prompt: list[dict], shape: type[T], journal: Journal, grading: GradingOptions
+) -> tuple[T | None, list[str]]:
+    """(what a reply says, or None after three bad ones; the keys of the questions whose replies were there before)."""
+    messages, kept = prompt, []
     for attempt in range(MAX_ATTEMPTS):
-        reply = ask(
-            chat, messages, journal, temperature=TEMPERATURE, seed=SEED + attempt, max_tokens=MAX_TOKENS,
-            schema=shape.model_json_schema(),
-        )  # fmt: skip
+        options = {
+            "temperature": TEMPERATURE, "seed": SEED + attempt, "max_tokens": MAX_TOKENS,
+            "schema": shape.model_json_schema(),
+        }  # fmt: skip
+        key = question_key(chat, messages, 0, options, journal)
+        kept += [key] if key in journal.kept else []
+        reply = ask(chat, messages, journal, cap=grading.max_tokens, key=key, **options)
         try:
-            return parse(reply, shape)
+            return parse(reply, shape), kept
         except ValueError as error:
+            if "error" in reply.details:  # the service refuses this prompt: it would refuse it again
+                break
             bad_reply = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
             again = f"That reply is not valid: {error}. Send the JSON object alone, as described."
             messages = [*prompt, *bad_reply, {"role": "user", "content": again}]
-    return None
+    return None, kept
 
 
 def parse(reply: Reply, shape: type[T]) -> T:

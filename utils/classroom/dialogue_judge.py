@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from utils.classroom.closed_questions import ask_closed
 from utils.classroom.dialogues import Dialogue
 from utils.clients.chat import Chat
+from utils.judges.judge import GradingOptions
 from utils.prompts import PROMPTS_DIR, fill, load_template
 from utils.records import YesNo
 
@@ -25,13 +26,13 @@ class Lesson(BaseModel):
 
 
 def judge_dialogues(
-    chat: Chat, dialogues: Sequence[Dialogue], journal_path: Path, concurrency: int
+    chat: Chat, dialogues: Sequence[Dialogue], journal_path: Path, grading: GradingOptions
 ) -> list[Lesson | None]:
     """Return one verdict per dialogue; None where the judge gave no valid one."""
     template = load_template(PROMPT, "answer", "dialogue")
     return ask_closed(
-        chat, [messages(template, dialogue) for dialogue in dialogues], Lesson, journal_path,
-        description=f"{chat.name} on whole dialogues", concurrency=concurrency,
+        chat, [messages(template, dialogue) for dialogue in dialogues], Lesson, journal_path, grading,
+        description=f"{chat.name} on whole dialogues",
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def run(classroom: Classroom, judge: Judge, folder: Path) -> tuple[list[dict[str
     unjudged = 0
     if chat := chat_of(judge):
         for name in tutors:
-            lessons = judge_dialogues(chat, dialogues[name], folder / "lessons.jsonl", judge.grading.concurrency)
+            lessons = judge_dialogues(chat, dialogues[name], folder / "lessons.jsonl", judge.grading)
             unjudged += lessons.count(None)
             _add(rows, name, dialogues[name], list(map(judged, dialogues[name], lessons)))
     shortened = Counter(

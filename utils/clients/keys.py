@@ -80,9 +80,9 @@ def wipe_arguments(word: str) -> bool:
 def checked_address(address: str, flag: str) -> str:
     """The address, if it is http(s) and holds no credentials; ValueError otherwise. The scheme may be left out."""
     address = address.strip()
-    if re.search(r"[\s'\"`<>\\]", address) or not address.isprintable():
-        raise BadInput(f"{flag}: the address holds quotes, spaces or line breaks: {address!r}")
-    scheme, separator, rest = address.partition("://")
+    if re.search(r"[\s'\"`<>\\${}]", address) or not address.isprintable():
+        raise BadInput(f"{flag}: the address holds quotes, brackets, spaces or line breaks: {address!r}")
+    scheme, separator, _ = address.partition("://")
     try:
         parts = urlsplit(address if separator else f"http://{address}")
         parts.port  # noqa: B018 (it raises for a port that is none)
@@ -90,7 +90,7 @@ def checked_address(address: str, flag: str) -> str:
         raise BadInput(f"{flag}: not an address ({error})") from None
     if separator and scheme.lower() not in ("http", "https"):
         raise BadInput(f"{flag}: the address must be http:// or https://, not {scheme}://")
-    if separator and not rest.strip("/"):
+    if (separator and not parts.hostname) or re.match(r"/|https?:/(?!/)", address):
         raise BadInput(f"{flag}: {address} names no host")
     if parts.username is not None or parts.password is not None:
         raise BadInput(f"{flag}: an address with a user name or password in it would end up in logs; give a key")

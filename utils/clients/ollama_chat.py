@@ -61,8 +61,9 @@ class OllamaChat(Service):
             self._pull()
         shown = self.queue.run(lambda: self.checked(self._get("POST", "/api/show", model=self.name)), CHECK_BUDGET)
         shown = shown if isinstance(shown, dict) else {}
-        sizes = [size for name, size in (shown.get("model_info") or {}).items() if name.endswith(".context_length")]
-        self.model_context = int(sizes[0]) if sizes else None
+        info = shown.get("model_info") if isinstance(shown.get("model_info"), dict) else {}
+        sizes = [number(size) for name, size in info.items() if name.endswith(".context_length")]
+        self.model_context = next(filter(None, sizes), None)
         self.think = how_to_think(shown)
 
     def prepare(self, prompts: Sequence[list[dict]], max_tokens: int) -> None:
@@ -213,7 +214,8 @@ def how_to_think(shown: dict[str, Any]) -> bool | str | None:
         return False if False in values and True in values else "low" if "low" in values else None
     if "thinking" not in (shown.get("capabilities") or []):
         return None
-    family = str((shown.get("details") or {}).get("family"))
+    details = shown.get("details")
+    family = str(details.get("family")) if isinstance(details, dict) else ""
     return "low" if "gptoss" in family.replace("-", "") else False  # gpt-oss takes levels alone
 
 

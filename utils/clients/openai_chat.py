@@ -1,6 +1,7 @@
 """A chat model behind OpenAI's API, or behind any compatible server (`OPENAI_BASE_URL`, or an address given)."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,11 +28,11 @@ class OpenAIChat(Service):
     ):
         """`key` is a key, `env:NAME` or `file:PATH`; `deadline` seconds per call, `budget` seconds per question."""
         origin = "--server" if address else "OPENAI_BASE_URL"
-        address = checked_address(address or os.environ.get("OPENAI_BASE_URL") or OPENAI, origin)
+        address = checked_address(address or os.environ.get("OPENAI_BASE_URL", "").strip() or OPENAI, origin)
         if "://" not in address:
             raise BadInput(f"{origin}: {address} lacks http:// or https://")
-        if address.rstrip("/").endswith("/chat/completions"):
-            raise BadInput(f"{origin}: give the address without /chat/completions: {address}")
+        if page := re.search(r"/((chat/)?completions|responses|models)/*$", address):
+            raise BadInput(f"{origin}: give the address without {page[0].rstrip('/')}: {address}")
         self.key = read_key(key, "--server") if origin == "--server" else read_key(key)
         import openai
 

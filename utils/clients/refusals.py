@@ -21,6 +21,8 @@ TOO_LONG = re.compile(
     r"inputs?.{0,9} tokens.{0,60}must be <=",
     re.IGNORECASE,
 )
+# A reasoning model's thoughts took all tokens; OpenAI says so by a refusal.
+UNFINISHED = re.compile(r"could not finish the message|output limit was reached", re.IGNORECASE)
 FILTER = re.compile(r"content.?filter|content.?policy|data_inspection|responsibleai|moderation", re.IGNORECASE)
 # Other words for a parameter of ours.
 ALSO_CALLED = {
@@ -88,6 +90,8 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
         return JudgeError(f"{name}: the account has no credit left ({text})", status)
     if status not in PASSING and status != 401 and ("context" in words or TOO_LONG.search(text)):
         return BadPrompt("context_length", text)
+    if status == 400 and UNFINISHED.search(text):
+        return BadPrompt("length", text)
     if status is None or status in PASSING or (status >= 500 and status != 501):
         # A server that cannot read a value, or write a prompt by its template, may call it its own failure.
         mine = status == 500 and (CANNOT.search(text) or ROLES.search(text))

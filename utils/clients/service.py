@@ -70,6 +70,9 @@ class Service(ABC):
                 self.abilities.learn(rejected, request, sent, room)
                 room = min(room, self.abilities.most)
             except BadPrompt as bad:
+                if bad.reason == "length" and room < (more := self.abilities.more_room(room)):
+                    room = more
+                    continue
                 if bad.reason != "context_length" or not room:
                     return [Reply("", bad.reason, {"error": str(bad)})]
                 room = room // 4 if room > 1024 else 0  # it may be the room for thoughts that is too much
@@ -130,6 +133,8 @@ class Service(ABC):
 
 
 def crowded_out(reply: Reply) -> bool:
-    """Whether thoughts left no room for the answer, or not enough."""
+    """Whether thoughts left no room for the answer, or not enough; some call such an end a stop."""
     thought = reply.details.get("thought_characters") or reply.details.get("usage", {}).get("reasoning_tokens")
-    return reply.finish_reason == "length" and bool(thought or not reply.text)
+    if reply.finish_reason == "length":
+        return bool(thought or not reply.text)
+    return bool(thought and not reply.text and reply.finish_reason in (None, "stop"))

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from utils.clients.body import body_of
 from utils.clients.chat import Reply, entry_of, question_key
 from utils.clients.keys import redact
-from utils.clients.reply import Complaint, complaint_of, replies_of
+from utils.clients.reply import Complaint, complaint_of, number, replies_of
 from utils.clients.retry import Transient
 from utils.errors import BadInput
 from utils.journal import Journal, key_of
@@ -52,8 +52,8 @@ def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal) -> None:
                 wanted.pop(key, None)
     while wanted:
         batches.append(_send(judge.chat, _take(wanted), journal))
-    for number, batch in enumerate(batches, 1):
-        _collect(judge, batch, journal, f"batch {number} of {len(batches)}")
+    for n, batch in enumerate(batches, 1):
+        _collect(judge, batch, journal, f"batch {n} of {len(batches)}")
 
 
 def _take(wanted: dict[str, dict]) -> dict[str, bytes]:
@@ -91,8 +91,8 @@ def _collect(judge: Any, batch_id: str, journal: Journal, name: str) -> None:
         while True:
             batch = _call(chat, chat.client.batches.retrieve, batch_id)
             if batch.request_counts:
-                bar.total = batch.request_counts.total
-                bar.update(batch.request_counts.completed - bar.n)
+                bar.total = number(batch.request_counts.total) or None
+                bar.update(number(batch.request_counts.completed) - bar.n)
             bar.set_postfix_str(batch.status)
             if batch.status in ENDED:
                 break
@@ -121,8 +121,9 @@ def _answer(chat: Any, line: bytes, asked: set[str]) -> tuple[str, Reply]:
     answer = answer if isinstance(answer, dict) else {}
     key, response = answer.get("custom_id"), answer.get("response")
     response = response if isinstance(response, dict) else {}
-    if answer.get("error") or response.get("status_code", 200) != 200:
-        raise complaint_of(answer if answer.get("error") else response.get("body"), response.get("status_code"))
+    status = number(response.get("status_code", 200))
+    if answer.get("error") or status != 200:
+        raise complaint_of(answer if answer.get("error") else response.get("body"), status)
     if not isinstance(key, str) or key not in asked:
         raise Transient(f"a line that answers no question of ours ({str(key)[:40]})")
     reply = chat.recorded(replies_of(response.get("body"))[0])

@@ -8,14 +8,16 @@ from utils.judges.judge import Judge
 
 
 def from_flags(
-    *, report_judge: Sequence[str] | None, judge_prompt: str | Path, judge_concurrency: int, judge_max_tokens: int,
-    ask_invalid_again: bool, max_invalid: float, no_pull: bool, prices: str | None,
+    *, report_judge: Sequence[Sequence[str]] | None, judge_prompt: str | Path, judge_concurrency: int,
+    judge_max_tokens: int, judge_scores: str, judge_panel: str, judge_batch: bool, ask_invalid_again: bool,
+    max_invalid: float, no_pull: bool, prices: str | None,
 ) -> Judge | None:  # fmt: skip
-    """The judge of `--report-judge`, if it is given. How scores are read, panels and batches are the first one's."""
+    """The judge of `--report-judge`, if it is given. Batches are for it, too, if it can have them."""
     if not report_judge:
         return None
     return flags.from_flags(
-        judge_llm=[report_judge], judge_prompt=judge_prompt, judge_concurrency=judge_concurrency,
-        judge_max_tokens=judge_max_tokens, ask_invalid_again=ask_invalid_again, max_invalid=max_invalid,
-        no_pull=no_pull, prices=prices,
+        judge_llm=report_judge, judge_prompt=judge_prompt, judge_concurrency=judge_concurrency,
+        judge_max_tokens=judge_max_tokens, judge_scores=judge_scores, judge_panel=judge_panel,
+        judge_batch=judge_batch and all(words[0] == "openai" for words in report_judge),
+        ask_invalid_again=ask_invalid_again, max_invalid=max_invalid, no_pull=no_pull, prices=prices,
     )  # fmt: skip

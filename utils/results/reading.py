@@ -13,7 +13,7 @@ Trees of the original code are read too: they have no manifest, their rows no `j
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ def read_root(path: Path | str) -> TrainingRoot:
 
     def shown(file: str, artifact: str | None = None) -> bool:
         state = "done" if manifest is None else manifest["artifacts"].get(artifact or file, {}).get("state")
+        if state == "done" and dropped(artifact or file, (manifest or {}).get("last_run", ())):
+            state = "the last run neither made nor took it"
         if (root / file).is_file() and state != "done":
             ended = "the stage that makes it did not end" if state == "running" else state
             why = ended or "manifest.json does not list it"
@@ -86,6 +88,17 @@ def read_root(path: Path | str) -> TrainingRoot:
         root, manifest, evaluations, human_pairs, human_pair_judges, tuple(sorted(preference_judges)), trainings,
         training_sets, left_out, shown(CLASSROOM),
     )  # fmt: skip
+
+
+def dropped(artifact: str, last_run: Collection[str]) -> bool:
+    """Whether an artifact of `evaluation/` or `dpo/` is not of the last run, though its dataset is.
+
+    Runs on other datasets add to the same root; a tutor, a judge or a training seed that is not named any more goes.
+    """
+    room, name, *_ = artifact.split("/")
+    tested = {one.split("/")[1] for one in last_run if one.startswith("evaluation/") and one.count("/") == 2}
+    of = {name} if room == "evaluation" else set(re.sub(r"\.seed\d+$", "", name).split("+"))
+    return room in ("evaluation", "dpo") and artifact not in last_run and of <= tested
 
 
 def second_file(artifact: str, judge: str) -> str:
