@@ -1,4 +1,4 @@
-"""The second judge, of `pipeline --report-judge`: another model, asked by the same flags as the first one."""
+"""The second judge, of `pipeline --report-judge`: another model with the same options as the first judge."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ def from_flags(
     *, report_judge: Sequence[str] | None, judge_prompt: str | Path, judge_concurrency: int, judge_max_tokens: int,
     ask_invalid_again: bool, max_invalid: float, no_pull: bool, prices: str | None,
 ) -> Judge | None:  # fmt: skip
-    """The judge of `--report-judge`, if it is given. How scores are read, panels and batches are the first one's."""
+    """Make the judge of `--report-judge`, or return None. Expected scores, panels and batches are the first's alone."""
     if not report_judge:
         return None
     return flags.from_flags(
