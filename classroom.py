@@ -6,9 +6,9 @@
         --tutor openai env:OPENAI_API_KEY gpt-4o --judge-llm openai env:OPENAI_API_KEY gpt-4o --dry-run
 
 Without a tutor it runs the controls alone, in seconds, and needs neither key nor model. The rule student takes each
-word literally: it shows compliance, never learning. A run in which a control is measured wrong is void.
-docs/classroom.md has the method, the meaning of each measure, and what is known about simulated students. If the run is
-stopped, the same command resumes it.
+word literally: it shows compliance, never learning. A run in which a control is measured wrong is void. If the run is
+stopped, the same command resumes it. docs/classroom.md has the method, the meaning of each measure, and what is known
+about simulated students.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -71,9 +71,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--tutor", nargs="+", action="append", metavar="WORD",
         help=f"{flags.MODEL_HELP}; or `openai <key | env:NAME | file:PATH> <model>`; or `ollama [address] <model>`. "
-        "May be given more than once; each is compared with the first",
+        "May be repeated; each is compared with the first",
     )  # fmt: skip
-    parser.add_argument("--training-root", metavar="DIR", help="every fine-tuned tutor of a pipeline run")
+    parser.add_argument("--training-root", metavar="DIR", help="also take every fine-tuned tutor of this pipeline run")
     parser.add_argument("--student", nargs="+", default=["rules"], metavar="WORD", help=STUDENTS)
     parser.add_argument(
         "--reader", nargs="+", default=["code"], metavar="WORD",
@@ -81,16 +81,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--problems", metavar="FILE",
-        help='JSONL, {"problem": "…", "answer": "42"} or seed rows; without it they are generated, new for each --seed',
+        help='JSONL with {"problem": "…", "answer": "42"} or seed rows (default: generate them, new ones for each '
+        "--seed)",
     )  # fmt: skip
     parser.add_argument(
-        "--num-problems", type=flags.positive_int, default=24, help="the student of every fourth is right"
-    )
-    parser.add_argument("--turns", type=flags.positive_int, default=6, help="the most turns that a tutor has")
+        "--num-problems", type=flags.positive_int, default=24,
+        help="how many problems; in every fourth the student is right",
+    )  # fmt: skip
+    parser.add_argument("--turns", type=flags.positive_int, default=6, help="most turns of a tutor in a dialogue")
     parser.add_argument("--exam-samples", type=flags.positive_int, default=4, help="papers per exam of an LLM student")
     parser.add_argument("--student-temperature", type=flags.not_negative, default=0.6, help="of an LLM student")
-    parser.add_argument("--overwrite", action="store_true", help="replace the results that are there already")
-    parser.add_argument("--dry-run", action="store_true", help="only say what it would take: calls, tokens, cost")
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist already")
+    parser.add_argument("--dry-run", action="store_true", help="only estimate calls, tokens and cost")
     flags.add_generation_flags(parser, max_new_tokens=120, temperature=0.0)
     flags.add_judge_flags(parser)
     return parser.parse_args(argv)

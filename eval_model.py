@@ -50,7 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     flags.add_generation_flags(parser, max_new_tokens=250, temperature=0.0)
     parser.add_argument(
         "--best-of", type=flags.positive_int, default=1, metavar="N",
-        help="N answers to each dialogue, of which the judge's best counts; with a --temperature above 0",
+        help="sample N answers to each dialogue and keep the one with the best score; needs --temperature above 0",
     )  # fmt: skip
     flags.add_gain_flag(parser)
     flags.add_judge_flags(parser)

@@ -1,4 +1,4 @@
-"""Turn a tutor's weights into files for llama.cpp and Ollama, and compare each with what was trained.
+"""Turn a tutor's weights into files for llama.cpp and Ollama, and compare each with the trained weights.
 
     python -m export --training-root runs/demo --tutor tutorchat --output-dir out --quantize f16 q8_0 q4_k_m
 
@@ -78,36 +78,38 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     origin.add_argument("--weights", type=Path, metavar="DIR", help="a folder of weights alone")
     parser.add_argument(
         "--tutor", dest="trained_on", metavar="NAME", default="tutorchat",
-        help="which tutor of the training root, by what it was trained on (its folder in dpo/)",
+        help="the tutor of the training root, by the data that it was trained on (its folder in dpo/)",
     )  # fmt: skip
     parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="everything is written here")
     parser.add_argument(
         "--quantize", nargs="+", choices=KINDS, default=["f16", "q8_0", "q4_k_m"], metavar="KIND",
-        help=f"which files to make: {', '.join(KINDS)}. The Modelfile runs the last one",
+        help=f"the files to make: {', '.join(KINDS)}. The Modelfile runs the last one",
     )  # fmt: skip
     parser.add_argument(
         "--seeds", nargs="+", metavar="FILE",
-        help="dialogues that each file answers, to be judged (default: the tutor's own test set; with --weights the "
-        "test sets that ship)",
+        help="dialogues that each file answers, to be graded (default: the tutor's own test set; with --weights, the "
+        "bundled test sets)",
     )  # fmt: skip
-    parser.add_argument("--limit", type=flags.positive_int, help="judge the answers to the first LIMIT dialogues only")
+    parser.add_argument("--limit", type=flags.positive_int, help="use only the first LIMIT of these dialogues")
     parser.add_argument(
-        "--inference-prompt", type=Path, default=INFERENCE_PROMPT, metavar="FILE", help="template: {input}"
-    )
+        "--inference-prompt", type=Path, default=INFERENCE_PROMPT, metavar="FILE",
+        help="the tutor's prompt, a template with {input} for the dialogue",
+    )  # fmt: skip
     parser.add_argument(
-        "--max-new-tokens", type=flags.positive_int, help="longest answer (default: as evaluated, else 250)"
-    )
-    parser.add_argument(
-        "--base", metavar="NAME", help="the base model's name on the Hub (default: as the manifest says)"
-    )
-    parser.add_argument("--license", metavar="ID", help="the base model's licence, as its card names it: mit, …")
-    parser.add_argument("--device", type=flags.device, default="auto", help="where the float32 reference is computed")
-    parser.add_argument("--overwrite", action="store_true", help="make again what was made from other inputs")
-    group = parser.add_argument_group("passing it on")
-    group.add_argument("--ollama-create", metavar="NAME", help="make NAME:f16, NAME:q8_0, … and NAME in Ollama")
+        "--max-new-tokens", type=flags.positive_int,
+        help="the longest answer, in tokens (default: as in the evaluation, or 250)",
+    )  # fmt: skip
+    parser.add_argument("--base", metavar="NAME", help="the base model's name on the Hub (default: the manifest's)")
+    parser.add_argument("--license", metavar="ID", help="the base model's licence as on its card: mit, …")
+    parser.add_argument("--device", type=flags.device, default="auto", help="where to compute the float32 reference")
+    parser.add_argument("--overwrite", action="store_true", help="remake files that were made from other inputs")
+    group = parser.add_argument_group("publishing")
+    group.add_argument("--ollama-create", metavar="NAME", help="create NAME:f16, NAME:q8_0, … and NAME in Ollama")
     group.add_argument("--ollama", metavar="ADDRESS", default="", help="of the Ollama server (default: OLLAMA_HOST)")
-    group.add_argument("--push-to-hub", metavar="USER/NAME", help="upload the folder; HF_TOKEN or `hf auth login`")
-    group.add_argument("--private", action="store_true", help="make the repository on the Hub a private one")
+    group.add_argument(
+        "--push-to-hub", metavar="USER/NAME", help="upload the folder; needs HF_TOKEN or `hf auth login`"
+    )
+    group.add_argument("--private", action="store_true", help="make the repository on the Hub private")
     flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 

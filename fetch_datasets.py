@@ -2,15 +2,15 @@
 
     python -m fetch_datasets --output-dir data/clean
 
-then train on them with `--datasets-dir data/clean`. Other things it does:
+Then train on them with `--datasets-dir data/clean`. It also does the following:
 
-    python -m fetch_datasets --output-dir data/paper --paper      the original's own seeds, ratings and prompts
+    python -m fetch_datasets --output-dir data/paper --paper      the paper's own seeds, ratings and prompts
     python -m fetch_datasets --output-dir data/clean --from DIR   convert files that are already here
-    python -m fetch_datasets --audit DIR --strict                 examine any folder of seeds
+    python -m fetch_datasets --audit DIR --strict                 audit any folder of seeds
     python -m fetch_datasets --output-dir data/mrbench --mrbench  tutors' answers with human labels, for mrbench.py
 
-MathDial is CC BY-SA 4.0, the debugging benchmark MIT; TutorChat states no licence: for your own use, not to be
-passed on. `LICENSES.md` beside the seeds says so in full, `sources.json` where each file came from.
+MathDial's licence is CC BY-SA 4.0, the debugging benchmark's MIT; TutorChat states none, so keep it to yourself.
+`LICENSES.md` beside the seeds has the details, `sources.json` the origin of each file.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -39,28 +39,32 @@ Files = list[dict[str, Any]]  # as `sources.json` lists them
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
-    parser.add_argument("--output-dir", type=Path, help="where the seeds go; with --audit, where audit.json goes")
+    parser.add_argument("--output-dir", type=Path, help="the folder for the seeds; with --audit, for audit.json")
     task = parser.add_mutually_exclusive_group()
-    task.add_argument("--paper", action="store_true", help="fetch the original's own seeds, unchanged, to reproduce it")
+    task.add_argument("--paper", action="store_true", help="fetch the paper's own seeds, unchanged, to reproduce it")
     task.add_argument(
         "--from", dest="from_dir", type=Path, metavar="DIR",
         help="convert raw files in DIR: mathdial/*.jsonl, tutorchat/*.parquet, debugging/{train,testset}/*.txt",
     )  # fmt: skip
-    task.add_argument("--audit", type=Path, metavar="DIR", help="fetch nothing, examine the seeds in DIR")
+    task.add_argument("--audit", type=Path, metavar="DIR", help="audit the seeds in DIR, without fetching anything")
     task.add_argument("--mrbench", action="store_true", help="fetch MRBench, which checks a judge: see mrbench.py")
-    parser.add_argument("--strict", action="store_true", help="exit code 1 if a split or a prompt leaks")
+    parser.add_argument("--strict", action="store_true", help="exit with code 1 if a split or a prompt leaks")
     parser.add_argument(
         "--tokenizer",
         metavar="MODEL",
-        help="count lengths as this model does: a hub name, a folder or smollm2 (default: words and punctuation marks)",
+        help="measure lengths with this model's tokenizer: a hub name, a folder or smollm2 (default: count words and "
+        "punctuation marks)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the cuts and of the splits")
-    parser.add_argument("--train-size", type=flags.positive_int, default=500, help="training rows per dataset, at most")
+    parser.add_argument("--train-size", type=flags.positive_int, default=500, help="most training rows per dataset")
     parser.add_argument(
-        "--test-size", type=flags.positive_int, default=100, help="test rows per dataset, at most, and a quarter of all"
+        "--test-size", type=flags.positive_int, default=100,
+        help="most test rows per dataset, and never more than a quarter of all",
+    )  # fmt: skip
+    parser.add_argument("--max-tokens", type=flags.positive_int, default=2500, help="leave out longer dialogues")
+    parser.add_argument(
+        "--tutorchat-train", action="store_true", help="also fetch TutorChat's five training files (1.1 GB)"
     )
-    parser.add_argument("--max-tokens", type=flags.positive_int, default=2500, help="leave longer dialogues out")
-    parser.add_argument("--tutorchat-train", action="store_true", help="also TutorChat's five train files (1.1 GB)")
     return parser.parse_args(argv)
 
 

@@ -3,7 +3,7 @@
     python -m figures --training-root runs/demo
 
 Bars are means with 95 % intervals clustered by problem, diamonds the paper's published values, grey marks baselines.
-Answers without a valid verdict are left out and counted in the figure. What is missing is named, the rest is drawn.
+Answers without a valid verdict are left out and counted in the figure. What is missing is listed, the rest is drawn.
 A training root made by the original code works too.
 """
 
@@ -26,9 +26,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--training-root", type=Path, required=True, help="folder that `pipeline` or the original code wrote"
     )
-    parser.add_argument("--output-dir", type=Path, help="where the figures go; when not given, <training-root>/figures")
+    parser.add_argument("--output-dir", type=Path, help="the folder for the figures (default: <training-root>/figures)")
     parser.add_argument(
-        "--trained-on", metavar="DATASET", default="tutorchat", help="whose tutor Figures 5 and 6 show beside the base"
+        "--trained-on", metavar="DATASET", default="tutorchat", help="the dataset whose tutor Figures 5 and 6 show"
     )
     return parser.parse_args(argv)
 

@@ -2,8 +2,8 @@
 
     python -m gen_train_dataset --seeds datasets/mathdial_train.jsonl --output-path runs/mathdial/train_dataset.json
 
-Every candidate is kept, with its verdict, next to the pair (if any) that it belongs to. Replies are kept in
-journals beside the output: after a crash the same command resumes.
+Every candidate is kept with its verdict, next to the pair (if any) that it belongs to. Replies are kept in journals
+beside the output: after a crash, the same command resumes the run.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -108,12 +108,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--with-reference", action="store_true",
-        help="a seed's reference turn (what the teacher really said next) is one more candidate, and may be chosen",
+        help="add each seed's reference turn (what the teacher really said next) as a candidate that may be chosen",
     )  # fmt: skip
     flags.add_pair_flags(parser)
     parser.add_argument(
         "--export-trl", type=Path, metavar="DIR",
-        help="also write the pairs as trl's conversational rows, with a card: a folder that `load_dataset` reads",
+        help="also write the pairs in trl's conversational format, with a card, for `load_dataset`",
     )  # fmt: skip
     flags.add_judge_flags(parser)
     return parser.parse_args(argv)

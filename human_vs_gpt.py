@@ -3,10 +3,10 @@
     python -m fetch_datasets --paper --output-dir data/paper
     python -m human_vs_gpt --humans data/paper/mathdial_human_eval.json --judge-llm offline
 
-A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":
-{"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}. Rows may have a "group", which
-answers share that are not independent (of one dialogue, on one problem); without it, prompts that open alike are one.
-Writes the answers with both ratings, the agreement beside them (`….agreement.json`), and the journal of the replies.
+A file of human ratings is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":
+{"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}. Rows that are not independent (of one
+dialogue, on one problem) may share a "group"; without it, prompts with the same beginning are one group.
+Writes the answers with both ratings, their agreement (`….agreement.json`), and a journal of the replies.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -117,19 +117,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--humans", type=Path, required=True, nargs="+", metavar="FILE",
         help="answers rated by a person; further files are other people's ratings of the same answers, which show how "
-        "far people agree with each other",
+        "well people agree with each other",
     )  # fmt: skip
     parser.add_argument("--output-path", type=Path, default="human_vs_gpt.json", help="the file to write")
-    parser.add_argument("--output-dir", type=Path, help="the original's flag: human_vs_gpt.json is written there")
-    parser.add_argument("--overwrite", action="store_true", help="replace the file if it is there")
+    parser.add_argument("--output-dir", type=Path, help="the original code's flag: the folder for human_vs_gpt.json")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that exists already")
     parser.add_argument(
         "--limit",
         type=flags.positive_int,
-        help="use the first LIMIT answers only, for a cheap trial (agreement needs two, so two at least)",
+        help="use only the first LIMIT answers, for a cheap trial (at least two, which agreement needs)",
     )
     parser.add_argument(
         "--repeats", type=flags.positive_int, default=1,
-        help="grade every answer REPEATS times, each time with another seed: does the judge agree with itself?",
+        help="grade every answer REPEATS times with different seeds, to see whether the judge agrees with itself",
     )  # fmt: skip
     flags.add_judge_flags(parser)
     return parser.parse_args(argv)

@@ -4,9 +4,9 @@
     python -m pipeline --output-dir out --judge-llm openai env:OPENAI_API_KEY gpt-4o \\
         --instruct-model microsoft/Phi-3-mini-4k-instruct
 
-Without flags it needs no key, no GPU and no download: a small model, the seeds that ship, the offline judge. With
-a real model and a real judge it is the paper's run. Stopped anywhere, the same command goes on where it was; a stage
-whose artifact was made from the same inputs is skipped, and nothing is deleted that it did not make itself.
+Without flags it needs no key, no GPU and no download: it uses a small model, the bundled seeds and the offline judge.
+With a larger model and an LLM as judge it is the paper's experiment. If it is stopped at any point, the same command
+resumes it. A stage whose artifact was made from the same inputs is skipped, and only the run's own files are deleted.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -284,70 +284,73 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--datasets",
         type=names,
         metavar="NAMES",
-        help="which datasets, by commas (default: all that are there)",
+        help="the datasets to use, separated by commas (default: all in the folder)",
     )
     parser.add_argument(
         "--train-on", type=names, metavar="NAMES",
-        help="what tutors are trained on, e.g. `physics,mathdial+physics` for two (default: one for each dataset)",
+        help="the datasets of each tutor, e.g. `physics,mathdial+physics` for two tutors (default: one per dataset)",
     )  # fmt: skip
     parser.add_argument(
         "--training-seeds", type=int, nargs="+", metavar="SEED",
-        help="sample and train with each of these seeds: the spread over trainings is then shown",
+        help="sample and train once with each of these seeds, and show the spread over the trainings",
     )  # fmt: skip
     flags.add_roles_flag(parser)
     parser.add_argument("--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
-    parser.add_argument("--limit", type=flags.positive_int, help="use LIMIT seeds of each file only, for a cheap trial")
-    parser.add_argument("--overwrite", action="store_true", help="make again what was made from other inputs")
-    parser.add_argument("--dry-run", action="store_true", help="only say what it would take: calls, cost, disk, memory")
+    parser.add_argument("--limit", type=flags.positive_int, help="use only LIMIT seeds of each file, for a cheap trial")
+    parser.add_argument("--overwrite", action="store_true", help="remake artifacts that were made from other inputs")
+    parser.add_argument("--dry-run", action="store_true", help="only estimate calls, cost, disk space and memory")
     flags.add_generation_flags(parser, max_new_tokens=400, temperature=1.2)
     parser.add_argument(
-        "--eval-max-new-tokens", type=flags.positive_int, default=EVAL_MAX_NEW_TOKENS, help="on test sets"
-    )
+        "--eval-max-new-tokens", type=flags.positive_int, default=EVAL_MAX_NEW_TOKENS,
+        help="the longest answer on test sets, in tokens",
+    )  # fmt: skip
     parser.add_argument(
         "--eval-temperature", type=flags.not_negative, default=0.0,
-        help="of base and tutors on test sets; a small model that takes the likeliest token (0) repeats itself",
+        help="of base and tutors on test sets; with greedy decoding (0) a small model repeats itself",
     )  # fmt: skip
-    parser.add_argument("--eval-limit", type=flags.positive_int, help="use the first N test seeds of each file only")
+    parser.add_argument("--eval-limit", type=flags.positive_int, help="use only the first N test seeds of each file")
     parser.add_argument(
         "--num-candidates", type=flags.positive_int, default=5, help="answers sampled per seed dialogue"
     )
     parser.add_argument(
         "--warm-start", action="store_true",
-        help="first fine-tune the base on the reference turns of all datasets' train seeds; DPO goes on from there",
+        help="first fine-tune the base on the reference turns of all training seeds, and start DPO from that",
     )  # fmt: skip
     parser.add_argument(
         "--with-reference", action="store_true",
-        help="a seed's reference turn (what the teacher really said next) is one more candidate, and may be chosen",
+        help="add each seed's reference turn (what the teacher really said next) as a candidate that may be chosen",
     )  # fmt: skip
     parser.add_argument(
         "--rounds", type=flags.positive_int, default=1,
-        help="generate, grade and train that often, each time from the last tutor",
+        help="generate, grade and train this many times, each time from the last tutor",
     )  # fmt: skip
     flags.add_pair_flags(parser)
     train.add_training_flags(parser)
-    parser.add_argument("--trained-on", default="tutorchat", metavar="NAME", help="whose tutor Figures 5 and 6 show")
+    parser.add_argument(
+        "--trained-on", default="tutorchat", metavar="NAME", help="the dataset whose tutor Figures 5 and 6 show"
+    )
     parser.add_argument(
         "--also-evaluate", nargs="+", action="append", metavar="WORD",
-        help="another tutor beside base and trained ones: a model, or `openai ...` / `ollama ...`; repeatable",
+        help="also evaluate another tutor: a model, `openai ...` or `ollama ...`; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--best-of", type=flags.positive_int, metavar="N",
-        help="one more baseline: the base answers N times, the judge takes the best (N more calls a test dialogue); "
-        "with the offline judge gpt4o.json is the base's best of five without it",
+        help="one more baseline: the best of N answers by the base, chosen by the judge (N more calls per test "
+        "dialogue); with the offline judge, gpt4o.json always is the base's best of five",
     )  # fmt: skip
     flags.add_gain_flag(parser)
     flags.add_judge_flags(parser)
     parser.add_argument(
         "--report-judge", nargs="+", action="append", metavar="WORD",
-        help="a second judge, as --judge-llm takes it: it grades all evaluations again, and both are shown. Given more "
-        "than once: a panel. The judge's flags hold for it too; --judge-batch where all of it is `openai ...`",
+        help="a second judge, in the form of --judge-llm, that grades all evaluations again; both are shown. Given "
+        "more than once: a panel. The judge's flags hold for it too; --judge-batch where all of it is `openai ...`",
     )  # fmt: skip
     parser.add_argument(
         "--classroom-problems", type=flags.not_negative_int, default=24, metavar="N",
-        help="base and tutors talk with a student of rules about N problems, beside controls; 0: they do not",
+        help="let base and tutors talk to a rule-based student about N problems, beside controls; 0: skip this",
     )  # fmt: skip
-    parser.add_argument("--classroom-turns", type=flags.positive_int, default=6, help="the most turns of a tutor there")
-    parser.add_argument("--use-cache", action="store_true", help="the original's flag: always so here")
+    parser.add_argument("--classroom-turns", type=flags.positive_int, default=6, help="most turns of a tutor there")
+    parser.add_argument("--use-cache", action="store_true", help="the original code's flag; replies are always cached")
     return parser.parse_args(argv)
 
 

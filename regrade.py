@@ -1,12 +1,11 @@
-"""Grade stored answers again, with another judge or a panel: nothing is generated anew.
+"""Grade stored answers again with another judge or a panel, without generating anything.
 
     python -m regrade --artifact runs/base.json --output-path runs/base_by_gpt4o.json \\
         --judge-llm openai env:OPENAI_API_KEY gpt-4o
 
 Takes an evaluation file or a training set. Each answer keeps its former verdicts under `earlier`; the pairs of a
-training set are chosen anew. An own-dialogue gain is by one judge: the former one's goes to `earlier` too, and this
-one's takes its place where it is asked for or costs nothing. (To grade human-rated answers with another judge, run
-human_vs_gpt with that judge.)
+training set are chosen anew. The former judge's own-dialogue gain is kept under `earlier` too; this judge's replaces it
+if it is asked for or costs nothing. (To grade human-rated answers with another judge, run human_vs_gpt with it.)
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -128,7 +127,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--artifact", type=Path, required=True, metavar="FILE", help="an evaluation file or a training set"
     )
     parser.add_argument("--output-path", type=Path, required=True, metavar="FILE", help="the JSON file to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an output that is there already")
+    parser.add_argument("--overwrite", action="store_true", help="replace an output that exists already")
     flags.add_pair_flags(parser)
     flags.add_gain_flag(parser)
     flags.add_judge_flags(parser)

@@ -1,10 +1,10 @@
-"""Write the report of a training root: one HTML file with all results and every answer, which needs no network.
+"""Write the report of a training root: one HTML file with all results and every answer, to be read offline.
 
     python -m report --training-root runs/demo
 
-It has the settings, the claims, Table 1, the figures and the judge's agreement with people; then every answer with its
-verdicts, to filter and search; the training pairs; and the manifest. No model is run. The file loads nothing and sends
-nothing. A training root made by the original code works too.
+It has the settings, the claims, Table 1, the figures and the judge's agreement with people; every answer with its
+verdicts, to filter and search; the training pairs; and the manifest. No model is run. The page loads and sends nothing.
+A training root made by the original code works too.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -42,10 +42,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--output-path",
         type=Path,
         metavar="FILE",
-        help="the file to write; when not given, <training-root>/report.html",
+        help="the file to write (default: <training-root>/report.html)",
     )
     parser.add_argument(
-        "--trained-on", metavar="DATASET", default="tutorchat", help="whose tutor Figures 5 and 6 show beside the base"
+        "--trained-on", metavar="DATASET", default="tutorchat", help="the dataset whose tutor Figures 5 and 6 show"
     )
     return parser.parse_args(argv)
 

@@ -2,8 +2,8 @@
 
     python -m self_eval --seeds datasets/mathdial_test.jsonl --output-path runs/self.json
 
-This is the ceiling for a fine-tuned model. The offline judge has no LLM that could answer: the base model answers five
-times instead, and the rubric takes the best answer (`tutor` in each row says so).
+This is the ceiling for a fine-tuned model. The offline judge has no LLM that could answer: instead, the base model
+answers five times, and the answer with the best score by the rubric counts (`tutor` in each row says so).
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -75,7 +75,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     flags.add_seeds_flags(parser)
     parser.add_argument(
-        "--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help="answers where the judge is no LLM"
+        "--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help="answers if the judge is not an LLM"
     )
     flags.add_generation_flags(parser, max_new_tokens=250, temperature=TEMPERATURE)
     flags.add_gain_flag(parser)

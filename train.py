@@ -1,10 +1,10 @@
-"""Fine-tune a model on preference pairs: DPO by trl, with LoRA adapters that are merged into the saved weights.
+"""Fine-tune a model on preference pairs: DPO with trl, with LoRA adapters that are merged into the saved weights.
 
     python -m train --train-dataset runs/mathdial/train_dataset.json --output-dir runs/mathdial
 
-Writes `weights/` (AutoModelForCausalLM and AutoTokenizer load it as it is) and `checkpoints/` into the output folder.
-If the run is stopped, the same command resumes from the last whole checkpoint. On several GPUs, start it with
-`accelerate launch -m train ...`; the batch of an update is then larger by the number of GPUs.
+Writes `weights/` (ready for AutoModelForCausalLM and AutoTokenizer) and `checkpoints/` into the output folder. If the
+run is stopped, the same command resumes from the last complete checkpoint. On several GPUs, start it with
+`accelerate launch -m train ...`; the batch of an update then grows with the number of GPUs.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -117,14 +117,16 @@ def main(
 
 
 def add_training_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that decide a training; their dests are fields of `recipe.Training`."""
+    """Add the flags of a DPO training. Their dests are fields of `recipe.Training`."""
     group = parser.add_argument_group("training (the paper's values)")
     flags.add_trainer_flags(group, learning_rate=5e-5, epochs=2, gradient_accumulation=4)
-    group.add_argument("--beta", type=flags.not_negative, default=0.1, help="how strongly to stay near the reference")
-    group.add_argument("--keep-adapter", action="store_true", help="write the adapters alone, too, into adapter/")
+    group.add_argument(
+        "--beta", type=flags.not_negative, default=0.1, help="how strongly to stay near the reference model"
+    )
+    group.add_argument("--keep-adapter", action="store_true", help="also write the adapters alone, into adapter/")
     group.add_argument(
         "--set", action="append", dest="trl_fields", metavar="NAME=VALUE",
-        help="any other field of trl's DPOConfig, e.g. --set loss_type=ipo; repeatable",
+        help="any other field of trl's DPOConfig, e.g. --set loss_type=ipo; may be repeated",
     )  # fmt: skip
 
 
@@ -132,25 +134,35 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = cli.make_parser(__doc__)
     parser.add_argument(
         "--train-dataset", "--input", type=Path, required=True, metavar="FILE",
-        help="made by gen_train_dataset; or trl's conversational preference rows, a file or a Hugging Face dataset",
+        help="preference pairs by gen_train_dataset, or in trl's conversational format: a file or a Hugging Face "
+        "dataset",
     )  # fmt: skip
-    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="gets weights/ and checkpoints/")
-    parser.add_argument("--model-dir", type=Path, metavar="DIR", help="the original's flag: weights here instead")
-    parser.add_argument("--checkpoints-dir", type=Path, metavar="DIR", help="the original's flag: checkpoints here")
+    parser.add_argument("--output-dir", type=Path, metavar="DIR", help="the folder for weights/ and checkpoints/")
+    parser.add_argument("--model-dir", type=Path, metavar="DIR", help="the original code's flag: a folder for weights")
     parser.add_argument(
-        "--instruct-model", dest="model", help=f"{flags.MODEL_HELP}; when not given, what the pairs were sampled from"
+        "--checkpoints-dir", type=Path, metavar="DIR", help="the original code's flag: a folder for checkpoints"
+    )
+    parser.add_argument(
+        "--instruct-model", dest="model", help=f"{flags.MODEL_HELP}; default: the model that sampled the pairs"
     )  # fmt: skip
-    parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
+    parser.add_argument(
+        "--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE",
+        help="the tutor's prompt, a template with {input} for the dialogue",
+    )  # fmt: skip
     parser.add_argument(
         "--min-chosen-score", type=flags.share, default=0.8,
-        help="chosen must score above this, in rows that do not say whether they are `eligible`, as the original's",
+        help="the chosen answer must score above this, in rows without `eligible` (by the original code)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the pairs' order")
-    parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best there is")
     parser.add_argument(
-        "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="arithmetic"
+        "--seed", type=int, default=0, help="of the adapters' initial values and the order of the pairs"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace weights/, and checkpoints of other settings")
+    parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best one here")
+    parser.add_argument(
+        "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="of the computation"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace weights/, and checkpoints made with other settings"
+    )
     add_training_flags(parser)
     return parser.parse_args(argv)
 

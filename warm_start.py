@@ -1,11 +1,11 @@
-"""Teach a model the tutor's role before DPO: supervised fine-tuning on the seeds' reference turns, by trl.
+"""Teach a model the tutor's role before DPO: supervised fine-tuning on the seeds' reference turns, with trl.
 
     python -m warm_start --seeds datasets/mathdial_train.jsonl datasets/tutorchat_train.jsonl --output-dir runs/warm
 
 A reference is what the teacher really said next. DPO only compares the model's own answers, so a model that never asks
-a good question has nothing to learn from. `gen_train_dataset` and `train` continue with
-`--instruct-model runs/warm/weights`. Writes `weights/` and `checkpoints/`, LoRA adapters merged, as `train` does.
-If the run is stopped, the same command resumes from the last whole checkpoint.
+a good question has nothing to learn from. Writes `weights/`, with merged LoRA adapters, and `checkpoints/`, as `train`
+does; continue with `gen_train_dataset` and `train`, both with `--instruct-model runs/warm/weights`. If the run is
+stopped, the same command resumes from the last complete checkpoint.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
@@ -95,16 +95,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=Path, nargs="+", required=True, metavar="FILE", help="seed dialogues, of one kind or of several"
     )
-    parser.add_argument("--output-dir", type=Path, required=True, metavar="DIR", help="gets weights/ and checkpoints/")
-    parser.add_argument("--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
-    parser.add_argument("--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE", help="template: {input}")
-    parser.add_argument("--limit", type=flags.positive_int, help="use the first LIMIT seeds of each file only")
-    parser.add_argument("--seed", type=int, default=0, help="of the adapters' first values and the references' order")
-    parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best there is")
     parser.add_argument(
-        "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="arithmetic"
+        "--output-dir", type=Path, required=True, metavar="DIR", help="the folder for weights/ and checkpoints/"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace weights/, and checkpoints of other settings")
+    parser.add_argument("--instruct-model", dest="model", default=flags.DEFAULT_MODEL, help=flags.MODEL_HELP)
+    parser.add_argument(
+        "--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE",
+        help="the tutor's prompt, a template with {input} for the dialogue",
+    )  # fmt: skip
+    parser.add_argument("--limit", type=flags.positive_int, help="use only the first LIMIT seeds of each file")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the adapters' initial values and the order of the seeds"
+    )
+    parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best one here")
+    parser.add_argument(
+        "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="of the computation"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace weights/, and checkpoints made with other settings"
+    )
     flags.add_trainer_flags(parser.add_argument_group("training"), **RECIPE)
     return parser.parse_args(argv)
 

@@ -152,7 +152,7 @@ def test_rows_of_one_group_or_prompt_are_one_conversation():
 def test_answers_of_one_conversation_say_so():
     rows = [row | {"group": "one"} for row in judged(people(), lambda _, row: row["human"])]
     found = agreement.analyse_rows(rows, **FAST)
-    assert "one conversation, which tells of no other" in only(found)["sentence"]
+    assert "without an interval: all answers are of one conversation" in only(found)["sentence"]
     assert found["comparisons"][0]["p"] is None and "p –" in table(found)
 
 
@@ -161,7 +161,7 @@ def test_a_judge_made_from_these_ratings_says_so():
     assert "fitted" not in only(agreement.analyse_rows(rows, **FAST))["sentence"]
     for row in rows[:30]:
         row["details"] = {"fitted_on": True}
-    assert "it was fitted on 30 of these answers" in only(agreement.analyse_rows(rows, **FAST))["sentence"]
+    assert "it was fitted to 30 of these answers" in only(agreement.analyse_rows(rows, **FAST))["sentence"]
 
 
 def test_the_same_seed_gives_the_same_figures():
@@ -228,7 +228,7 @@ def test_judges_are_compared_on_the_answers_that_both_rated():
 def test_a_row_that_lacks_a_judge_is_an_error():
     rows = [row | {"judge": "b" if number == 3 else "a"} for number, row in enumerate(people())]
     rows = judged(rows, lambda _, row: row["human"])
-    with pytest.raises(ValueError, match="each row must have one verdict of every judge"):
+    with pytest.raises(ValueError, match="each row must have one verdict by every judge"):
         agreement.analyse_rows(rows)
 
 

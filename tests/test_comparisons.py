@@ -203,7 +203,7 @@ def test_few_problems_and_one_problem_say_so():
     (few,) = compare([pairs([0.2, -0.1, 0.3, 0.1, 0.2, 0.1])])
     assert "With fewer than 10 problems the interval itself is uncertain" in sentence(few, "a", "b", "X")
     one, none = compare([pairs([0.2, 0.3], ["same", "same"]), []])
-    assert "all dialogues are on one problem, which tells of no other" in sentence(one, "a", "b", "X")
+    assert "all dialogues are on one problem, which says nothing about others" in sentence(one, "a", "b", "X")
     assert (one["finding"], one["p"], one["corrected_low"], one["comparisons"]) == (
         "cannot be told apart",
         None,

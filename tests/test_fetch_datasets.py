@@ -350,7 +350,7 @@ def test_strict_audit_exits_1_on_a_leak_and_0_on_none(tmp_path):
     [
         ([], "--output-dir is missing"),
         (["--output-dir", "{tmp}/out", "--from", "{tmp}"], "no raw files in it"),
-        (["--audit", "{tmp}"], "no seeds in it"),
+        (["--audit", "{tmp}"], "no seeds found"),
         (["--output-dir", "{tmp}/mine", "--from", "{tmp}"], "seeds of another origin"),
     ],
 )

@@ -410,7 +410,7 @@ def test_what_the_manifest_does_not_list_as_done_is_left_out(tmp_path, draw, cap
     printed = capsys.readouterr().out
     for line in (
         f"left out: {old}: manifest.json does not list it",
-        f"left out: {unfinished}: the stage that makes it did not end",
+        f"left out: {unfinished}: the stage that makes it did not finish",
         "left out: dpo/debugging/checkpoints/training_log.json: no eligible pair",
         "left out: evaluation/mathdial/notes.json: not the name of an evaluation",
     ):

@@ -164,7 +164,7 @@ def test_a_judge_fitted_on_these_ratings_says_so(run, tmp_path):
     humans.write_text(json.dumps(rated()), encoding="utf-8")
     fit_rubric.main(humans=[str(humans)], output_path=str(weights))
     found = run(rated(), "--judge-llm", "offline", str(weights))
-    assert "it was fitted on 8 of these answers" in found["raters"]["offline rubric (weights)"]["sentence"]
+    assert "it was fitted to 8 of these answers" in found["raters"]["offline rubric (weights)"]["sentence"]
 
 
 def broken(row, **changes):

@@ -198,7 +198,7 @@ def test_a_second_judges_verdict_on_another_answer_is_not_shown_as_one_on_this(t
     write(root / "evaluation" / "mathdial" / "base.by_second.json", other)
     write_manifest(root)
     path = report.main(root)
-    assert "base.by_second.json, row 1: another answer than the first judge" in path.read_text("utf-8")
+    assert "base.by_second.json, row 1: not the answer in the first judge" in path.read_text("utf-8")
     assert unpacked(path)["dialogues"][0]["answers"]["base"]["verdicts"][1] is None
 
 

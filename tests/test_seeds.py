@@ -188,7 +188,7 @@ def test_rows_on_one_problem_are_one_group(tmp_path):
     [
         (json.dumps(row()) + '\n{"id": "b", "tu', "line 2: not JSON"),
         (json.dumps(row()) + "\n" + json.dumps(row()), "'a' occurs 2 times"),
-        (json.dumps(row(turns=[{"role": "teacher", "content": "?"}])), "row 1.*end on the student"),
+        (json.dumps(row(turns=[{"role": "teacher", "content": "?"}])), "row 1.*must end with a student"),
         ('{"id": "a"}', "row 1: not a seed dialogue: it has id; expected one of turns, messages"),
         ("{}", "row 1: not a seed dialogue: it has nothing"),
         ("", "no seed dialogue"),
@@ -199,18 +199,18 @@ def test_rows_on_one_problem_are_one_group(tmp_path):
         ('{"text": "Hi", "id": ' + "9" * 5000 + "}", "line 1: a number with thousands of digits"),
         ('{"text": 7}', "row 1: .*`text` is a number"),
         (json.dumps(turns(("user", None))), "row 1: the content of turn 1 is missing"),
-        (json.dumps(turns(("user", [{"type": "text", "text": "Hi"}]))), "content of turn 1 is a list; it must be text"),
+        (json.dumps(turns(("user", [{"type": "text", "text": "Hi"}]))), "content of turn 1 is a list; it must be"),
         (json.dumps(turns(("user", "Hi"), ("assistant", " "))), "content of turn 2 is an empty string"),
-        (json.dumps(turns((3, "Hi"))), "row 1: turn 1 is by 3, which is no role.*--roles 3=student"),
+        (json.dumps(turns((3, "Hi"))), "row 1: turn 1 is by 3, which is not a known role.*--roles 3=student"),
         (json.dumps(turns((None, "Hi"))), "row 1: turn 1 is by None"),
         (json.dumps({"messages": ["Hi"]}), "row 1: turn 1 is text, expected an object"),
         ('{"messages": [{"speaker": "student", "text": "Hi"}]}', "turn 1 has speaker, text; expected `role` and `con"),
         ('{"text": "Anna: Hi\\nMr Smith: Why?\\nAnna: Oh"}', "`Anna:` and `Mr Smith:`.*--roles 'Anna=student,Mr S"),
         ('{"text": "[10:02] Student: Hi\\n[10:03] Tutor: Why?\\n[10:04] Student: Oh"}', "speaker first in the line"),
         ('{"text": "- Student: Hi\\n- Tutor: Why?\\n- Student: Oh"}', "the speaker first in the line"),
-        (json.dumps(turns(("user", "Hi"), ("system", "Be brief"))), "turn 2 is by 'system' amid the dialogue"),
+        (json.dumps(turns(("user", "Hi"), ("system", "Be brief"))), "turn 2 is by 'system', within the dialogue"),
         (json.dumps(turns(("user", "Hi"), ("tool", "{}"))), "turn 2 is by 'tool'"),
-        (json.dumps({**turns(("user", "Hi"), ("gpt", "Hm?")), "reference": "Oh?"}), "ends on the tutor and has a `ref"),
+        (json.dumps({**turns(("user", "Hi"), ("gpt", "Hm?")), "reference": "Oh?"}), "ends with the tutor and also has"),
         ('{"text": "Hi", "answer": NaN}', "line 1: NaN is not JSON"),
         ('{"text": "Hi", "text": "Ho"}', "line 1: the key 'text' is given twice"),
         ('{"text": "Hi \\ud83d"}', r"line 1: \\ud83d is half of a character"),
@@ -236,7 +236,7 @@ def test_bad_seeds_name_the_file_the_row_and_the_fault(tmp_path, content, messag
         ("a.json", b'["x",', "line 1: not JSON.*cut off"),
         ("a.json", b'["x"', "line 1: not JSON.*cut off"),
         ("a.json", b'[\n"x"\n"y"]', "line 2: not JSON .expected , or ]"),
-        ("a.json", b"[]", "no seed dialogue in it"),
+        ("a.json", b"[]", "it has no seed dialogue"),
         ("a.json", b'{\n"data": []\n}', "line 1: not JSON"),
         ("a.json", b'["a", {"text": "b", "answer": NaN}]', "line 1: NaN is not JSON"),
         ("a.csv", b"text,answer\nHi,4,5\n", "row 1: more cells than"),
@@ -370,7 +370,7 @@ def test_a_hugging_face_dataset_is_read_by_its_split(tmp_path, monkeypatch):
 
 
 def test_any_dataset_of_a_folder_is_found(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no seeds in it"):
+    with pytest.raises(FileNotFoundError, match="no seeds found"):
         find_datasets(tmp_path)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         find_datasets(tmp_path / "none")
@@ -388,7 +388,7 @@ def test_any_dataset_of_a_folder_is_found(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"has no zoo_test\.jsonl \(or"):
         find_seeds(tmp_path, "zoo", "test")
     (tmp_path / "mathdial_train.json").touch()
-    with pytest.raises(BadInput, match=r"mathdial_train.json and mathdial_train.jsonl are both there"):
+    with pytest.raises(BadInput, match=r"mathdial_train.json and mathdial_train.jsonl both exist"):
         find_seeds(tmp_path, "mathdial", "train")
 
 

@@ -139,7 +139,7 @@ def test_a_dataset_without_a_test_set_is_trained_on_and_what_is_not_shown_is_sai
     with caplog.at_level("WARNING"):
         seeds = choose(tmp_path / "seeds", ["wurf"], limits={"train": 4, "test": 4})
     assert (seeds.train_on, seeds.tested) == (["wurf"], []) and len(seeds.dialogues["wurf", "train"]) == 4
-    assert "no test set of wurf: no tutor is evaluated on it; nothing is evaluated, so neither table" in caplog.text
+    assert "no test set of wurf: no tutor is evaluated on it; nothing is evaluated, so the table" in caplog.text
 
 
 def test_what_a_tree_of_other_datasets_lacks_is_named_by_its_own_names(tmp_path, capsys):

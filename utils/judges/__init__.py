@@ -1,5 +1,5 @@
-"""Who grades answers.
+"""The judges, which grade answers.
 
-Read judge.py (what a judge is), chat_judge.py (an LLM), expected.py (scores by probabilities), panel.py, grading.py
-(many answers at once), batch.py, flags.py and second.py (the command line).
+Read judge.py (the interface, and the offline judge), chat_judge.py (an LLM), expected.py (expected scores), panel.py,
+grading.py (many answers at once), batch.py, flags.py and second.py (the command line).
 """

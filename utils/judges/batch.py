@@ -1,8 +1,8 @@
-"""OpenAI's Batch API: half the price for replies within 24 hours. It fills the journal; the rest is as ever.
+"""OpenAI's Batch API: half the price for replies within 24 hours. It fills the journal before the usual grading.
 
-A judge's first question about every item goes into JSONL files, each batch's id into the journal before it is waited
-for, and the replies into the journal under the very keys that ordinary calls would have. What a batch fails to answer
-is not in the journal, and is therefore asked in the ordinary way.
+A judge's first question about every item is written to JSONL files, and each batch's id into the journal before we wait
+for it. The replies go into the journal under the same keys as those of single calls. What a batch fails to answer is
+missing in the journal, and is therefore asked with single calls.
 """
 
 import json
@@ -29,14 +29,14 @@ ENDED = ("completed", "failed", "expired", "cancelled")
 
 
 def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal) -> None:
-    """Put the judge's replies to `items` into the journal, by batch. ValueError for a judge that has no Batch API."""
+    """Put the judge's replies to `items` into the journal, by batch. Raises BadInput if it has no Batch API."""
     if hasattr(judge, "members"):
         for member in judge.members:
             prefill(member, items, journal)
         return
     if judge.settings["judge"] != "openai":
         raise BadInput(f"--judge-batch: {judge.name} has no Batch API; only `--judge-llm openai …` has")
-    if items:  # one question the ordinary way: what the model rejects is learnt from it, not from 50,000 failures
+    if items:  # a single call first: it shows which parameters the model rejects, instead of 50,000 failures
         judge.grade(items[0], journal)
     wanted = {}
     for item in items:
@@ -57,7 +57,7 @@ def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal) -> None:
 
 
 def _take(wanted: dict[str, dict]) -> dict[str, bytes]:
-    """Take from `wanted` what one batch holds: custom_id -> line of its file."""
+    """Take from `wanted` as much as fits into one batch: {custom_id: line of its file}."""
     lines: dict[str, bytes] = {}
     size = 0
     while wanted and len(lines) < LARGEST_BATCH and size < LARGEST_FILE:
@@ -69,7 +69,7 @@ def _take(wanted: dict[str, dict]) -> dict[str, bytes]:
 
 
 def _send(chat: Any, lines: dict[str, bytes], journal: Journal) -> str:
-    """Start a batch, or find the one that a killed run had started without living to note it. Returns its id."""
+    """Start a batch, or find the one that a killed run had started but not yet noted. Returns its id."""
     mark = key_of(sorted(lines))
     recent = _call(chat, chat.client.batches.list, limit=100).data
     batch = next((one for one in recent if (one.metadata or {}).get("questions") == mark), None)
@@ -110,13 +110,13 @@ def _collect(judge: Any, batch_id: str, journal: Journal, name: str) -> None:
                 journal.add(key, entry_of(judge.condense(reply)))
     if batch.status != "completed" or troubles:
         logging.warning(
-            "%s: %s, %d failed%s; what it did not answer is asked in the ordinary way",
+            "%s: %s, %d failed%s; what it did not answer is asked with single calls",
             name, batch.status, len(troubles), f" (the first: {redact(troubles[0])[:200]})" if troubles else "",
         )  # fmt: skip
 
 
 def _answer(chat: Any, line: bytes, asked: set[str]) -> tuple[str, Reply]:
-    """(key, reply) of a line of a batch's file. Transient or Complaint for one that holds none."""
+    """Return (key, reply) of a line of a batch's file. Raises Transient or Complaint if it has no reply."""
     answer = body_of(line)
     answer = answer if isinstance(answer, dict) else {}
     key, response = answer.get("custom_id"), answer.get("response")

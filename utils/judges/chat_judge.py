@@ -1,4 +1,4 @@
-"""An LLM as judge, behind any chat service: the judge prompt, a reply by JSON schema, validated, asked again if bad."""
+"""An LLM as judge, behind any chat service."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,14 +18,14 @@ from utils.records import Evaluation, TutorAnswer, Verdict, summary_score
 from utils.rubric.any_language import OWN_VERDICT
 
 TEMPERATURE, SEED = 0.2, 0  # the paper's judge settings
-MAX_TOKENS = 300  # what a question is kept under, whatever --judge-max-tokens says; a reply has ~40 tokens
+MAX_TOKENS = 300  # in the journal's keys, whatever --judge-max-tokens says; a reply has ~40 tokens
 MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
 SCHEMA = Evaluation.model_json_schema()
 QUESTION_MARKS = "?？؟"
 
 
 class ChatJudge:
-    """An LLM as judge: the judge prompt, a JSON-schema reply, validated; a bad reply is asked again with the error."""
+    """Asks an LLM for a reply by JSON schema and validates it. After a bad reply it asks again and names the error."""
 
     grading = GradingOptions()
     free = False
@@ -40,7 +40,7 @@ class ChatJudge:
         self.chat.check()
 
     def see(self, conversations: Sequence[str]) -> None:
-        """A language model reads whatever there is."""
+        """Accept everything: a language model can read any conversation."""
 
     def prepare(self, items: Sequence[TutorAnswer]) -> None:
         self.chat.prepare([self.messages(item) for item in items], self.grading.max_tokens)
@@ -49,13 +49,16 @@ class ChatJudge:
         return judge_messages(self.template, item.conversation, item.answer)
 
     def options(self, item: TutorAnswer, attempt: int = 0) -> dict[str, Any]:
-        """How the chat is asked. Another attempt has another seed, or the same bad reply might come again."""
+        """Return the chat's options. Every attempt has its own seed, or the same bad reply might come again."""
         seed = SEED + item.repeat * MAX_ATTEMPTS + attempt
         options = {"temperature": TEMPERATURE, "seed": seed, "max_tokens": MAX_TOKENS, "schema": SCHEMA}
         return options | ({"logprobs": True} if self.expected else {})
 
     def condense(self, reply: Reply) -> Reply:
-        """The reply with its expected values in place of its log-probabilities, if they are wanted."""
+        """Return the reply with expected values in place of its log-probabilities, if they are wanted.
+
+        Raises JudgeError if the service gave no log-probabilities.
+        """
         if not self.expected:
             return reply
         if not reply.logprobs and reply.text:
@@ -66,8 +69,8 @@ class ChatJudge:
             return replace(reply, details={**reply.details, "no_expected": str(error)})
 
     def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
-        """See `Judge.grade`: a bad reply is asked for again, at most twice, and is then an invalid verdict."""
-        kept: list[str] = []  # the questions whose replies an earlier run got
+        """Grade one answer (see `Judge.grade`). After three bad replies the verdict is invalid."""
+        kept: list[str] = []  # keys of the questions whose replies an earlier run got
         verdict = self._grade(item, journal, kept)
         attempts = verdict.details["attempts"]
         if journal is None or verdict.evaluation is not None or len(kept) < attempts:
@@ -107,7 +110,7 @@ class ChatJudge:
             else:
                 marked = any(mark in item.answer for mark in QUESTION_MARKS)
                 if evaluation.questions == "yes" and not marked:
-                    details["questions_without_mark"] = True  # the rule disagrees: counted, not overruled
+                    details["questions_without_mark"] = True  # the `?` rule disagrees: counted, not overruled
                 guards = ["carries a verdict"] if OWN_VERDICT.search(item.answer) else []
                 return Verdict(
                     evaluation=evaluation, score=score, raw_evaluation=reply.text, judge=self.name, details=details,
@@ -119,7 +122,7 @@ class ChatJudge:
         )  # fmt: skip
 
     def read(self, reply: Reply) -> tuple[Evaluation, float]:
-        """The evaluation and the score; ValueError says why the reply is invalid."""
+        """Return (the evaluation, the score). Raises ValueError, which says why the reply is invalid."""
         evaluation = parse_evaluation(reply)
         if not self.expected:
             return evaluation, evaluation.score
@@ -129,7 +132,7 @@ class ChatJudge:
 
 
 def parse_evaluation(reply: Reply) -> Evaluation:
-    """The evaluation that a judge's reply ends with. ValueError says what is wrong."""
+    """Return the evaluation at the end of a judge's reply. Raises ValueError, whose text is sent to the judge."""
     try:
         return Evaluation.model_validate(read_object(reply))
     except ValidationError as error:

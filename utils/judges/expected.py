@@ -1,7 +1,7 @@
 """Expected scores: the probability-weighted value of each criterion, from the log-probabilities of a judge's labels.
 
-As in G-Eval (Liu et al., 2023, section 3): score = sum over labels of p(label) * label, here with p made to sum to
-one over the labels that the rubric allows.
+As in G-Eval (Liu et al., 2023, section 3), score = sum over labels of p(label) * label; here p is normalised over the
+labels that the rubric allows.
 """
 
 import math
@@ -19,7 +19,7 @@ LABELS = {
 
 
 def expected_values(reply: Reply) -> dict[str, float]:
-    """Per criterion P(yes) or the expected points; ValueError if the reply's tokens do not show where a label is."""
+    """Return P(yes) or the expected points of each criterion. Raises ValueError if a label's tokens are not found."""
     text = "".join(token for token, _ in reply.logprobs)
     return {criterion: _expected(criterion, text, reply) for criterion in CRITERIA}
 
@@ -43,7 +43,7 @@ def _expected(criterion: str, text: str, reply: Reply) -> float:
 
 
 def _label(token: str, prefix: str, criterion: str) -> str | None:
-    """The one label that the token writes or begins (`"no"`, `n`, `:5,`), if any."""
+    """Return the one label that the token is or begins (`"no"`, `n`, `:5,`), if any."""
     if not token.startswith(prefix):
         return None
     word = token.removeprefix(prefix).strip(' ":,}\n')

@@ -1,4 +1,4 @@
-"""The judge that the command line names."""
+"""Make the judge that the command line names."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,10 @@ def make_judge(
     pull: bool = True,
     prices: Path | str | None = None,
 ) -> Judge:
-    """The judge of `--judge-llm`: one spec, or a list of specs (a panel); `template` is the judge prompt's text."""
+    """Make the judge of `--judge-llm`: one spec, or a list of specs for a panel.
+
+    `template` is the text of the judge prompt. Raises BadInput for a spec that names no judge.
+    """
     if spec and not isinstance(spec[0], str):
         members = [make_judge(one, template, scores=scores, pull=pull, prices=prices) for one in spec]
         return members[0] if len(members) == 1 else PanelJudge(members, panel)
@@ -48,10 +51,10 @@ def from_flags(
     no_pull: bool = False,
     prices: str | None = None,
 ) -> Judge:
-    """The judge of the flags that `flags.add_judge_flags` adds; asks no server anything (`judge.check()` does)."""
+    """Make the judge of the flags that `flags.add_judge_flags` adds. No server is asked before `judge.check()`."""
     template = load_template(judge_prompt, "conversation", "answer")
     if "{tag}" not in template:
-        logging.warning("%s has no {tag}: nothing keeps an answer from posing as the end of its block", judge_prompt)
+        logging.warning("%s has no {tag}: an answer could pretend that its block has ended", judge_prompt)
     judge = make_judge(
         judge_llm or ["offline"], template, panel=judge_panel, scores=judge_scores, pull=not no_pull, prices=prices
     )

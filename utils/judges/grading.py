@@ -23,10 +23,11 @@ def grade(
     description: str,
     concurrency: int | None = None,
 ) -> list[Verdict]:
-    """One verdict per item, in the items' order. Replies that the journal has are not asked for again.
+    """Grade all items. Replies that are in the journal are not asked for again, and new ones are kept there.
 
-    Raises JudgeError as soon as more verdicts are invalid than `judge.grading.max_invalid` allows, or when the judge
-    cannot be used; JudgeUnavailable when the run must stop for now. What was answered is in the journal.
+    Returns one verdict per item, in the items' order.
+    Raises JudgeError if the judge cannot be used, or as soon as more verdicts are invalid than
+    `judge.grading.max_invalid` allows, and JudgeUnavailable if the run must stop for now.
     """
     judge.see([item.conversation for item in items])
     judge.prepare(items)
@@ -56,22 +57,22 @@ def grade(
 
 
 def advice_on_invalid(journal: Journal) -> str:
-    """What to do about replies of an earlier run that are no verdict; nothing, if there are none."""
+    """Say what to do about an earlier run's replies that are no valid verdict. The text is empty if there are none."""
     if not journal.invalid:
         return ""
     return (
-        f": {len(journal.invalid)} replies without a verdict are of an earlier run ({journal.path}) and were not asked "
-        "for again; --ask-invalid-again asks for them"
+        f": {len(journal.invalid)} replies without a valid verdict are from an earlier run ({journal.path}) and were "
+        "not asked for again; --ask-invalid-again does so"
     )
 
 
 def to_ask_again(judge: Judge | None, path: Path) -> bool:
-    """Whether the artifact that is there has invalid verdicts, and the judge is to be asked for them anew."""
+    """Return whether an existing artifact has invalid verdicts for which the judge is to be asked again."""
     return bool(judge) and judge.grading.ask_invalid_again and path.is_file() and has_invalid(read_json(path))
 
 
 def has_invalid(artifact: Any) -> bool:
-    """Whether the rows of an artifact hold an invalid verdict that a judge was asked for (so that it has details)."""
+    """Return whether an artifact's rows have an invalid verdict that a judge was asked for (and so has details)."""
     if isinstance(artifact, list):
         return any(map(has_invalid, artifact))
     if not isinstance(artifact, dict):
@@ -81,12 +82,12 @@ def has_invalid(artifact: Any) -> bool:
 
 
 def single_verdicts(verdict: Verdict) -> list[Verdict]:
-    """The verdicts of a panel's members; of any other judge, the verdict itself."""
+    """Return the verdicts of a panel's members, or any other judge's own verdict."""
     return [Verdict.model_validate(one) for one in verdict.details.get("panel", [])] or [verdict]
 
 
 def count(verdict: Verdict) -> Counter:
-    """What one verdict adds to the counts that a table shows beside its scores; a panel's members count each."""
+    """Count what one verdict adds to the figures shown beside the scores; each member of a panel counts."""
     total = Counter(graded=1, invalid=verdict.evaluation is None)
     for one in single_verdicts(verdict):
         usage = one.details.get("usage", {})
@@ -101,7 +102,7 @@ def count(verdict: Verdict) -> Counter:
 
 
 def counts(verdicts: Iterable[Verdict]) -> dict[str, Any]:
-    """What a table must say beside its scores: graded, invalid, disagreements with the `?` rule, tokens, cost."""
+    """Sum the counts of verdicts: graded, invalid, disagreements with the `?` rule, tokens, cost."""
     total = sum((count(verdict) for verdict in verdicts), Counter())
     names = ("graded", "invalid", "invalid_members", "questions_without_mark", "tokens")
     return {name: total[name] for name in names} | {"cost": dollars(total)}

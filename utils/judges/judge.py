@@ -1,4 +1,4 @@
-"""A judge: what it is to every stage, and the one that needs no key, no server and no model."""
+"""The interface of a judge, and the offline judge, which needs no key, no server and no model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +10,17 @@ from utils.records import TutorAnswer, Verdict
 
 @dataclass(frozen=True)
 class GradingOptions:
-    """How a judge's calls are made; no verdict depends on it.
+    """Options of a judge's calls. No verdict depends on them."""
 
-    Calls in flight, share of invalid verdicts that is allowed, by Batch API or not, the longest reply in tokens (a
-    model's thoughts have room of their own), and whether what an earlier run got no verdict for is asked anew.
-    """
-
-    concurrency: int = 8
-    max_invalid: float = 0.1
-    batch: bool = False
-    max_tokens: int = 300
-    ask_invalid_again: bool = False
+    concurrency: int = 8  # calls in flight
+    max_invalid: float = 0.1  # the share of invalid verdicts that is allowed
+    batch: bool = False  # use the Batch API
+    max_tokens: int = 300  # of the longest reply; a model's thoughts get room besides
+    ask_invalid_again: bool = False  # ask anew about answers for which an earlier run got no valid verdict
 
 
 class Judge(Protocol):
-    """Grades one tutor answer. `settings` is all that can change a verdict; journal and manifest are keyed by it."""
+    """Grades tutors' answers. `settings` holds all that can change a verdict; journal and manifest are keyed by it."""
 
     name: str
     free: bool  # whether a verdict costs neither money nor time
@@ -32,22 +28,23 @@ class Judge(Protocol):
     grading: GradingOptions
 
     def check(self) -> None:
-        """Make sure that the judge can be asked; JudgeError if not."""
+        """Check that the judge can be used. Raises JudgeError if not."""
 
     def see(self, conversations: Sequence[str]) -> None:
-        """Look at what is to be answered and graded, before anything is spent on it: can this judge read it?
+        """Check, before anything is spent, that this judge can read the conversations to be answered and graded.
 
-        BadInput if it can read none of it, a warning if not all; said once."""
+        Raises BadInput if it can read none of them; warns, once, if it cannot read all.
+        """
 
     def prepare(self, items: Sequence[TutorAnswer]) -> None:
-        """See all that is to be graded, before the first is."""
+        """Look at all items before the first is graded."""
 
     def grade(self, item: TutorAnswer, journal: Journal | None = None) -> Verdict:
-        """The verdict; replies that the journal has are not asked for again, new ones are kept in it."""
+        """Grade one answer. A reply that is in the journal is not asked for again; a new one is kept in it."""
 
 
 class OfflineJudge:
-    """The rubric as features and rules (`utils/rubric/rubric.py`): no key, no server, no model, and nothing to keep."""
+    """The rubric as features and rules (`utils/rubric/rubric.py`). It needs no key, server, model or journal."""
 
     grading = GradingOptions()
     free = True

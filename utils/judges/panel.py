@@ -1,4 +1,4 @@
-"""A panel: several judges grade the same answer; every verdict is kept, the score is joined from the valid ones."""
+"""A panel of judges: all grade the same answer, every verdict is kept, and the valid ones are averaged."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class PanelJudge:
             member.check()
 
     def see(self, conversations: Sequence[str]) -> None:
-        """Show them to every member. Raises BadInput if none of them can judge them."""
+        """Let every member check the conversations. Raises BadInput if no member can read them."""
         refused = []
         for member in self.members:
             try:
@@ -38,7 +38,7 @@ class PanelJudge:
                 refused.append(error)
         if len(refused) == len(self.members):
             raise refused[0]
-        for error in refused:  # the others can read it; the reader should leave this one out
+        for error in refused:  # the other members can read them; the user should leave this one out
             log.warning("WARNING: of the panel, %s", error)
 
     def prepare(self, items: Sequence[TutorAnswer]) -> None:
@@ -50,7 +50,7 @@ class PanelJudge:
 
 
 def join(verdicts: list[Verdict], average: Callable, name: str) -> Verdict:
-    """One verdict of several: points by `average`, yes or no by majority. A tie counts against the answer."""
+    """Join several verdicts into one: points by `average`, yes or no by majority. A tie counts against the answer."""
     valid = [verdict for verdict in verdicts if verdict.evaluation is not None]
     evaluations = [verdict.evaluation for verdict in valid]
     details = {

@@ -1,4 +1,4 @@
-"""The second judge, of `pipeline --report-judge`: another model, asked by the same flags as the first one."""
+"""The second judge, of `pipeline --report-judge`: another model with the same options as the first judge."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ def from_flags(
     judge_max_tokens: int, judge_scores: str, judge_panel: str, judge_batch: bool, ask_invalid_again: bool,
     max_invalid: float, no_pull: bool, prices: str | None,
 ) -> Judge | None:  # fmt: skip
-    """The judge of `--report-judge`, if it is given. Batches are for it, too, if it can have them."""
+    """Make the judge of `--report-judge`, or return None. It uses batches, too, if it can."""
     if not report_judge:
         return None
     return flags.from_flags(

@@ -1,4 +1,4 @@
-"""Charts as the project draws them, and how they are written: whole, and byte for byte the same for the same data."""
+"""The project's charts. The same data gives the same bytes, and a file appears only when it is complete."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ STYLE = {
     "text.parse_math": False, "svg.hashsalt": "socratic-llm", "savefig.dpi": 150,
     "figure.constrained_layout.h_pad": 0.1, "figure.constrained_layout.w_pad": 0.1,
 }  # fmt: skip
-# The rows of the training chart: what is on the axis, and the logged values by their name there.
+# The rows of the training chart: the label of the axis, and the logged values by their names in the legend.
 TRAINING_PANELS = {
     "DPO loss": {"loss": "loss"},
     "rewards": {"margin": "rewards/margins", "chosen": "rewards/chosen", "rejected": "rewards/rejected"},
@@ -31,7 +31,7 @@ TRAINING_PANELS = {
 
 @dataclass(frozen=True)
 class Series:
-    """The bars of one colour, one per group of the chart, and the paper's values where it has some."""
+    """The bars of one colour, one per group of the chart, with the paper's values, if any."""
 
     name: str
     color: str
@@ -40,7 +40,7 @@ class Series:
 
 
 def style():
-    """The context in which the project's figures are made and written."""
+    """Return the context in which figures must be drawn and saved."""
     import matplotlib
 
     return matplotlib.rc_context(STYLE)
@@ -54,9 +54,9 @@ def bar_chart(
     show_values: bool = True,
     baselines: Sequence[Series] = (),
 ):
-    """Bars in [0, 1] side by side, one per series in each group, with the paper's values; None if there is no bar.
+    """Draw bars in [0, 1] side by side, one per series in each group, with the paper's values.
 
-    `baselines` stand beside the bars as small grey marks: they are what the bars are to be seen against.
+    `baselines` are small grey marks beside the bars, to compare them with. Returns None if there is no bar.
     """
     series, baselines = ([s for s in some if any(bar.answers for bar in s.bars)] for some in (series, baselines))
     if not any(bar.rows for s in series for bar in s.bars):
@@ -104,7 +104,7 @@ def bar_chart(
     axes.set_xlabel(note, fontsize=9.5, color=GREY, labelpad=8)
     axes.set_xticks(range(len(groups)), groups)
     axes.tick_params(axis="x", length=0, pad=23 if show_values else 3, labelsize=11 if show_values else 9)
-    if show_values:  # each bar's value stands under it, where neither intervals nor diamonds are
+    if show_values:  # below each bar, clear of intervals and diamonds
         axes.xaxis.remove_overlapping_locs = False
         axes.set_xticks(*zip(*ticks, strict=True), minor=True)
         axes.tick_params(axis="x", which="minor", length=0, pad=7, labelsize=9.5)
@@ -115,9 +115,9 @@ def bar_chart(
 
 
 def training_chart(logs: Mapping[str, Sequence[Mapping[str, float]]]):
-    """What was logged during each training, a column each: loss, rewards, accuracy, lengths of answers, throughput.
+    """Draw the log of each training, a column each: loss, rewards, accuracy, lengths of answers, throughput.
 
-    `logs` are by title; an entry is what `train.py` keeps of one update in `training_log.json`.
+    `logs` maps a title to the entries of a `training_log.json`, one per update.
     """
     import pandas
     from matplotlib.figure import Figure
@@ -161,7 +161,7 @@ def wrap(text: str, width: int) -> str:
 
 
 def save_figure(figure, stem: Path) -> list[Path]:
-    """Write `stem`.png and `stem`.svg, byte for byte the same for the same data; returns their paths."""
+    """Write `stem`.png and `stem`.svg; the same data gives the same bytes. Returns their paths."""
     paths = []
     for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
         paths.append(stem.with_suffix(f".{kind}"))

@@ -1,4 +1,4 @@
-"""What a run can claim, in sentences: each tutor against the base on the same dialogues, and what to beware of."""
+"""Write what a run can claim, in sentences: each tutor against the base on the same dialogues, with warnings."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -22,14 +22,15 @@ SECONDARY_INTRO = (
 
 
 def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
-    """Every comparison that is shown, each with its `sentence`: trained tutors against the base on every test set.
+    """Compare the trained tutors with the base on every test set, and put each comparison into a sentence.
 
-    The primary one of each tutor, named before anything was seen, is on its own kind of dialogue; there it is also
-    compared with the baseline that puts one question to everyone, and with the warm start that its DPO began at. The
-    primary ones by one judge are corrected together, and so are all its others (the secondary ones). A dict has the
-    keys of `stats.comparisons.compare` and "dataset", "tutor", "against" (file stems), "judge", "by",
-    "primary", "trainings", "over_trainings" (one difference per training), "unpaired" (dialogues that only one of the
-    two answered), "sentence". A tutor's several trainings count as one tutor: its score on a dialogue is their mean.
+    Each tutor's primary comparison, named before any result was seen, is on its own kind of dialogue. There it is also
+    compared with the baseline that asks everyone one question, and with the warm start that its DPO began from. By each
+    judge, the primary comparisons are corrected together, and so are all others (the secondary ones). Several trainings
+    of a tutor count as one tutor, whose score on a dialogue is their mean.
+    Returns dicts with the keys of `stats.comparisons.compare` and "dataset", "tutor", "against" (file stems), "judge",
+    "by", "primary", "trainings", "over_trainings" (one difference per training), "unpaired" (dialogues that only one of
+    the two answered) and "sentence".
     """
     found = []
     for by in [None, *root.second_judges]:
@@ -64,9 +65,9 @@ def comparisons(root: TrainingRoot) -> list[dict[str, Any]]:
 
 
 def claims(compared: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
-    """The sentences that stand first, each list by what introduces it; lists without a sentence are left out.
+    """Return the main sentences as lists, by their introductions; empty lists are left out.
 
-    The primary comparisons, then of the secondary ones what DPO adds, and where one question to everyone does as well.
+    The primary comparisons come first, then the secondary ones with the warm start and with one question to everyone.
     """
     beside = [one for one in compared if not one["primary"] and one["against"] in (WARM_START, CONSTANT)]
     lists = {PRIMARY_INTRO: [one for one in compared if one["primary"]], SECONDARY_INTRO: beside}
@@ -74,7 +75,7 @@ def claims(compared: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
 
 
 def warnings(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str]:
-    """What a reader must know before believing the numbers, a sentence each."""
+    """Return what a reader must know before believing the numbers, a sentence each."""
     found = []
     judges = root.judges()
     if len(judges) > 1:
@@ -128,13 +129,13 @@ def warnings(root: TrainingRoot, compared: Sequence[dict[str, Any]]) -> list[str
 
 
 def as_markdown(claimed: Mapping[str, Sequence[str]], beware: Sequence[str]) -> str:
-    """The claims and the warnings as lists; empty where there are none."""
+    """Format the claims and the warnings as Markdown lists."""
     lists = [*((f"{intro}:", some) for intro, some in claimed.items()), ("Before you believe the numbers:", beware)]
     return "\n".join("\n".join([title, "", *(f"- {line}" for line in lines), ""]) for title, lines in lists if lines)
 
 
 def judge_gap(firsts: Sequence[Evaluated], seconds: Sequence[Evaluated]) -> Mean:
-    """By how much the first judge scores the same answers higher than a second one, with its 95 % interval."""
+    """Return by how much the first judge scores the same answers higher than a second one, with its 95 % interval."""
     values, groups = [], []
     for first in firsts:
         for second in (other for other in seconds if other.training == first.training):
@@ -146,7 +147,7 @@ def judge_gap(firsts: Sequence[Evaluated], seconds: Sequence[Evaluated]) -> Mean
 
 
 def shown(mean: Mean, sign: str = "") -> str:
-    """A mean and its interval as tables and sentences have them."""
+    """Format a mean and its interval for tables and sentences."""
     text = "–" if mean.value is None else f"{mean.value:{sign}z.2f}"
     return text + ("" if mean.low is None else f" [{mean.low:{sign}z.2f}, {mean.high:{sign}z.2f}]")
 
@@ -160,7 +161,7 @@ def _own_first(datasets: Sequence[str], tutor: str) -> list[str]:
 
 
 def _other_judges(root: TrainingRoot, tutor: str, dataset: str, against: str, by: str | None) -> str:
-    """Who judged the two, where it was not the same judge; empty where it was."""
+    """Say who judged the two tutors, if it was not one and the same judge; else return an empty text."""
     sides = [sorted({name for e in root.of(dataset, model, by) for name in e.judges}) for model in (tutor, against)]
     if not all(sides) or (sides[0] == sides[1] and len(sides[0]) == 1):
         return ""
@@ -168,7 +169,7 @@ def _other_judges(root: TrainingRoot, tutor: str, dataset: str, against: str, by
 
 
 def _scores(evaluations: Sequence[Evaluated]) -> list[dict[str, Any]]:
-    """A tutor's dialogues with its score on each, the mean over its trainings; None where no verdict is valid."""
+    """Return a tutor's dialogues with its score on each, the mean over its trainings; None without a valid verdict."""
     rows, scores = {}, {}
     for evaluation in evaluations:
         for key, row, grade in zip(keys(evaluation.rows), evaluation.rows, evaluation.grades, strict=True):

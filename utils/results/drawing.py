@@ -1,4 +1,4 @@
-"""The paper's Figures 2-6, how the tutors compare, and how the trainings went: from a training root to figures."""
+"""Draw a training root: the paper's Figures 2-6, the comparisons of the tutors, and the logs of the trainings."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,10 +30,11 @@ SAMPLES = 30  # of Figure 2
 
 
 def draw(root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str) -> dict[str, tuple[Any, str]]:
-    """Every figure by its name: (the figure, None where there is nothing to draw; the files that it lacks, or "").
+    """Draw every figure. Call this, and save the figures, within `charts.style()`.
 
-    `compared` are the root's `claims.comparisons`; `trained_on`: whose tutor Figures 5 and 6 show, the first of those
-    that were evaluated if it is not among them. Call it, and save what it returns, within `charts.style()`.
+    `compared` are the root's `claims.comparisons`. Figures 5 and 6 show the tutor of `trained_on`, or the first one
+    that was evaluated if that one was not.
+    Returns {name: (the figure, or None if there is nothing to draw; the files that it lacks, or "")}.
     """
     if root.trained and TRAINED + trained_on not in root.trained:
         first = root.trained[0].removeprefix(TRAINED)
@@ -65,14 +66,14 @@ def draw(root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str
 
 
 def wanted(root: TrainingRoot) -> list[str]:
-    """The datasets that a whole root would have: the paper's, unless there are others."""
+    """Return the datasets that a complete root would have: the paper's, unless there are others."""
     trained = {part for name in root.training_sets for part in name.partition(".seed")[0].split("+")}
     there = {*root.datasets, *trained}
     return list(paper.TITLES) if there <= set(paper.TITLES) else in_order(there)
 
 
 def missing(root: TrainingRoot, drawn: dict[str, tuple[Any, str]]) -> list[str]:
-    """A line on each figure that is not drawn or not whole, and on each file that was left out."""
+    """List the figures that are not drawn or incomplete, and the files that were left out, a line each."""
     lines = [f"left out: {line}" for line in root.left_out]
     for name, (figure, without) in drawn.items():
         if without or not figure:
@@ -82,7 +83,7 @@ def missing(root: TrainingRoot, drawn: dict[str, tuple[Any, str]]) -> list[str]:
 
 
 def figure_2(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
-    """Summary score of single answers: people beside the judge."""
+    """Draw the summary scores of single answers, by people beside the judge."""
     shown = sorted(graded[:SAMPLES], key=lambda pair: pair.human.score)
     series = [
         charts.Series("people", charts.ORANGE, [Mean(pair.human.score) for pair in shown]),
@@ -95,7 +96,7 @@ def figure_2(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
 
 
 def figure_3(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
-    """Summary score by people against the judge's, with Pearson's r, and the r that a mere `?` in the answer has."""
+    """Draw the summary score by people against the judge's, with Pearson's r, and the r of a mere `?` in the answer."""
     if not graded:
         return None
     from matplotlib.figure import Figure
@@ -126,7 +127,7 @@ def figure_3(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
 
 
 def figure_4(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
-    """The four criteria: means by people beside the judge's, over the same answers."""
+    """Draw the four criteria: means by people beside the judge's, over the same answers."""
     series = [
         charts.Series("people", charts.ORANGE, criteria_means([pair.human for pair in graded]), paper.PEOPLE),
         charts.Series(judge, charts.BLUE, criteria_means([pair.judge for pair in graded]), paper.JUDGE),
@@ -136,7 +137,7 @@ def figure_4(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
 
 
 def figure_5(root: TrainingRoot, models: Sequence[str]):
-    """Summary score of each model on each test set, the baselines beside them."""
+    """Draw the mean summary score of each model on each test set, with the baselines beside it."""
     there = [name for name in root.datasets if any(root.of(name, model) for model in models)]
     first = ["mathdial", "debugging", "tutorchat"]  # the paper's order in this figure
     sets = [name for name in first if name in there] + [name for name in there if name not in first]
@@ -157,7 +158,7 @@ def figure_5(root: TrainingRoot, models: Sequence[str]):
 
 
 def figure_6(root: TrainingRoot, models: Sequence[str], dataset: str):
-    """The four criteria of each model on one test set. The paper has values for the one trained on TutorChat alone."""
+    """Draw the four criteria of each model on one test set. The paper has values for the TutorChat tutor alone."""
     published = paper.CRITERIA_MEANS if dataset == "mathdial" else {}
     series = [
         charts.Series(
@@ -175,13 +176,13 @@ def figure_6(root: TrainingRoot, models: Sequence[str], dataset: str):
         for model in root.baselines
     ]  # fmt: skip
     title = title_of(dataset)
-    note = counts([*series, *baselines], [title])  # what is valid is so for all four criteria
+    note = counts([*series, *baselines], [title])  # a verdict is valid for all four criteria or for none
     heading = f"The four criteria on {title} (judge: {root.judge()})"
     return charts.bar_chart(heading, CRITERIA_TITLES, series, note, baselines=baselines)
 
 
 def figure_comparisons(root: TrainingRoot, compared: Sequence[dict[str, Any]]):
-    """Each tutor's paired differences against the base, and against one question to everyone."""
+    """Draw each tutor's paired differences against the base, and against one question to everyone."""
     lines = []
     for one in compared:
         own = " (its own kind)" if is_own(one["tutor"], one["dataset"]) else ""
@@ -203,7 +204,7 @@ def figure_comparisons(root: TrainingRoot, compared: Sequence[dict[str, Any]]):
 
 
 def correlation(r: dict[str, float | None]) -> str:
-    """Pearson's r with its 95 % bootstrap interval, in words."""
+    """Format Pearson's r with its 95 % bootstrap interval."""
     if r["value"] is None:
         return "r is undefined (one side is constant)"
     interval = "" if r["low"] is None else f" [{r['low']:z.2f}, {r['high']:z.2f}]"
@@ -211,7 +212,7 @@ def correlation(r: dict[str, float | None]) -> str:
 
 
 def counts(series: Sequence[charts.Series], sets: Sequence[str]) -> str:
-    """How many answers and problems are behind the first `len(sets)` bars of each series, how many were left out."""
+    """Say how many answers and problems the first `len(sets)` bars of each series stand for, and what is left out."""
     invalid, bars = [], [bar for s in series for bar in list(s.bars)[: len(sets)] if bar.rows]
     for s in series:
         some = [(bar, title) for bar, title in zip(s.bars, sets, strict=False) if bar.invalid]
@@ -223,6 +224,6 @@ def counts(series: Sequence[charts.Series], sets: Sequence[str]) -> str:
 
 
 def span(sizes: Sequence[int]) -> str:
-    """The one size that all have, or from the smallest to the largest."""
+    """Format sizes: the one that all have, or "smallest to largest"."""
     few = sorted(set(sizes)) or [0]
     return str(few[0]) if len(few) == 1 else f"{few[0]} to {few[-1]}"

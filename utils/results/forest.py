@@ -1,4 +1,4 @@
-"""The forest plot of the paired differences: is a tutor better than another on the same dialogues?"""
+"""Draw the forest plot of the paired differences between tutors on the same dialogues."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,9 +10,10 @@ COLORS = {BETTER: GREEN, WORSE: ORANGE, NOT_APART: GREY}
 
 
 def forest_chart(title: str, lines: Sequence[tuple[str, Mapping[str, Any]]], note: str):
-    """A line per comparison: (its label, `stats.comparisons.compare`'s dict), drawn from top to bottom.
+    """Draw a line per comparison, given as (label, dict of `stats.comparisons.compare`), from top to bottom.
 
-    Thick: the 95 % interval alone; thin: corrected within its family. Filled dots are primary. None for no line.
+    The thick line is the 95 % interval, the thin one the interval corrected within its family; filled dots are primary.
+    Returns None if there is nothing to draw.
     """
     lines = [(label, one) for label, one in lines if one["difference"] is not None]
     if not lines:
@@ -42,9 +43,9 @@ def forest_chart(title: str, lines: Sequence[tuple[str, Mapping[str, Any]]], not
 
 
 def words(one: Mapping[str, Any]) -> str:
-    """What stands beside a line: the difference, its corrected interval, and what follows from it."""
+    """Write the text beside a line: the difference, its corrected interval, and the finding."""
     if one["corrected_low"] is None:
-        return f"{one['difference']:+z.2f}, all on one problem: tells of no other"
+        return f"{one['difference']:+z.2f}, all on one problem: no interval"
     interval = f"{one['difference']:+z.2f} [{one['corrected_low']:+z.2f}, {one['corrected_high']:+z.2f}]"
     if one["finding"] == NOT_APART:
         unseen = "no difference" if one["smallest"] is None else f"under {one['smallest']:.2f}"

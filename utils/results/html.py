@@ -1,8 +1,8 @@
-"""The report: one HTML file that holds all of a training root, and that loads nothing and sends nothing.
+"""Write the report: one HTML file that holds all of a training root, and neither loads nor sends anything.
 
-What models wrote is hostile input. In the page's own HTML jinja2 escapes it; the transcripts are compressed JSON in
-base64, which no `</script>` can break out of, and page.js shows them as text only. The page's content security policy
-lets no script run but page.js.
+Text written by models is hostile input. jinja2 escapes it in the page's own HTML. The transcripts are compressed JSON
+in base64, which no `</script>` can break out of, and report.js shows them as text only. The page's content security
+policy allows no other script than report.js.
 """
 
 import base64
@@ -37,11 +37,11 @@ CAPTIONS = {
 
 
 def page(root: TrainingRoot, trained_on: str) -> str:
-    """The report as text. Figures 5 and 6 show the tutor of `trained_on`."""
+    """Return the report as HTML. Figures 5 and 6 show the tutor of `trained_on`."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     rows, compared, training_sets = table.rows(root), claims.comparisons(root), read_training_sets(root)
-    data = transcripts(root, training_sets)  # may add to what is left out
+    data = transcripts(root, training_sets)  # may add to `root.left_out`
     figures, missing = _figures(root, compared, trained_on)
     why = Counter(prompt["why"] for prompt in data["prompts"] if not prompt["pair"])
     style, script = ((PAGE / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
@@ -62,7 +62,7 @@ def page(root: TrainingRoot, trained_on: str) -> str:
         manifest=json.dumps(root.manifest, indent=2, ensure_ascii=False),
         style=style, script=script, style_hash=_hash(style), script_hash=_hash(script), packed=_packed(data),
     )  # fmt: skip
-    return text.encode("utf-8", "replace").decode()  # JSON may hold half a character (a lone surrogate), UTF-8 may not
+    return text.encode("utf-8", "replace").decode()  # JSON may contain a lone surrogate, UTF-8 may not
 
 
 def _packed(data: Any) -> str:
@@ -70,14 +70,14 @@ def _packed(data: Any) -> str:
 
 
 def _hash(text: str) -> str:
-    """As the content security policy names the one style and the one script that it allows."""
+    """Return a style's or a script's hash in the form that a content security policy wants."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _figures(
     root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str
 ) -> tuple[list[dict[str, str]], list[str]]:
-    """(name, caption and data URI of every figure that there is, a line on each thing that is missing)."""
+    """Return (name, caption and data URI of every figure that was drawn, a line on each thing that is missing)."""
     found = []
     with charts.style():
         drawn = drawing.draw(root, compared, trained_on)
@@ -90,11 +90,11 @@ def _figures(
 
 
 def _facts(root: TrainingRoot, training_sets: Mapping[str, Any]) -> dict[str, str]:
-    """What was run, as terms and their descriptions."""
+    """Return what was run, as terms and their descriptions."""
     sizes = {name: _span([len(e.rows) for e in root.evaluations if e.dataset == name]) for name in root.datasets}
     prompts = [f"{title_of(name)} {len(rows)}" for name, rows in training_sets.items()]
     entries = (root.manifest or {}).get("artifacts", {}).values()
-    run = next((entry["run"] for entry in entries if "run" in entry), {})  # older manifests do not say
+    run = next((entry["run"] for entry in entries if "run" in entry), {})  # older manifests have none
     seconds = [entry["seconds"] for entry in entries if "seconds" in entry]
     starts = [entry["started"] for entry in entries if "started" in entry]
     return {
@@ -118,7 +118,7 @@ def _span(sizes: Sequence[int]) -> str:
 
 
 def _cost(root: TrainingRoot, training_sets: Mapping[str, Any]) -> str:
-    """What the verdicts in the root cost, by their own notes; those without any came from no paid service."""
+    """Say what the verdicts in the root cost, by their `details`; verdicts without them were not paid for."""
     rows = [row for evaluation in root.evaluations for row in evaluation.rows]
     evaluated = [(row, evaluation.by is not None) for evaluation in root.evaluations for row in evaluation.rows]
     gains = [row for row, second in evaluated if gain_is_by_same_judge(row, second=second)]
@@ -141,7 +141,7 @@ def _rated(root: TrainingRoot) -> list[dict[str, Any]]:
 
 
 def _agreement(root: TrainingRoot) -> dict[str, Any] | None:
-    """How the judge agrees with people, in sentences and as the table that `human_vs_gpt` prints."""
+    """Return the judge's agreement with people, in sentences and as the table that `human_vs_gpt` prints."""
     from utils.stats import agreement_table
     from utils.stats.agreement import analyse_rows
 
@@ -154,7 +154,7 @@ def _agreement(root: TrainingRoot) -> dict[str, Any] | None:
 
 
 def _classroom(folder: Path) -> dict[str, Any]:
-    """What a classroom said of its run, its figure, and each tutor's dialogues; the controls' stay in their file."""
+    """Return a classroom's text, its figure, and each tutor's dialogues; the controls' stay in their file."""
     tutors, drawn = read_json(folder / "classroom.json")["tutors"], folder / "classroom.svg"
     lines = (folder / "dialogues.jsonl").read_text(encoding="utf-8").splitlines()
     dialogues: dict[str, list[dict[str, Any]]] = {tutor: [] for tutor in tutors}
@@ -172,7 +172,7 @@ def _data_uri(svg: bytes) -> str:
 
 
 def _training_sets(prompts: Sequence[dict[str, Any]], root: TrainingRoot) -> list[dict[str, str]]:
-    """What each training set came to: a line of a table each."""
+    """Summarise each training set in a line of a table."""
     lines = []
     for name in in_order({prompt["set"] for prompt in prompts}):
         rows = [prompt for prompt in prompts if prompt["set"] == name]

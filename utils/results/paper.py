@@ -1,4 +1,4 @@
-"""The values that the paper published: Bonino et al., "EULER" (2024), Table 1 and Figures 3-6."""
+"""The values published in the paper: Bonino et al., "EULER" (2024), Table 1 and Figures 3-6."""
 
 TITLES = {"mathdial": "MathDial", "tutorchat": "TutorChat", "debugging": "Debugging"}  # its datasets, in its order
 MODELS = (*(f"from_finetuned_with_{dataset}" for dataset in TITLES), "base", "gpt4o")
@@ -18,5 +18,5 @@ PEARSON = 0.78  # Figure 3, people against GPT-4o on 100 answers
 
 
 def score(dataset: str, model: str) -> float | None:
-    """The published mean of a model on a test set; None for what is not the paper's."""
+    """Return the published mean of a model on a test set; None if the paper has none."""
     return SCORES.get(dataset, {}).get(model)

@@ -1,15 +1,16 @@
-"""Reading a training root: the evaluations that this run made, who answered, who judged, and what was left out.
+"""Read a training root: the evaluations that this run made, who answered, who judged, and what was left out.
 
     evaluation/mathdial/base.json                                the base model's answers, graded
-    evaluation/mathdial/from_finetuned_with_tutorchat.json       a tutor's; further trainings of it: ….seed1.json
+    evaluation/mathdial/from_finetuned_with_tutorchat.json       a trained tutor's; its further trainings: ….seed1.json
     evaluation/mathdial/baseline_constant_question.json          a baseline's
-    evaluation/mathdial/gpt4o.json                               the judge's model as tutor, or what stands in for it
+    evaluation/mathdial/gpt4o.json                               the judge's own model as tutor, or its substitute
     evaluation/mathdial/base.by_gpt-4o.json                      the same answers graded by a second judge
     evaluation/human_vs_gpt.json                                 answers that people and the judge have graded
-    dpo/mathdial/checkpoints/training_log.json                   how a training went
-    classroom/classroom.json                                     talks of several turns; beside it all it showed
+    dpo/mathdial/checkpoints/training_log.json                   the log of a training
+    classroom/classroom.json                                     dialogues of several turns, with their other files
 
-Trees of the original code are read too: they have no manifest, their rows no `judge`, `id`, `group`, some no `score`.
+Trees of the original code are read too. They have no manifest; their rows have no `judge`, `id` or `group`, and some
+have no `score`.
 """
 
 import re
@@ -43,12 +44,12 @@ FILE = re.compile(
 def read_root(path: Path | str) -> TrainingRoot:
     """Read what can be shown of a training root.
 
-    Where there is a `manifest.json`, only what it lists as done is read: another file is of another run, or not whole.
-    Raises FileNotFoundError for a folder that is not there, BadInput (file, row, reason) for a file that is broken.
+    If it has a `manifest.json`, only files that this lists as done are read: others are of another run, or incomplete.
+    Raises FileNotFoundError for a missing folder, and BadInput (file, row, reason) for a broken file.
     """
     root, left_out = Path(path), []
     if not root.is_dir():
-        raise FileNotFoundError(f"{root}: no such folder; --training-root is what `pipeline` got as --output-dir")
+        raise FileNotFoundError(f"{root}: no such folder; --training-root is the --output-dir of `pipeline`")
     manifest = _read_manifest(root)
 
     def shown(file: str, artifact: str | None = None) -> bool:
@@ -56,7 +57,7 @@ def read_root(path: Path | str) -> TrainingRoot:
         if state == "done" and dropped(artifact or file, (manifest or {}).get("last_run", ())):
             state = "the last run neither made nor took it"
         if (root / file).is_file() and state != "done":
-            ended = "the stage that makes it did not end" if state == "running" else state
+            ended = "the stage that makes it did not finish" if state == "running" else state
             why = ended or "manifest.json does not list it"
             left_out.append(f"{file}: {why}")
         return (root / file).is_file() and state == "done"
@@ -102,13 +103,13 @@ def dropped(artifact: str, last_run: Collection[str]) -> bool:
 
 
 def second_file(artifact: str, judge: str) -> str:
-    """Where an evaluation graded again by a second judge is: base.json by "gpt-4o" is base.by_gpt-4o.json."""
+    """Return the path of an evaluation as graded by a second judge: base.json by "gpt-4o" is base.by_gpt-4o.json."""
     name = re.sub(r"[^0-9A-Za-z._-]+", "-", judge).strip("-")
     return f"{artifact.removesuffix('.json')}.by_{name}.json"
 
 
 def read_training_sets(root: TrainingRoot) -> dict[str, list[dict[str, Any]]]:
-    """The rows of every train_dataset.json of this run, by the folder's name in dpo/; they are not kept in `root`."""
+    """Read the rows of every train_dataset.json of this run, by folder in dpo/. They are not kept in `root`."""
     found = {}
     for folder in root.training_sets:
         path = root.path / training_set(folder)
@@ -121,12 +122,12 @@ def read_training_sets(root: TrainingRoot) -> dict[str, list[dict[str, Any]]]:
 
 
 def training_set(folder: str) -> str:
-    """Where the candidates and pairs of a training are, within the training root."""
+    """Return the path of a training's candidates and pairs, within the training root."""
     return f"dpo/{folder}/train_dataset.json"
 
 
 def training_log(folder: str) -> str:
-    """Where the log of a training is, within the training root."""
+    """Return the path of a training's log, within the training root."""
     return f"dpo/{folder}/checkpoints/training_log.json"
 
 
@@ -195,16 +196,17 @@ def _pair(path: Path, number: int, row: dict[str, Any]) -> HumanJudgePair:
 
 
 def grade_of(path: Path, number: int, row: dict[str, Any], name: str) -> Grade | None:
-    """The grade in a row's field, None where it is not valid.
+    """Return the grade in a row's field `name`; None if it is not valid.
 
-    `score` is that of the row's judge, who may have given an expected score.
+    A judge's `score` in the row is used in place of the evaluation's: it may be an expected score.
+    Raises BadInput for a score that is not a number from 0 to 1.
     """
     if row[name] is None:
         return None
     try:
         evaluation = read_evaluation(row[name])
     except BadInput as error:
-        # The original's judge let through what is outside the rubric, such as `on_topic: 50`: no valid verdict.
+        # the original code accepted values outside the rubric, such as `on_topic: 50`: they are invalid verdicts
         print(f"{path}, row {number}: counted as invalid ({name}.{error})")
         return None
     score = row.get("score") if name != "human" else None

@@ -1,4 +1,4 @@
-"""Table 1: every tutor and baseline on every test set, as rows for a CSV file and as Markdown."""
+"""Make Table 1: every tutor and baseline on every test set, as CSV and as Markdown."""
 
 from collections.abc import Sequence
 from statistics import fmean, stdev
@@ -23,7 +23,7 @@ SHARES = {"distinct": "distinct", "commonest_share": "commonest", "loops": "loop
 
 
 def rows(root: TrainingRoot) -> list[dict[str, Any]]:
-    """One row per test set, tutor and judge. A tutor's trainings are one row, with their spread."""
+    """Return one row per test set, tutor and judge. A tutor's trainings share a row, which has their spread."""
     found = []
     for dataset in root.datasets:
         for model in root.models:
@@ -41,7 +41,7 @@ def _row(
     trainings = [one.value for one in (score_mean([evaluation]) for evaluation in evaluations) if one.value is not None]
     several = len(trainings) > 1
     varieties = [variety([row["output"] for row in evaluation.rows]) for evaluation in evaluations if evaluation.rows]
-    alike = {name: fmean(one[name] for one in varieties) for name in SHARES if varieties}  # of one training, not of all
+    alike = {name: fmean(one[name] for one in varieties) for name in SHARES if varieties}  # the mean over trainings
     alike |= {"commonest": max(varieties, key=lambda one: one["commonest_share"])["commonest"]} if varieties else {}
     ended = [row["finish_reason"] for row in answers if row.get("finish_reason")]
     measured = [row for row in answers if isinstance(row.get("own_dialogue_gain"), int | float)]
@@ -62,20 +62,21 @@ def _row(
 
 
 def as_csv(rows: list[dict[str, Any]]) -> str:
+    """Format the rows as CSV."""
     from pandas import DataFrame
 
     return DataFrame(rows).to_csv(index=False, lineterminator="\n")
 
 
 def as_markdown(rows: list[dict[str, Any]], root: TrainingRoot) -> str:
-    """The means with their intervals, what the answers look like, and who answered and judged."""
+    """Format the means with their intervals, the shares of the answers, and who answered and judged."""
     lines, repeated = score_lines(rows), "\n".join(f"- {line}" for line in commonest(rows))
     repeated = f"\nThe commonest answers:\n\n{repeated}\n" if repeated else ""
     return f"{_pipe(lines)}\n\n{score_note(rows, root)}\n{repeated}"
 
 
 def score_lines(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """Table 1 as it is shown: a line per test set and tutor, its cells by their column's title."""
+    """Return the lines of Table 1, one per test set and tutor, each {column title: cell}."""
     lines = []
     for row in (row for row in rows if not row["second_judge"]):
         line = {"test set": title_of(row["test_set"]), "tutor": row["title"], "score": cell(row)}
@@ -96,7 +97,7 @@ def score_lines(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def score_note(rows: Sequence[dict[str, Any]], root: TrainingRoot) -> str:
-    """What stands below Table 1."""
+    """Write the note below Table 1."""
     known = {"base": root.base, "judge": root.judge()}
     if "gpt4o" in root.models:
         known[root.title("gpt4o")] = root.name("gpt4o")
@@ -117,12 +118,12 @@ def score_note(rows: Sequence[dict[str, Any]], root: TrainingRoot) -> str:
 
 
 def comparisons_as_markdown(compared: Sequence[dict[str, Any]], root: TrainingRoot) -> str:
-    """Paired differences with their corrected intervals; empty where nothing is compared."""
+    """Format the paired differences with their corrected intervals; the text is empty if there are none."""
     return f"{_pipe(comparison_lines(compared, root))}\n\n{COMPARISONS_NOTE}\n" if compared else ""
 
 
 def comparison_lines(compared: Sequence[dict[str, Any]], root: TrainingRoot) -> list[dict[str, str]]:
-    """The comparisons as they are shown: a line each, its cells by their column's title."""
+    """Return the lines of the table of comparisons, each {column title: cell}."""
     lines = [
         {
             "tutor": root.title(one["tutor"]), "against": root.title(one["against"]),
@@ -140,6 +141,7 @@ def comparison_lines(compared: Sequence[dict[str, Any]], root: TrainingRoot) -> 
 
 
 def cell(row: dict[str, Any]) -> str:
+    """Format a row's mean with its interval and the number of invalid verdicts."""
     invalid = f", {row['invalid']} of {row['answers'] + row['invalid']} invalid" if row["invalid"] else ""
     return _interval(row, "mean", "low", "high", "") + invalid
 
@@ -156,7 +158,7 @@ def _trainings(row: dict[str, Any]) -> str:
 
 
 def commonest(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """The answers that a tutor gave more than once to a test set, a line each."""
+    """List each tutor's commonest answer to a test set, if it gave it more than once, a line each."""
     lines = []
     for row in (row for row in rows if not row["second_judge"]):
         share, dialogues = row.get("commonest_share", 0), (row["answers"] + row["invalid"]) / row["trainings"]
@@ -168,14 +170,14 @@ def commonest(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def filled(lines: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """The lines of a table with a dash in empty cells, without the columns that are empty throughout."""
+    """Fill empty cells of a table with a dash, and drop columns that are empty throughout."""
     columns = dict.fromkeys(name for line in lines for name in line)
     columns = [name for name in columns if any(line.get(name) for line in lines)]
     return [{name: line.get(name) or "–" for name in columns} for line in lines]
 
 
 def _pipe(lines: Sequence[dict[str, str]]) -> str:
-    """A Markdown table."""
+    """Format lines as a Markdown table."""
     from tabulate import tabulate
 
     cells = [[cell.replace("|", "\\|") for cell in line.values()] for line in lines]

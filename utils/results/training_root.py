@@ -1,4 +1,4 @@
-"""What is in a training root: tutors and baselines, their graded answers, their names, their means.
+"""The content of a training root: tutors and baselines, their graded answers, their names, their means.
 
 `reading.read_root` reads one.
 """
@@ -29,7 +29,7 @@ ORIGINAL_JUDGE, UNNAMED_JUDGE = "GPT-4o", "a judge without a name"  # of rows wi
 
 @dataclass(frozen=True)
 class Grade:
-    """One valid verdict. `criteria` are the four of the rubric in [0, 1], by name."""
+    """One valid verdict. `criteria` holds the rubric's four by name, each in [0, 1]."""
 
     score: float
     criteria: dict[str, float]
@@ -38,16 +38,16 @@ class Grade:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One evaluation file. `grades[i]` is the verdict of `rows[i]`, None where it is not valid."""
+    """One evaluation file. `grades[i]` is the verdict on `rows[i]`, None if it is not valid."""
 
     path: str  # within the training root
     dataset: str
-    model: str  # the file's name without the parts below
-    training: int  # which training of this tutor, from 0
-    by: str | None  # the second judge, as the file's name has it
+    model: str  # the file's name without the two parts below
+    training: int  # number of this tutor's training, from 0
+    by: str | None  # the second judge, as in the file's name
     rows: list[dict[str, Any]]
     grades: list[Grade | None]
-    judges: tuple[str, ...]  # as the rows name them
+    judges: tuple[str, ...]  # as in the rows
     tutors: tuple[str, ...]
 
 
@@ -64,7 +64,7 @@ class HumanJudgePair:
 
 @dataclass(frozen=True)
 class TrainingRoot:
-    """All that was read of a training root; `left_out` has a line on each file that is there and not shown."""
+    """All that was read from a training root. `left_out` has a line for each file that exists but is not shown."""
 
     path: Path
     manifest: dict[str, Any] | None
@@ -72,13 +72,13 @@ class TrainingRoot:
     human_pairs: list[HumanJudgePair]
     human_pair_judges: tuple[str, ...]  # the judges of `human_pairs`
     preference_judges: tuple[str, ...]  # the judges that chose what the tutors were trained on
-    trainings: dict[str, list[dict[str, float]]]  # what was logged at each update, by the folder's name in dpo/
+    trainings: dict[str, list[dict[str, float]]]  # the log of each training, an entry per update, by folder in dpo/
     training_sets: list[str]  # the folders in dpo/ with a train_dataset.json of this run
     left_out: list[str]
-    classroom: bool = False  # whether classroom/ has what this run made
+    classroom: bool = False  # whether this run made classroom/
 
     def of(self, dataset: str, model: str, by: str | None = None) -> list[Evaluated]:
-        """A tutor's evaluations on a test set, one per training; empty where there is none."""
+        """Return a tutor's evaluations on a test set, one per training."""
         found = [e for e in self.evaluations if (e.dataset, e.model, e.by) == (dataset, model, by)]
         return sorted(found, key=lambda e: e.training)
 
@@ -89,7 +89,7 @@ class TrainingRoot:
 
     @property
     def models(self) -> list[str]:
-        """The tutors that answered some test set: trained ones, base, the judge's model, baselines."""
+        """The tutors that answered any test set: trained ones, base, the judge's model, baselines."""
         there = {e.model for e in self.evaluations}
         trained = in_order({model.removeprefix(TRAINED) for model in there if model.startswith(TRAINED)})
         others = sorted(model for model in there if model.startswith(BASELINE) and model not in BASELINES)
@@ -108,21 +108,21 @@ class TrainingRoot:
 
     @property
     def second_judges(self) -> list[str]:
-        """The further judges, as the files' names have them."""
+        """The second judges, as in the files' names."""
         return sorted({e.by for e in self.evaluations if e.by})
 
     def refuse_empty(self) -> None:
-        """FileNotFoundError if nothing of this run can be shown."""
+        """Raise FileNotFoundError if there is nothing of this run to show."""
         if not self.evaluations and not self.human_pairs and not self.trainings:
-            why = f"{self.path}: nothing to draw, no evaluation/*/*.json of this run in it; `pipeline` makes them"
+            why = f"{self.path}: nothing to draw: it has no evaluation/*/*.json of this run; `pipeline` makes them"
             raise FileNotFoundError("\n".join([why, *self.left_out]))
 
     def judges(self, by: str | None = None) -> list[str]:
-        """The names in the rows of what the first (or a second) judge graded."""
+        """Return the names of the first (or a second) judge in the rows."""
         return sorted({name for e in self.evaluations if e.by == by for name in e.judges})
 
     def judge(self, by: str | None = None) -> str:
-        """The judge in words: its name, or that there were several; whether it also chose the pairs."""
+        """Describe the judge: its name, or that there were several, and whether it also chose the pairs."""
         names = self.judges(by)
         if len(names) > 1:
             marked = [f"{name} (also chose the pairs)" if name in self.preference_judges else name for name in names]
@@ -132,7 +132,7 @@ class TrainingRoot:
 
     @property
     def base(self) -> str | None:
-        """The base model's name, by its rows; None where it is not known."""
+        """The base model's name, from its rows; None if it is unknown."""
         return self._tutor("base", "base")
 
     def _tutor(self, model: str, role: str) -> str | None:
@@ -140,7 +140,7 @@ class TrainingRoot:
         return ", ".join(names) or (self.manifest or {}).get("names", {}).get(role)
 
     def name(self, model: str) -> str:
-        """A tutor's name in full, with the base model's."""
+        """Return a tutor's full name, with the base model's."""
         if model.startswith(TRAINED):
             return f"{self.base + ', ' if self.base else ''}fine-tuned on {title_of(model.removeprefix(TRAINED))}"
         if model == "base":
@@ -150,7 +150,7 @@ class TrainingRoot:
         return self.title(model)
 
     def title(self, model: str) -> str:
-        """A tutor's name as a table has room for it."""
+        """Return a tutor's short name, for tables."""
         if model.startswith(TRAINED):
             return f"trained on {title_of(model.removeprefix(TRAINED))}"
         best_of = {row.get("best_of") for e in self.evaluations if e.model == model for row in e.rows}
@@ -164,25 +164,25 @@ class TrainingRoot:
 
 
 def title_of(dataset: str) -> str:
-    """A dataset's name as people write it; the training of another seed says so."""
+    """Return a dataset's name for people, with the number of a further training: MathDial, training 2."""
     name, _, seed = dataset.partition(".seed")
     titles = [paper.TITLES.get(part, part.replace("_", " ").title()) for part in name.split("+")]
     return " + ".join(titles) + (f", training {int(seed) + 1}" if seed else "")
 
 
 def is_own(tutor: str, dataset: str) -> bool:
-    """Whether a trained tutor was trained on this kind of dialogue, alone or among others (`a+b`)."""
+    """Return whether a tutor was trained on this kind of dialogue, alone or among others (`a+b`)."""
     return tutor.startswith(TRAINED) and dataset in tutor.removeprefix(TRAINED).split("+")
 
 
 def in_order(datasets: Iterable[str]) -> list[str]:
-    """The paper's datasets first, in its order, then the others."""
+    """Sort datasets: the paper's first, in its order, then the others."""
     first = list(paper.TITLES)
     return sorted(datasets, key=lambda name: (first.index(name) if name in first else len(first), name))
 
 
 def lacking(root: TrainingRoot, datasets: Sequence[str], models: Sequence[str]) -> str:
-    """The evaluations that a figure lacks, a whole test set named once."""
+    """List the evaluations that a figure lacks; a test set without any is named once."""
     paths = []
     for dataset in datasets:
         absent = [model for model in models if not root.of(dataset, model)]
@@ -192,14 +192,17 @@ def lacking(root: TrainingRoot, datasets: Sequence[str], models: Sequence[str]) 
 
 
 def score_mean(evaluations: Sequence[Evaluated]) -> Mean:
-    """The mean summary score over the valid verdicts of a tutor's evaluations (one per training)."""
+    """Return the mean summary score over the valid verdicts of a tutor's evaluations (one per training)."""
     grades = [grade for evaluation in evaluations for grade in evaluation.grades]
     valid = [grade for grade in grades if grade]
     return mean_of([grade.score for grade in valid], [grade.group for grade in valid], len(grades) - len(valid))
 
 
 def criteria_means(grades: Sequence[Grade | None]) -> list[Mean]:
-    """The means of the four criteria over the valid verdicts, in the order of `CRITERIA`; yes or no are shares."""
+    """Return the means of the four criteria over the valid verdicts, in the order of `CRITERIA`.
+
+    For criteria with yes or no they are shares.
+    """
     valid = [grade for grade in grades if grade]
     groups, invalid = [grade.group for grade in valid], len(grades) - len(valid)
     columns = {name: [grade.criteria[name] for grade in valid] for name in CRITERIA}

@@ -1,6 +1,6 @@
-"""Every answer of a training root with its verdicts, and every candidate that a tutor was trained from, as plain JSON.
+"""Collect every answer in a training root with its verdicts, and every candidate for training, as JSON values.
 
-A dialogue is stored once, whoever answered it. It is what the report's page unpacks, filters and shows.
+The report's page unpacks, filters and shows them. A dialogue is stored once, however many tutors answered it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def transcripts(root: TrainingRoot, training_sets: Mapping[str, Rows]) -> dict[str, Any]:
-    """{"sets", "tutors", "judges": titles by key, in their order; "dialogues": […]; "prompts": […]; "own": […]}.
+    """Return {"sets", "tutors", "judges": titles by key, in their order; "dialogues": […]; "prompts": […]; "own": {…}}.
 
     A dialogue: {"set", "id", "group", "prompt", "known", "answers": {tutor: {"text", "finish", "row", "gain",
-    "dropped", "verdicts"}}}, with one verdict per judge, None where that judge has none. A prompt of a training set has
-    "candidates" in place of "answers", "chosen" and "rejected" (their places among them, or None), "pair" and, where
-    it is none, "why". A verdict: {"score", "criteria"} or {"error", "raw"}, with "reasons" and "guards". `own`: the
-    tutor that was trained on a set's kind of dialogue, by set.
+    "dropped", "verdicts"}}}, with one verdict per judge, or None. A prompt of a training set has "candidates" instead
+    of "answers", "chosen" and "rejected" (indices into them, or None), "pair" (whether it is one) and "why" it is not.
+    A verdict: {"score", "criteria"} or {"error", "raw"}, with "reasons" and "guards". "own" maps a set to the tutor
+    that was trained on its kind of dialogue.
     """
     sets = in_order({*root.datasets, *training_sets})
     return {
@@ -40,7 +40,7 @@ def transcripts(root: TrainingRoot, training_sets: Mapping[str, Rows]) -> dict[s
 
 
 def _trainings(root: TrainingRoot, model: str) -> list[tuple[str, str]]:
-    """A tutor and its further trainings, each with its title."""
+    """Return the trainings of a tutor as (key, title)."""
     trainings = sorted({e.training for e in root.evaluations if e.model == model})
     return [(_tutor(model, k), root.title(model) + (f", training {k + 1}" if k else "")) for k in trainings]
 
@@ -73,7 +73,7 @@ def _dialogues(root: TrainingRoot, dataset: str) -> list[dict[str, Any]]:
 
 
 def _not_the_same(evaluation: Evaluated, number: int) -> str:
-    return f"{evaluation.path}, row {number}: another answer than the first judge's file has, so it is not shown"
+    return f"{evaluation.path}, row {number}: not the answer in the first judge's file, so it is not shown"
 
 
 def _dialogue(dataset: str, row: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _prompt(root: TrainingRoot, dataset: str, number: int, row: Mapping[str, Any
         _answer(one) | {"verdicts": [_verdict(one, grade, one["evaluation"])]}
         for one, grade in zip(given, grades, strict=True)
     ]
-    # The original's rows do not say which were trained on: those with two sides, where its threshold allowed it.
+    # rows of the original code do not say which were trained on: those with two sides, if its threshold allowed it
     pair = row.get("eligible", None not in sides.values())
     why = None if pair else row.get("not_eligible_because") or "no two valid candidates"
     return _dialogue(dataset, row, number) | {"row": number, "candidates": candidates, "pair": pair, "why": why} | sides
@@ -111,5 +111,5 @@ def _verdict(row: Mapping[str, Any], grade: Grade | None, evaluation: Any) -> di
         return found | {"error": row.get("evaluation_error") or "outside the rubric's scale", "raw": raw}
     read = read_evaluation(evaluation)
     found |= {"score": round(grade.score, 4), "criteria": {name: getattr(read, name) for name in CRITERIA}}
-    said = raw and not found["reasons"] and not raw.lstrip().startswith(("{", "`"))  # more than the JSON that we show
-    return found | ({"raw": raw} if said else {})
+    more = raw and not found["reasons"] and not raw.lstrip().startswith(("{", "`"))  # than the JSON that we show
+    return found | ({"raw": raw} if more else {})

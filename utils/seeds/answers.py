@@ -1,4 +1,4 @@
-"""Whether a text says a known answer: as a number in digits or in words, or in the answer's own words."""
+"""Detect whether a text contains a known answer: a number in digits or in words, or the answer's own words."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from utils.records import SeedDialogue
 from utils.seeds.near_duplicates import NUMBER_WORDS, ONES, TEENS, TENS, words
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-EVERYDAY = 12  # up to here a number in words ("the two steps") says nothing; in digits, or as the answer, it does
+EVERYDAY = 12  # up to here a number in words ("the two steps") is ignored, unless it is called the answer
 
 _WORD = rf"(?:{'|'.join(sorted(NUMBER_WORDS, reverse=True))})"
 IN_WORDS = rf"\b{_WORD}(?:[ -](?:and )?{_WORD})*\b"
@@ -19,27 +19,27 @@ IT_IS = re.compile(
     rf"(?:{VALUE})([^.?!\n\d]{{0,15}}\b(?:is|was) (?:indeed )?the (?:right |correct |final )?)\Z", re.IGNORECASE
 )
 NEGATED = re.compile(r"\b(?:not|never)\b|n't\b", re.IGNORECASE)
-FIX_MARKUP = re.compile(r"<bug_(?:desc|fixes)>")  # of the original's debugging strings
+FIX_MARKUP = re.compile(r"<bug_(?:desc|fixes)>")  # in debugging strings of the original code
 SHORT = 4  # words: a shorter answer may also be a term of the question
 SHORT_SOLUTION = 12  # words
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 def gives_away(seed: SeedDialogue, pieces: Sequence[Turn]) -> bool | None:
-    """Does the prompt say the answer, or the fix? None: no answer is known, or the question has it too.
+    """Return whether the prompt gives away the answer or the fix; None if no answer is known, or the question has it.
 
-    `pieces` are the turns of `seed.text`. The worked solution counts anywhere, and so does a number that is called
-    the answer; any other mention of the number counts after the first turn, and before it from `EVERYDAY` on. Code of
-    the fix counts only where the tutor writes it (a student may have found it), from three tokens on: `<=` alone says
-    nothing.
+    `pieces` are the turns of `seed.text`. The worked solution counts anywhere, and so does a number that is called the
+    answer. Any other mention of the number counts after the first turn, and before the dialogue if it is above
+    `EVERYDAY`. Code of the fix counts only if the tutor writes it (a student may have found it) and only from three
+    tokens on: `<=` alone gives nothing away.
     """
     if "<bug_" in seed.text and FIX_MARKUP.search(seed.text):
         return True
     turns = [piece for piece in pieces if piece.speaker]
     if not turns:
         return None
-    said = _padded(seed.text)
-    if seed.explanation and _pasted(seed.explanation, said, pieces):
+    prompt = _padded(seed.text)
+    if seed.explanation and _pasted(seed.explanation, prompt, pieces):
         return True
     if seed.answer is None:
         return None
@@ -55,13 +55,13 @@ def gives_away(seed: SeedDialogue, pieces: Sequence[Turn]) -> bool | None:
     if len(answer.split()) < SHORT and answer in _padded(first):
         return None
     fragments = [code for code in seed.meta.get("fix_fragments", ()) if len(TOKEN.findall(code)) > 2]
-    return (bool(answer.strip()) and answer in said) or any(
+    return (bool(answer.strip()) and answer in prompt) or any(
         code in _of("teacher", pieces) for code in fragments if code not in first
     )
 
 
 def says(text: str, value: float) -> bool:
-    """Is the number in the text: in digits, or in words if it is above `EVERYDAY`? A minus sign does not count."""
+    """Return whether the text contains the number, in digits or, above `EVERYDAY`, in words. The sign is ignored."""
     value = abs(value)
     if value in {float(number.replace(",", "")) for number in NUMBER.findall(text)}:
         return True
@@ -72,25 +72,25 @@ def says(text: str, value: float) -> bool:
 
 
 def states(text: str, value: float) -> bool:
-    """Does the text call this number the answer: "The answer is 150.", "Result: $-4", "six is the answer"?
+    """Return whether the text calls this number the answer: "The answer is 150.", "Result: $-4", "six is the answer".
 
-    "Would be", "should be" leave it open, and a negation denies it: they do not count.
+    "Would be" and "should be" do not count, since they leave it open, nor do negations.
     """
-    lower = text.lower()  # a case-blind search of every text would take longer than all else here
+    lower = text.lower()  # a case-insensitive search of every text would take most of the time here
     if not any(word in lower for word in ("answer", "result", "solution")):
         return False
     for mark in ANSWER.finditer(text):
         after, before = IS_IT.match(text, mark.end()), IT_IS.search(text, max(0, mark.start() - 60), mark.start())
-        for said, (between, digits, run) in ((after, (1, 2, 3)), (before, (3, 1, 2))):
-            if said is None or NEGATED.search(said[between]):
+        for found, (between, digits, run) in ((after, (1, 2, 3)), (before, (3, 1, 2))):
+            if found is None or NEGATED.search(found[between]):
                 continue
-            if (number_of(said[digits]) == value) if said[digits] else _number_words(said[run]) == in_words(value):
+            if (number_of(found[digits]) == value) if found[digits] else _number_words(found[run]) == in_words(value):
                 return True
     return False
 
 
 def in_words(value: float) -> str | None:
-    """105 is `one hundred five`; None for what is not a whole number below a million."""
+    """Write a number in words: 105 is `one hundred five`. Returns None unless it is a whole number below a million."""
     if value != int(value) or not 0 <= value < 1_000_000:
         return None
     value = int(value)
@@ -104,27 +104,28 @@ def in_words(value: float) -> str | None:
 
 
 def _number_words(text: str) -> str:
-    """The words of a number, without the `and` and the hyphens."""
+    """Return the words of a number, without `and` and hyphens."""
     return " ".join(word for word in words(text) if word in NUMBER_WORDS)
 
 
 def number_of(answer: str) -> float | None:
-    """The answer's value, if it is a number and nothing else (`$1,200`, `-12 %`)."""
+    """Return the answer's value if it is a number and nothing else (`$1,200`, `-12 %`), else None."""
     bare = re.sub(r"[$€£%\s]", "", answer)
     sign = -1 if bare.startswith("-") else 1
     return sign * float(bare.lstrip("-").replace(",", "")) if NUMBER.fullmatch(bare.lstrip("-")) else None
 
 
-def _pasted(explanation: str, said: str, pieces: Sequence[Turn]) -> bool:
-    """Is the worked solution there: line by line from tutor or context, or long and in one piece from the student?
+def _pasted(explanation: str, prompt: str, pieces: Sequence[Turn]) -> bool:
+    """Return whether the prompt contains the worked solution.
 
-    `said` are all words of the prompt. A short solution the student may have found alone. The last line may be the
-    bare answer and need not be there.
+    It does if tutor or context have all its lines, or the student has it in one piece; the student may have found a
+    short solution alone, which does not count. A last line that is the bare answer may be missing. `prompt` holds all
+    words of the prompt.
     """
     lines = [line for line in explanation.strip().split("\n") if line.strip()]
     if len(lines) > 1 and len(words(lines[-1])) == 1:
         lines.pop()
-    if not lines or not words(lines[0]) or _padded(lines[0]) not in said:
+    if not lines or not words(lines[0]) or _padded(lines[0]) not in prompt:
         return False
     told = [_padded(_of(who, pieces)) for who in (None, "teacher")]
     if any(all(_padded(line) in text for line in lines) for text in told):
@@ -134,10 +135,10 @@ def _pasted(explanation: str, said: str, pieces: Sequence[Turn]) -> bool:
 
 
 def _of(speaker: str | None, pieces: Sequence[Turn]) -> str:
-    """What one speaker says, or what stands before the dialogue."""
+    """Return what one speaker says, or (None) what stands before the dialogue."""
     return "\n".join(piece.content for piece in pieces if piece.speaker == speaker)
 
 
 def _padded(text: str) -> str:
-    """The words between single blanks, so that only whole words are found."""
+    """Join the words of a text with single blanks around each, so that only whole words are found in it."""
     return f" {' '.join(words(text))} "

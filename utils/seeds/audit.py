@@ -1,7 +1,7 @@
-"""What is wrong with a folder of seeds: leaks between splits, answers in prompts, repeats and debris.
+"""Audit a folder of seeds: leaks between splits, answers in prompts, repeated rows and debris of conversion.
 
-Works on our clean rows and on the original's strings alike. A *leak* makes a result worthless (the test set is
-known from training, or the prompt says the answer); a *defect* only makes the data worse.
+It works on our clean rows and on the original code's strings. A *leak* makes a result worthless (training has seen the
+test set, or the prompt contains the answer); a *defect* only makes the data worse.
 """
 
 import math
@@ -21,8 +21,8 @@ from utils.seeds.near_duplicates import split_words
 from utils.seeds.overlaps import KINDS, Seeds, overlaps, problem_keys
 from utils.seeds.read import SPLITS, find_datasets, find_seeds, read_seeds
 
-# What a text must have for a pattern to be looked for at all (searching all texts for all of them is a fifth of an
-# audit's time), and the pattern.
+# Each kind of debris: strings of which a text must contain one before the pattern is searched for (searching every text
+# for every pattern would take a fifth of an audit's time), and the pattern.
 DEBRIS = {
     "list syntax": (("',", '",'), re.compile(r"""["'], ?["'](?:\\n)?(?:Student|Teacher|user|assistant): """)),
     "act label": ((":(", ": ("), re.compile(r"(?:Teacher|Tutor): ?\((?:generic|focus|probing|telling)\)")),
@@ -32,7 +32,7 @@ DEBRIS = {
         re.compile(r"\t(?:User|Assistant): |(?:Teacher|Student)(?<=\w.{7}): ?\("),
     ),
     "empty turn": ((":",), re.compile(r"^(?:Student|Teacher|User|Assistant):[ \t]*$", re.M)),
-    # first the characters that matter, then what they are: a third of the time
+    # any suspicious character first, its context only then: this takes a third of the time
     "broken encoding": (
         ("",),
         re.compile("[\ufffd\x00-\x08\x0b\x0c\x0e-\x1fâÃ](?:(?<=[^âÃ])|(?<=â)€|(?<=Ã)[\x80-\xbf])"),
@@ -41,17 +41,17 @@ DEBRIS = {
 
 
 def estimate_tokens(text: str) -> int:
-    """Words and punctuation marks: needs no tokenizer, and comes out somewhat below a model's own count."""
-    found = split_words(text)  # as TOKEN finds them, in half of the time
+    """Count words and punctuation marks, which needs no tokenizer and is somewhat below a model's own count."""
+    found = split_words(text)  # the same words as by TOKEN, in half of the time
     return len(found) + len("".join(text.split())) - len("".join(found))
 
 
 def audit(
     folder: Path | str, count_tokens: Callable[[str], int] = estimate_tokens, limit: int | None = None
 ) -> dict[str, Any]:
-    """Examine every `{dataset}_{split}` in `folder`, of each the first `limit` rows: see `examine`.
+    """Examine the first `limit` rows of every `{dataset}_{split}` in `folder`: see `examine`.
 
-    FileNotFoundError if there are no seeds, BadInput for a broken file.
+    Raises FileNotFoundError if there are no seeds, and BadInput for a broken file.
     """
     seeds = {
         name: {
@@ -64,10 +64,10 @@ def audit(
 
 
 def examine(seeds: Seeds, folder: Path | str, count_tokens: Callable[[str], int] = estimate_tokens) -> dict[str, Any]:
-    """Examine seeds that were read from `folder`, by dataset and split; plain JSON values.
+    """Examine seeds that were read from `folder`, by dataset and split.
 
-    {"datasets": {name: {"splits": {split: {"rows", "tokens", …}}, "overlaps": {"train/test": {…}}}},
-    "leaks": ["…"], "defects": ["…"]}.
+    Returns JSON values: {"datasets": {name: {"splits": {split: {"rows", "tokens", …}}, "overlaps": {"train/test":
+    {…}}}}, "leaks": ["…"], "defects": ["…"]}.
     """
     found = {
         name: {split: _examine_split(f"{name} {split}", rows, count_tokens) for split, rows in splits.items()}
@@ -84,12 +84,12 @@ def examine(seeds: Seeds, folder: Path | str, count_tokens: Callable[[str], int]
 
 
 def one_line(result: dict[str, Any]) -> str | None:
-    """The warning for a run on these seeds, or None if nothing leaks."""
+    """Return the warning for a run on these seeds, or None if nothing leaks."""
     return f"the seeds in {result['folder']} leak: {'; '.join(result['leaks'])}" if result["leaks"] else None
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result for people: a line per file, a line per pair of splits, then leaks and defects in words."""
+    """Format the result: a line per file, then the leaks and the defects in words."""
     from tabulate import tabulate
 
     head = ("", "rows", "problems", "tokens: median", "p95", "max", "repeats", "tell answer", "unknown", "off student")
@@ -108,7 +108,7 @@ def table(result: dict[str, Any]) -> str:
 def _examine_split(
     name: str, seeds: Sequence[SeedDialogue], count_tokens: Callable[[str], int]
 ) -> tuple[dict[str, Any], list[list[int]]]:
-    """(what there is to say of the rows, each row's problem keys)."""
+    """Return (the counts of one split, the problem keys of each row)."""
     keys, told, debris, lengths = [], [], Counter(), []
     endings = 0
     for seed in tqdm(seeds, desc=f"auditing {name}", unit=" rows", delay=2):
@@ -141,7 +141,7 @@ def _debris(text: str) -> Iterator[str]:
 
 
 def _ends_on_student(turns: Sequence[Turn]) -> bool:
-    """An empty tutor's label at the end (the original's way to ask for an answer) is not a turn."""
+    """Return whether the student speaks last. An empty label of the tutor at the end (the original's) is no turn."""
     spoken = [turn for turn in turns if turn.speaker and turn.content]
     return bool(spoken) and spoken[-1].speaker == "student"
 

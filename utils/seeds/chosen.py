@@ -1,4 +1,4 @@
-"""Which seed files a run takes of a folder, and what it does with each: train, evaluate, or both."""
+"""Choose the seed files of a run: those it trains on and those it evaluates on."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Chosen:
-    """The seeds of a run; `train_on` has a name for each tutor, of one dataset or of several (`physics+mathdial`)."""
+    """The seeds of a run. `train_on` has a name for each tutor: a dataset, or several joined (`physics+mathdial`)."""
 
     paths: Mapping[Key, Path]
     dialogues: Mapping[Key, Sequence[SeedDialogue]]
@@ -27,14 +27,14 @@ class Chosen:
 
     @property
     def by_dataset(self) -> dict[str, dict[str, Sequence[SeedDialogue]]]:
-        """{dataset: {split: dialogues}}, as the audit takes it."""
+        """The dialogues as the audit takes them, {dataset: {split: dialogues}}."""
         found: dict[str, dict[str, Sequence[SeedDialogue]]] = {}
         for (name, split), dialogues in self.dialogues.items():
             found.setdefault(name, {})[split] = dialogues
         return found
 
     def trained(self, names: str | None = None) -> list[Path]:
-        """The train files of one name in `train_on`, or of all datasets."""
+        """Return the training files of one name in `train_on`, or of all datasets."""
         chosen = names.split("+") if names else [name for name, split in self.paths if split == "train"]
         return [self.paths[name, "train"] for name in chosen]
 
@@ -45,7 +45,8 @@ def choose(
 ) -> Chosen:  # fmt: skip
     """Find and read the seeds of `datasets` (None: all that `folder` has), at most `limits[split]` of each file.
 
-    What cannot be shown without a test set is said. Raises BadInput for a dataset or a train set that is not there.
+    A warning names the datasets without a test set.
+    Raises BadInput for a dataset or a training set that is not there.
     """
     datasets = datasets or find_datasets(folder)
     if joined := [name for name in datasets if "+" in name]:
@@ -58,14 +59,14 @@ def choose(
     sources = dict.fromkeys(one for names in train_on for one in names.split("+"))
     for name in dict.fromkeys([*datasets, *sources]):
         if not any((name, split) in paths for split in SPLITS):
-            raise BadInput(f"{folder} has no {name}_train and no {name}_test (--datasets says which are taken)")
+            raise BadInput(f"{folder} has no {name}_train and no {name}_test; choose others with --datasets")
     for name in sources:
         if (name, "train") not in paths:
-            raise BadInput(f"{folder} has no {name}_train to train on; --train-on says which are")
+            raise BadInput(f"{folder} has no {name}_train to train on; choose others with --train-on")
     for names in train_on:
         keys = [(name, "train") for name in names.split("+")]
         refuse_repeated_ids([one for key in keys for one in dialogues[key]], [paths[key] for key in keys])
     if without := [name for name in datasets if name not in tested]:
-        shown = "" if tested else "; nothing is evaluated, so neither table nor Figures 5 and 6 are made"
+        shown = "" if tested else "; nothing is evaluated, so the table and Figures 5 and 6 are not made"
         log.warning("no test set of %s: no tutor is evaluated on it%s", ", ".join(without), shown)
     return Chosen(paths, dialogues, train_on, tested)

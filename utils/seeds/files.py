@@ -1,7 +1,7 @@
-"""The rows of a file, one at a time: .jsonl, .json (a list, or a row per line), .csv, .parquet, .gz of these.
+"""Read the rows of a file one at a time: .jsonl, .json (a list, or a row per line), .csv, .parquet, or .gz of these.
 
-Or the rows of a Hugging Face dataset. No more is read than is asked for; what is wrong with a row is said with its
-place. JSON is read strictly: what Python's reader lets through (NaN, a key given twice, half a character) is refused.
+The rows of a Hugging Face dataset are read in the same way. A row is read only when it is asked for. An error names
+the place. JSON is read strictly: NaN, a repeated key or half a character, which Python's reader accepts, are refused.
 """
 
 import gzip
@@ -21,7 +21,7 @@ from utils.seeds.csv_rows import csv_rows
 SUFFIXES = tuple(f"{kind}{packed}" for kind in (".jsonl", ".json", ".csv", ".parquet") for packed in ("", ".gz"))
 CHUNK = 1 << 16  # characters
 BLANK = re.compile(r"\s*")
-HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # may be half of a pair; a lone one cannot be written anywhere
+HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # perhaps half of a surrogate pair; a lone half cannot be encoded
 # Fields that may hold JSON in a string: in every cell of a CSV file, and often in a column of a Parquet file.
 STRUCTURED = (
     "turns", "messages", "conversations", "prompt", "chosen", "rejected", "reference_alternatives", "meta"
@@ -31,18 +31,18 @@ OBJECTS = re.compile(r"\s*\[\s*\{\s*[\"']")
 
 
 def stem(path: Path) -> str:
-    """The name without its suffix: `physics_train` of `physics_train.csv.gz`."""
+    """Return the name without its suffix: `physics_train` for `physics_train.csv.gz`."""
     suffix = next((suffix for suffix in reversed(SUFFIXES) if path.name.lower().endswith(suffix)), path.suffix)
     return path.name[: len(path.name) - len(suffix)]
 
 
 def is_seed_file(path: Path) -> bool:
-    """Has it a suffix that is read (`.CSV` is one, too)? Hidden files (macOS writes `._physics_train.csv`) are none."""
+    """Return whether a file is read: by its suffix, in any case; hidden ones (macOS: `._physics_train.csv`) are not."""
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
 
 
 def rows_of_file(path: Path) -> Iterator[Any]:
-    """The rows, as they come. BadInput names the file, the place and the fault."""
+    """Yield the rows of a file. Raises BadInput, which names the file, the place and the fault."""
     return _unpacked(str(path), _rows(path))
 
 
@@ -64,7 +64,10 @@ def _rows(path: Path) -> Iterator[Any]:
 
 
 def rows_of_dataset(name: str, split: str) -> Iterator[Any]:
-    """The rows of a Hugging Face dataset, streamed: `owner/name`, `owner/name:configuration`, or a folder of one."""
+    """Yield the rows of a Hugging Face dataset (`owner/name`, `owner/name:configuration` or a folder), streamed.
+
+    Raises BadInput if it cannot be read.
+    """
     return _unpacked(f"{name}, split {split}", _streamed(name, split))
 
 
@@ -106,7 +109,7 @@ def _starts_a_list(file: IO[bytes]) -> bool:
 
 
 def _json_list(path: Path, file: io.TextIOWrapper) -> Iterator[Any]:
-    """The items of a list. `text[at:]` is what was read and not yet used; `line` is the line on which `text` begins."""
+    """Yield the items of a list. `text[at:]` is what was read but not yet used; `text` begins on line `line`."""
     text, line = file.read(CHUNK), 1
     at, after_comma = text.index("[") + 1, False
     while True:
@@ -130,7 +133,7 @@ def _json_list(path: Path, file: io.TextIOWrapper) -> Iterator[Any]:
                 fault = "expected , or ]"
         except json.JSONDecodeError as error:
             fault = error.msg
-        more = file.read(max(CHUNK, len(text) - at))  # the item may go on there
+        more = file.read(max(CHUNK, len(text) - at))  # the item may continue there
         if not more:
             raise BadInput(f"{where}: not JSON ({fault or 'the list does not end'}); is the file cut off?")
         line += text.count("\n", 0, at)
@@ -138,7 +141,7 @@ def _json_list(path: Path, file: io.TextIOWrapper) -> Iterator[Any]:
 
 
 def _cell(where: str, name: str, cell: str) -> Any:
-    """A string that holds a list or an object, in JSON or as pandas writes it; any other is text."""
+    """Return the value of a cell: a list or an object, in JSON or as pandas writes it, or else text."""
     if cell.lstrip()[:1] not in ("[", "{") or (name in MAY_BE_TEXT and not OBJECTS.match(cell)):
         return cell
     try:
@@ -147,7 +150,7 @@ def _cell(where: str, name: str, cell: str) -> Any:
         try:
             return literal_eval(cell.strip())
         except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise fault from None  # else half a list of messages becomes what a student says
+            raise fault from None  # or else half a list of messages would be a student's text
 
 
 def _parquet(path: Path, file: IO[bytes]) -> Iterator[dict[str, Any]]:
@@ -181,7 +184,7 @@ def _decode(where: str, text: str, at: int) -> tuple[Any, int]:
         raise BadInput(f"{where}: nested too deeply for a dialogue") from None
     except json.JSONDecodeError:
         raise
-    except ValueError:  # Python converts no integer of more than 4,300 digits
+    except ValueError:  # Python refuses to convert integers of more than 4,300 digits
         raise BadInput(f"{where}: a number with thousands of digits; write it as text") from None
 
 
@@ -215,7 +218,7 @@ DECODER = json.JSONDecoder(object_pairs_hook=_keys_once, parse_constant=_no_numb
 
 @contextmanager
 def _named_faults(path: Path) -> Iterator[None]:
-    """Faults of the whole file, with its name: these exceptions come without it."""
+    """Turn errors that concern the whole file into BadInput with its name, which these exceptions lack."""
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -1,4 +1,4 @@
-"""Which texts of one collection nearly repeat a text of another, and which do if numbers do not count."""
+"""Find which texts of one collection nearly repeat a text of another, also when numbers are ignored."""
 
 import math
 import random
@@ -8,7 +8,7 @@ from typing import Any
 
 NEAR = 0.8  # Jaccard similarity of the sets of word 5-grams
 GRAM = 5
-EPSILON = 1e-9  # 0.8 * n may come out a hair above a whole number
+EPSILON = 1e-9  # rounding: 0.8 * n may come out just above a whole number
 FILTER_BITS = 24
 SHIFT = 64 - FILTER_BITS
 MIX = 0x9E3779B97F4A7C15
@@ -21,7 +21,7 @@ NUMBER_WORDS = {"zero", *ONES, *TEENS, *TENS, "hundred", "thousand", "million"}
 
 
 class _Blanks(dict):
-    """For str.translate, three times as fast as a regular expression: what is neither letter nor digit is a blank."""
+    """A table for str.translate that turns all but word characters into blanks, three times as fast as a pattern."""
 
     def __missing__(self, code: int) -> int:
         self[code] = code if re.match(r"\w", chr(code)) else ord(" ")
@@ -32,16 +32,17 @@ _BLANKS = _Blanks()
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers of a text in lower case: what is left when layout and punctuation do not count."""
+    """Return the words and numbers of a text in lower case, without layout and punctuation."""
     return split_words(text.lower())
 
 
 def split_words(text: str) -> list[str]:
+    """Return the words and numbers of a text as they are written."""
     return text.translate(_BLANKS).split()
 
 
 class WordIds(dict):
-    """A random number for each word, made when it is first met; odd for numbers, even for all else."""
+    """A random id for each word, drawn when the word first occurs: odd for numbers, even for other words."""
 
     def __init__(self):
         self._random = random.Random(0)
@@ -51,7 +52,7 @@ class WordIds(dict):
         return value
 
     def of(self, text: str) -> Any:
-        """The words of a text by their numbers. uint64, shape (words,)."""
+        """Return the ids of a text's words, uint64 (words,)."""
         import numpy as np
 
         sequence = words(text)
@@ -59,15 +60,15 @@ class WordIds(dict):
 
 
 class NearIndex:
-    """Finds which texts have a near-duplicate among others that it meets one by one: `found` has their indices.
+    """Finds which texts have a near-duplicate among others that are given one by one: `found` holds their indices.
 
-    Exact: two texts with a Jaccard similarity of `NEAR` or more share one of the rarest fifth of each one's 5-grams
-    (prefix filtering, Bayardo et al., WWW 2007), so only texts that do are compared. A table of bits tells of most
-    texts at once that too few of their 5-grams occur. With `numbers` False all numbers are alike.
+    The search is exact. Two texts with a Jaccard similarity of `NEAR` or more share a 5-gram among the rarest fifth of
+    each (prefix filtering, Bayardo et al., WWW 2007), so only texts that do are compared. Before that, a bit table
+    rules out most texts, because too few of their 5-grams occur at all. With `numbers` False all numbers are equal.
     """
 
     def __init__(self, texts: Iterable[Any], numbers: bool = True):
-        """`texts` are arrays of one WordIds. One without words is near to none."""
+        """Index `texts`, arrays made by one WordIds. A text without words has no near-duplicate."""
         import numpy as np
 
         self._numbers = numbers
@@ -86,12 +87,12 @@ class NearIndex:
         self._rare, self._owners = rare[order], owners[order]
 
     def begin(self) -> None:
-        """Forget what was met and found."""
+        """Forget what was given and found."""
         self.found: set[int] = set()
         self._met: set[bytes] = set()
 
     def meet(self, other: Any) -> None:
-        """Look for texts that `other`, an array of the same WordIds, nearly repeats."""
+        """Add to `found` the texts that `other`, an array made by the same WordIds, nearly repeats."""
         import numpy as np
 
         grams = self._grams_of(other)
@@ -109,7 +110,7 @@ class NearIndex:
             self.found.update(i for i in close if _similarity(self._grams[i], grams) >= NEAR)
 
     def _grams_of(self, ids: Any) -> Any:
-        """The set of 5-grams, as sorted hashes; a shorter text is one gram, an empty one none. uint64, (grams,)."""
+        """Return the set of 5-grams as sorted hashes, uint64 (grams,). A shorter text is one gram, if not empty."""
         import numpy as np
 
         if not len(ids):
@@ -128,14 +129,14 @@ class NearIndex:
 
 
 def _rarest(grams: Any, frequency: Any) -> Any:
-    """As many of the rarest grams as two near texts cannot both be without: those that do not occur come first."""
+    """Return so many of the rarest grams that two near texts must share one; grams that never occur come first."""
     import numpy as np
 
     return grams[np.lexsort((grams, frequency))[: len(grams) - math.ceil(NEAR * len(grams) - EPSILON) + 1]]
 
 
 def near_to(texts: Iterable[str], others: Iterable[str]) -> set[int]:
-    """The indices of the texts that nearly repeat one of the others."""
+    """Return the indices of the texts that nearly repeat one of the others."""
     ids = WordIds()
     index = NearIndex(map(ids.of, texts))
     for other in others:

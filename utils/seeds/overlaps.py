@@ -1,4 +1,4 @@
-"""Which rows of a later split are known from an earlier one, of the same dataset or of any other."""
+"""Find the rows of a later split that an earlier split, of the same or of another dataset, has already shown."""
 
 import re
 from collections import defaultdict
@@ -12,14 +12,14 @@ from utils.records import SeedDialogue
 from utils.seeds.near_duplicates import NearIndex, WordIds, words
 from utils.seeds.read import SPLITS
 
-# Where the original's strings keep the problem; clean rows have a field for it.
+# The problem in the original code's strings; clean rows have a field for it.
 PROBLEM = re.compile(r"<problem>(.*?)</problem>|here is the text:(.*?)Here is my solution", re.S)
 CHAPTER = re.compile(r"\A\s*\[(.*?)\\n(?:assistant|user): ", re.S)  # the original's open-book rows start with `[`
 CODE = re.compile(r"<bug_code>(.*?)</bug_code>|```\w*\n(.*?)```", re.S)
 LINE_NUMBER = re.compile(r"^\s*\d+\.", re.M)
-SHORTEST_CODE = 40  # characters without blanks: shorter code is alike by chance
-FEWEST_WORDS = 10  # of a chapter, and of a text that counts as another one with other numbers
-# How a row may be known, and how it is said.
+SHORTEST_CODE = 40  # characters without blanks: shorter pieces of code may be equal by chance
+FEWEST_WORDS = 10  # of a chapter, and of a text that is compared without its numbers
+# The kinds of overlap, and how each is worded.
 KINDS = {
     "exact": "stand in {} word for word",
     "near": "nearly repeat a row of {}",
@@ -32,10 +32,10 @@ Keys = Mapping[str, Mapping[str, Sequence[list[int]]]]
 
 
 def problem_keys(seed: SeedDialogue, pieces: Sequence[Turn]) -> list[int]:
-    """What the row is about, as hashes: its problem, code and chapter (layout aside), its group, and the row itself.
+    """Return hashes of what a row is about: its problem, code and chapter (ignoring layout), its group, and its text.
 
-    The first is the problem, where there is one. `pieces` are the turns of `seed.text`. A system
-    message is no chapter: many rows share it.
+    The problem comes first, if there is one. `pieces` are the turns of `seed.text`. A system message is not a chapter,
+    since many rows share it.
     """
     texts = [seed.problem, *(part for match in PROBLEM.findall(seed.text) for part in match)]
     texts += CHAPTER.findall(seed.text)
@@ -51,10 +51,11 @@ def problem_keys(seed: SeedDialogue, pieces: Sequence[Turn]) -> list[int]:
 
 
 def overlaps(seeds: Seeds, keys: Keys) -> dict[str, dict[str, dict[str, int]]]:
-    """{dataset: {"train/test": {"rows": 100, "exact": 2, …}, "other train/test": {…}}}: how many later rows are known.
+    """Count the rows of later splits that overlap with earlier splits. `keys` are the rows' problem keys.
 
-    `keys` are the rows' problem keys. A row counts under `exact`, `near` or `numbers_changed` at most once, and under
-    `same_problem` as well. Pairs with another dataset are listed only where something is found.
+    A row counts at most once under `exact`, `near` or `numbers_changed`, and possibly under `same_problem` as well.
+    Pairs with another dataset are listed only if they overlap.
+    Returns {dataset: {"train/test": {"rows": 100, "exact": 2, …}, "other train/test": {…}}}.
     """
     result: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
     for i, earlier in enumerate(SPLITS[:-1]):
@@ -94,5 +95,5 @@ def overlaps(seeds: Seeds, keys: Keys) -> dict[str, dict[str, dict[str, int]]]:
 
 
 def _if_long(ids: Any) -> Any:
-    """The words, if they are enough for a text to be known again without its numbers; else none."""
+    """Return the words if there are enough of them to compare the text without its numbers, else none."""
     return ids if len(ids) >= FEWEST_WORDS else ids[:0]

@@ -1,4 +1,4 @@
-"""Seed dialogues: which datasets a folder has, and reading them, in whichever format people have them."""
+"""Find the datasets in a folder and read their seed dialogues, in the formats that people use."""
 
 import logging
 from collections import Counter
@@ -16,15 +16,15 @@ from utils.seeds.rows import seed_of
 
 DATASETS_DIR = Path(__file__).resolve().parents[2] / "datasets"
 DATASETS = ("mathdial", "tutorchat", "debugging")  # the paper's, in its order
-SPLITS = ("train", "validation", "test")  # in the order in which one must not know the next
+SPLITS = ("train", "validation", "test")  # none may contain rows of a later one
 
 log = logging.getLogger(__name__)
 
 
 def find_datasets(folder: Path | str) -> list[str]:
-    """The names for which `folder` has `{name}_train` or `{name}_test`: the paper's three first, in its order.
+    """Return the names for which `folder` has `{name}_train` or `{name}_test`, the paper's three first, in its order.
 
-    FileNotFoundError if there is none.
+    Raises FileNotFoundError if there is none.
     """
     if not Path(folder).is_dir():
         fault = "is a file; name the folder that it is in" if Path(folder).exists() else "there is no such folder"
@@ -32,19 +32,19 @@ def find_datasets(folder: Path | str) -> list[str]:
     stems = {stem(path) for path in Path(folder).iterdir() if is_seed_file(path)}
     names = {name for one in stems for name, _, split in [one.rpartition("_")] if name and split in ("train", "test")}
     if not names:
-        raise FileNotFoundError(f"{folder}: no seeds in it, looked for NAME_train.jsonl, NAME_test.csv and the like")
+        raise FileNotFoundError(f"{folder}: no seeds found; looked for NAME_train.jsonl, NAME_test.csv and the like")
     return [name for name in DATASETS if name in names] + sorted(names - set(DATASETS))
 
 
 def find_seeds(folder: Path | str, dataset: str, split: str, *, optional: bool = False) -> Path | None:
-    """The file `{dataset}_{split}` in `folder`, with any suffix that is read; None if it is `optional` and not there.
+    """Return the file `{dataset}_{split}` in `folder`, with any suffix that we read; None if `optional` and missing.
 
-    FileNotFoundError says what was looked for, BadInput that there are two.
+    Raises FileNotFoundError, which says what was looked for, and BadInput if there are two.
     """
     files = sorted(path for path in Path(folder).glob("*") if is_seed_file(path) and path.is_file())
     found = [path for path in files if stem(path) == f"{dataset}_{split}"]
     if len(found) > 1:
-        raise BadInput(f"{found[0]} and {found[1].name} are both there; keep the one that is meant")
+        raise BadInput(f"{found[0]} and {found[1].name} both exist; keep the one to be used")
     if not found and not optional:
         raise FileNotFoundError(f"no seeds: {folder} has no {dataset}_{split}.jsonl (or {', '.join(SUFFIXES[1:])})")
     return found[0] if found else None
@@ -57,7 +57,7 @@ def read_all(
     split: str | None = None,
     roles: Mapping[str, Role] | None = None,
 ) -> list[SeedDialogue]:
-    """The seeds of several sources, of each the first `limit`: see `read_seeds`. BadInput names an id that two have."""
+    """Read the first `limit` seeds of each source: see `read_seeds`. Raises BadInput if two sources share an id."""
     seeds = [seed for source in sources for seed in read_seeds(source, limit, split=split, roles=roles)]
     refuse_repeated_ids(seeds, sources)
     return seeds
@@ -78,10 +78,11 @@ def read_seeds(
     split: str | None = None,
     roles: Mapping[str, Role] | None = None,
 ) -> list[SeedDialogue]:
-    """The seeds of a file, or of a Hugging Face dataset if a `split` is given; no more than `limit` rows are read.
+    """Read the seeds of a file, or of a Hugging Face dataset if a `split` is given; at most `limit` rows are read.
 
-    For the shapes of rows see rows.py. `roles` are more names of speakers, as `roles.parse_roles` returns them.
-    BadInput names the file, the row and what is wrong with it. What was mended is logged.
+    rows.py describes the formats of a row. `roles` are further names of speakers, as `roles.parse_roles` returns them.
+    What was corrected is logged.
+    Raises BadInput, which names the file, the row and what is wrong with it.
     """
     path = Path(source)
     if split and path.is_file():
@@ -101,7 +102,7 @@ def read_seeds(
         except BadInput as error:
             raise BadInput(f"{where}, row {number}: {error}") from None
     if not seeds:
-        raise BadInput(f"{where}: no seed dialogue in it")
+        raise BadInput(f"{where}: it has no seed dialogue")
     for what, count in mended.items():
         if count:
             log.info("%s: %d of %d dialogues %s", where, count, len(seeds), what)

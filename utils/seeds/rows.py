@@ -1,9 +1,9 @@
-"""One row of a seed file, in whichever shape people have it, to a seed dialogue.
+"""Convert one row of a seed file, in any of the common formats, to a seed dialogue.
 
-The dialogue stands under `turns` or `messages` ({"role", "content"}), `conversations` ({"from", "value"}), `prompt`
-(messages or a string) or `text`; a row may also be a string, or the list of messages itself. Everything else is
-optional: {"id": "7", "group": "lake", "problem": "…", "context": "…", "answer": "42", "explanation": "…",
-"reference": "…", "reference_alternatives": ["…"], "source": "…", "meta": {…}}. Other fields are not looked at.
+The dialogue is in `turns` or `messages` ({"role", "content"}), `conversations` ({"from", "value"}), `prompt` (messages
+or a string) or `text`. A row may also be a string, or the list of messages itself. Everything else is optional:
+{"id": "7", "group": "lake", "problem": "…", "context": "…", "answer": "42", "explanation": "…", "reference": "…",
+"reference_alternatives": ["…"], "source": "…", "meta": {…}}. Other fields are ignored.
 """
 
 import hashlib
@@ -32,15 +32,15 @@ SPEAKER = re.compile(
 UNKNOWN = "had a line like `Mr Smith: …` between two turns of one speaker, which was taken for a part of the first"
 JOINED = "had two turns of one speaker in a row, which were joined"
 REFERENCE = "ended on the tutor: that turn became the reference"
-GREETING = 5  # words: a shorter opening does not tell what a dialogue is about
+GREETING = 5  # words: a shorter opening does not identify the subject of a dialogue
 
 Turns = list[tuple[Role, str]]
 
 
 def seed_of(name: str, number: int, row: Any, roles: Roles, mended: Counter[str]) -> SeedDialogue:
-    """The seed of row `number` (from 1) of the file or dataset `name`.
+    """Make the seed of row `number` (from 1) of the file or dataset `name`. Corrections are counted in `mended`.
 
-    What was mended is counted in `mended`. BadInput says what is wrong.
+    Raises BadInput, which says what is wrong.
     """
     fields = row if isinstance(row, dict) else {"text": row} if isinstance(row, str) else {"messages": row}
     field = next((field for field in DIALOGUE if fields.get(field) is not None), None)
@@ -60,17 +60,17 @@ def seed_of(name: str, number: int, row: Any, roles: Roles, mended: Counter[str]
     else:
         more, turns = _of_text(given, roles, mended) if isinstance(given, str) else _of_messages(field, given, roles)
         if more and not isinstance(given, str):
-            meta = {**meta, "system_message": True}  # not a chapter: many rows have the same
+            meta = {**meta, "system_message": True}  # not a chapter: many rows share it
         context += more
         turns = _joined(turns, mended)
         opening = next((content for role, content in turns if role == "student"), "")
         if turns and turns[-1][0] == "teacher" and len(turns) > 1:
             if reference is not None:
-                raise BadInput("it ends on the tutor and has a `reference` as well; a seed must end on the student")
+                raise BadInput("it ends with the tutor and also has a `reference`; a seed must end with the student")
             reference = turns.pop()[1]
             mended[REFERENCE] += 1
         if not turns or turns[-1][0] != "student":
-            raise BadInput(f"a seed needs a student's turn and must end on the student, not {[r for r, _ in turns]}")
+            raise BadInput(f"a seed must end with a student's turn; the speakers are {[r for r, _ in turns]}")
         body = "\n".join(f"{role.capitalize()}: {content}" for role, content in turns)
     text = "\n".join([*(f"{one}\n" for one in context), body])
     problem = _scalar(fields, "problem")
@@ -83,7 +83,7 @@ def seed_of(name: str, number: int, row: Any, roles: Roles, mended: Counter[str]
 
 
 def _keep_as_it_is(text: str, roles: Roles) -> bool:
-    """The original's strings, and dialogues that have our own labels already."""
+    """Return whether a text is kept unchanged: the original code's strings, and dialogues that have our own labels."""
     if not text.strip():
         raise BadInput("an empty dialogue")
     labels = [text[mark.start() : mark.end() + 1] for mark in roles.label.finditer(text)]
@@ -92,9 +92,10 @@ def _keep_as_it_is(text: str, roles: Roles) -> bool:
 
 
 def _of_text(text: str, roles: Roles, mended: Counter[str]) -> tuple[list[str], Turns]:
-    """A dialogue in lines with labels; without any label it is all the student's. (context, turns).
+    """Split a dialogue at its speaker labels; without any label it is one turn of the student.
 
-    BadInput for a chat of several, none of whom is known: a speaker who has several lines, among others.
+    Returns (context, turns).
+    Raises BadInput for a chat among unknown names: one in which a speaker has several lines, between those of others.
     """
     marks = list(roles.label.finditer(text))
     if not marks:
@@ -115,7 +116,7 @@ def _of_text(text: str, roles: Roles, mended: Counter[str]) -> tuple[list[str], 
         (roles.by_word[role_key(mark[1])], text[mark.end() : end].strip(" \t*\n"))
         for mark, end in zip(marks, ends, strict=True)
     ]
-    if found[-1] == ("teacher", ""):  # the label alone is one way to ask for an answer
+    if found[-1] == ("teacher", ""):  # a bare label at the end only asks for an answer
         found.pop()
     for i, (_, content) in enumerate(found, 1):
         if not content:
@@ -126,7 +127,7 @@ def _of_text(text: str, roles: Roles, mended: Counter[str]) -> tuple[list[str], 
 
 
 def _of_messages(field: str, messages: Any, roles: Roles) -> tuple[list[str], Turns]:
-    """(context, turns) of a list of messages; a system message counts as context."""
+    """Return (context, turns) of a list of messages; a system message counts as context."""
     if not isinstance(messages, list):
         raise BadInput(f"not a seed dialogue: `{field}` is {_kind(messages)}, expected a list of messages")
     context, turns = [], []
@@ -139,14 +140,14 @@ def _of_messages(field: str, messages: Any, roles: Roles) -> tuple[list[str], Tu
         role = roles.by_word.get(role_key(word))
         if role is None:
             raise BadInput(
-                f"turn {i} is by {word!r}, which is no role that is known; "
+                f"turn {i} is by {word!r}, which is not a known role; "
                 f"say whose turns these are, e.g. --roles {word if word else 'pupil'}=student"
             )
         if not isinstance(content, str) or not content.strip():
             kind = "an empty string" if isinstance(content, str) else _kind(content)
-            raise BadInput(f"the content of turn {i} is {kind}; it must be text, in one string")
+            raise BadInput(f"the content of turn {i} is {kind}; it must be a string")
         if role == "context" and turns:
-            raise BadInput(f"turn {i} is by {word!r} amid the dialogue; context is possible only before the first turn")
+            raise BadInput(f"turn {i} is by {word!r}, within the dialogue; context must come before the first turn")
         if role == "context":
             context.append(content.strip())
         else:
@@ -166,7 +167,7 @@ def _joined(turns: Turns, mended: Counter[str]) -> Turns:
 
 
 def _subject(problem: str | None, opening: str, text: str) -> str:
-    """What rows of one group have in common where no `group` says so: the problem, or the student's opening."""
+    """Return what identifies a row's group if it has no `group`: the problem, or the student's opening."""
     subject = words(problem or opening)
     return " ".join(subject) if problem or len(subject) >= GREETING else text
 
@@ -176,7 +177,7 @@ def _digest(text: str) -> str:
 
 
 def _scalar(fields: dict[str, Any], name: str) -> str | None:
-    """A field that is text; numbers are written out (7, 7.0 and "7" are the same)."""
+    """Return a field as text. Numbers become text (7, 7.0 and "7" are the same); blank text becomes None."""
     value = fields.get(name)
     if value is None or isinstance(value, str):
         return value if value and value.strip() else None

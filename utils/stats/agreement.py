@@ -1,7 +1,7 @@
-"""Does a judge agree with people, and better than a judge that only looks for a question mark?
+"""Measure how well a judge agrees with people, and whether it does better than merely looking for a question mark.
 
-Whether an answer holds a `?` alone correlates about 0.75 with the human summary score, so no figure stands here
-without that rule's own beside it. `analyse_rows` takes the rows of a `human_vs_gpt.json`, also of the original's.
+Whether an answer contains a `?` alone correlates about 0.75 with the human summary score, so every figure is reported
+beside that rule's. `analyse_rows` takes the rows of a `human_vs_gpt.json`, also of one by the original code.
 """
 
 from collections import Counter, defaultdict
@@ -22,13 +22,13 @@ from utils.stats.human_ratings import read_evaluation
 
 PEOPLE, MARK_RULE = "people", "`?` rule"
 POINTS, YES_NO = (1, 2, 3, 4, 5), (0, 1)
-Rater = dict[str, np.ndarray]  # "score" and each criterion -> (n,); yes is 1; nan where there is no valid rating
+Rater = dict[str, np.ndarray]  # "score" and each criterion -> (n,); yes is 1; nan for an invalid rating
 
 
 def rater(evaluations: Sequence[Evaluation | None], scores: Sequence[float | None] | None = None) -> Rater:
-    """One rater's ratings as columns. `scores` replaces the evaluations' own summary (a judge's expected scores).
+    """Return one rater's ratings as columns. `scores` replaces the evaluations' summary scores (expected scores).
 
-    None in `evaluations` is no valid rating, None in `scores` the evaluation's own summary.
+    None in `evaluations` means no valid rating; None in `scores` means the evaluation's own summary score.
     """
     rows = []
     for row, evaluation in enumerate(evaluations):
@@ -42,9 +42,9 @@ def rater(evaluations: Sequence[Evaluation | None], scores: Sequence[float | Non
 
 
 def question_mark_rule(human: Rater, marks: np.ndarray) -> Rater:
-    """The judge that only sees whether an answer holds a `?`: then it asks and does not reveal, else the reverse.
+    """Return the ratings of the rule that an answer with a `?` asks and does not reveal, and any other the reverse.
 
-    Its points are the median human points of the answers of the same kind: the best that such a rule can do.
+    Its points are the median of the human points of the answers with, or without, a `?`: the best such a rule can do.
     """
     kinds = {
         kind: Evaluation(
@@ -57,11 +57,12 @@ def question_mark_rule(human: Rater, marks: np.ndarray) -> Rater:
 
 
 def select(ratings: Rater, rows: np.ndarray) -> Rater:
+    """Return the ratings of the given rows."""
     return {name: column[rows] for name, column in ratings.items()}
 
 
 def measure(human: Rater, judge: Rater, marks: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
-    """All statistics of a judge against a human: {("score", "pearson"): value, ...}. Bias is judge - human."""
+    """Return all statistics of a judge against a human, {("score", "pearson"): value, ...}. Bias is judge - human."""
     one, other = human["score"], judge["score"]
     found = {
         ("score", "pearson"): statistics.pearson(one, other),
@@ -76,7 +77,7 @@ def measure(human: Rater, judge: Rater, marks: np.ndarray) -> dict[tuple[str, st
         points = name in ("on_topic", "helpful")
         categories = POINTS if points else YES_NO
         found[name, "kappa"] = statistics.kappa(human[name], judge[name], categories)
-        if points:  # of two categories it is the same as kappa
+        if points:  # with two categories it equals kappa
             found[name, "quadratic_kappa"] = statistics.kappa(human[name], judge[name], categories, quadratic=True)
     for name in ("score", *CRITERIA):
         found[name, "bias"] = (judge[name] - human[name]).mean(-1)
@@ -86,9 +87,10 @@ def measure(human: Rater, judge: Rater, marks: np.ndarray) -> dict[tuple[str, st
 def correlations(
     human: Rater, judge: Rater, marks: np.ndarray, groups: Sequence[Hashable], *, times: int = RESAMPLES, seed: int = 0
 ) -> dict[str, dict[str, float | None]]:
-    """Pearson of the human's summary with the judge's and with the mere `?`, as `analyse` has them, for a figure.
+    """Correlate the human summary score with the judge's, and with the `?` alone, for a figure.
 
-    All rows must have both ratings. Returns {"judge": {value, low, high}, "marks": {value, low, high}}.
+    The values are those of `analyse`. All rows must have both ratings.
+    Returns {"judge": {value, low, high}, "marks": {value, low, high}}.
     """
 
     def both(rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -112,13 +114,13 @@ def analyse(
     times: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """The agreement of each judge with `human`, of all raters with each other, and of each judge with itself.
+    """Measure the agreement of each judge with `human`, of all raters with each other, and of each judge with itself.
 
-    `judges` has each judge's runs (several: test-retest; the first one is what is compared), `people` further
-    human raters, compared in the same way: they show what a judge could reach. All ratings are of the same n
-    `answers`; `groups` names each answer's conversation; `fitted_on` counts, by judge, the answers whose human
-    ratings the judge was made from. A rater's invalid ratings are left out and counted. Raises BadInput if a rater
-    has fewer than two valid ones.
+    `judges` holds each judge's runs: the first is compared with people, further ones give the test-retest agreement.
+    `people` are further human raters, compared in the same way; they show what a judge could reach. All ratings are of
+    the same n `answers`. `groups` names each answer's conversation. `fitted_on` counts, by judge, the answers whose
+    human ratings the judge was fitted to. A rater's invalid ratings are left out and counted.
+    Raises BadInput if a rater has fewer than two valid ratings.
     """
     marks = np.array(["?" in answer for answer in answers])
     rule = question_mark_rule(human, marks)
@@ -153,7 +155,10 @@ def analyse(
 def _compare_with_rule(
     human: Rater, judge: Rater, rule: Rater, marks: np.ndarray, groups: np.ndarray, times: int, seed: int
 ) -> dict[str, Any]:
-    """{"statistics": {"score": {"pearson": {value, low, high, mark_rule, gain: {value, low, high}}, ...}, ...}}"""
+    """Compare a judge with the `?` rule; both are measured against the human.
+
+    Returns {"statistics": {"score": {"pearson": {value, low, high, mark_rule, gain: {value, low, high}}, ...}, ...}}.
+    """
 
     def all_three(rows: np.ndarray) -> dict[tuple[str, str, str], np.ndarray]:
         ours = measure(select(human, rows), select(judge, rows), marks[rows])
@@ -176,7 +181,7 @@ def _compare_with_rule(
 
 
 def matrix(raters: Mapping[str, Rater]) -> dict[str, Any]:
-    """Pearson and alpha of the summary between all raters, each pair on the answers that both rated."""
+    """Return Pearson and alpha of the summary scores between all raters, each pair on the answers that both rated."""
     pearson, alpha = (
         [[number(f(*_both(one["score"], other["score"]))) for other in raters.values()] for one in raters.values()]
         for f in (statistics.pearson, statistics.alpha)
@@ -187,17 +192,17 @@ def matrix(raters: Mapping[str, Rater]) -> dict[str, Any]:
 def _both(*columns: np.ndarray) -> list[np.ndarray]:
     valid = np.isfinite(columns).all(0)
     if valid.sum() < 2:
-        raise BadInput("two raters have fewer than two validly rated answers in common: nothing to compare")
+        raise BadInput("two raters have fewer than two answers in common with valid ratings: nothing to compare")
     return [column[valid] for column in columns]
 
 
 def compare(
     human: Rater, one: tuple[str, Rater], other: tuple[str, Rater], groups: np.ndarray, *, times: int, seed: int
 ) -> dict[str, Any]:
-    """Which of two judges agrees better with the human, on the answers that both rated.
+    """Compare how well two judges agree with the human, on the answers that both rated (paired).
 
-    Mean |judge - human| of the summary with the p of a permutation test, and the difference of the Pearsons
-    with its bootstrap interval (both paired).
+    Returns the mean |judge - human| of the summary score of each, with the p of a permutation test, and the difference
+    of the Pearson correlations with its bootstrap interval.
     """
     valid = np.flatnonzero(np.isfinite([one[1]["score"], other[1]["score"]]).all(0))
     truth, first, second = (ratings["score"][valid] for ratings in (human, one[1], other[1]))
@@ -214,32 +219,33 @@ def compare(
 
 
 def retest(runs: Sequence[Rater], groups: Sequence[Hashable], *, times: int = RESAMPLES, seed: int = 0) -> dict:
-    """Does a judge agree with itself? On the answers that it rated in every run.
+    """Measure a judge's agreement with itself over several runs, on the answers with a valid rating in every run.
 
-    alpha and ICC of the summary, `spread` (mean over the answers of the highest less the lowest summary), and for
-    each criterion the share of the answers with the same rating in every run.
+    Returns alpha and ICC of the summary score, `spread` (the range of an answer's summary scores, averaged over the
+    answers), and for each criterion the share of the answers with the same rating in every run.
     """
     valid = np.flatnonzero(np.isfinite([run["score"] for run in runs]).all(0))
     if len(valid) < 2:
         return {"runs": len(runs), "rated": len(valid)}
 
     def within(rows: np.ndarray) -> dict[str, np.ndarray]:
-        picked = [select(run, valid[rows]) for run in runs]
-        scores = [run["score"] for run in picked]
+        sampled = [select(run, valid[rows]) for run in runs]
+        scores = [run["score"] for run in sampled]
         found = {"alpha": statistics.alpha(*scores), "icc": statistics.icc(*scores)}
         found["spread"] = np.ptp(scores, axis=0).mean(-1)
-        return found | {name: (np.ptp([run[name] for run in picked], axis=0) == 0).mean(-1) for name in CRITERIA}
+        return found | {name: (np.ptp([run[name] for run in sampled], axis=0) == 0).mean(-1) for name in CRITERIA}
 
     found = bootstrap(within, [groups[row] for row in valid], times=times, seed=seed)
     return {"runs": len(runs), "rated": len(valid), "statistics": found}
 
 
 def analyse_rows(rows: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str, Any]:
-    """The agreement in the rows of a `human_vs_gpt.json` (`analyse`), also of the original's.
+    """Measure the agreement (`analyse`) in the rows of a `human_vs_gpt.json`, also of one by the original code.
 
-    A row: {"prompt", "output", "human": evaluation, "gpt4o": evaluation or null}; ours also have the verdict's
+    A row: {"prompt", "output", "human": evaluation, "gpt4o": evaluation or null}. Our rows also have the verdict's
     other fields ("judge": its name, "score", "details" with the members of a panel, …), "group", "runs" (the verdicts
-    of several runs) and "people" (further human raters). Raises BadInput, which names the row that is wrong.
+    of several runs) and "people" (further human raters).
+    Raises BadInput, which names the row that is wrong.
     """
     human, people, runs, scores = [], defaultdict(list), defaultdict(list), defaultdict(list)
     fitted_on = Counter()
@@ -260,7 +266,7 @@ def analyse_rows(rows: Sequence[Mapping[str, Any]], **settings: Any) -> dict[str
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise BadInput(f"row {row_number}: not a row of human_vs_gpt.json ({error})") from error
     if any(len(column) != len(rows) for column in [*runs.values(), *people.values()]):
-        raise BadInput("each row must have one verdict of every judge and run, and a rating of every person")
+        raise BadInput("each row must have one verdict by every judge in every run, and one rating by every person")
     judges = defaultdict(list)
     for (name, _), evaluations in runs.items():
         judges[name].append(rater(evaluations, scores[name, len(judges[name])]))

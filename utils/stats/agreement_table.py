@@ -1,4 +1,4 @@
-"""The agreement of `agreement.analyse` in words: a table for a terminal of 80 columns, and plain sentences."""
+"""Format the agreement measured by `agreement.analyse`: a table for a terminal of 80 columns, and plain sentences."""
 
 import textwrap
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ TITLES = {
 
 
 def sentence(name: str, found: dict[str, Any]) -> str:
-    """What one rater's statistics come to. "Better", "less", "more": only where the 95 % interval says so."""
+    """Summarise one rater's statistics. It says "better", "less" or "more" only if the 95 % interval allows it."""
     score = found["statistics"]["score"]
     pearson, gain, partial, bias = score["pearson"], score["pearson"]["gain"], score["partial_pearson"], score["bias"]
     if pearson["value"] is None:
@@ -27,16 +27,16 @@ def sentence(name: str, found: dict[str, Any]) -> str:
     if pearson["mark_rule"] is None:
         return f"{name}: Pearson {pearson['value']:z.2f}. All answers have a question mark, or none has: no `?` rule."
     if gain["low"] is None:
-        return f"{name}: Pearson {pearson['value']:z.2f}. All answers are of one conversation, which tells of no other."
+        return f"{name}: Pearson {pearson['value']:z.2f}, without an interval: all answers are of one conversation."
     beyond = partial["low"] is not None and partial["low"] > 0
     if gain["low"] > 0:
-        how = "better than"
+        comparison = "better than"
     elif gain["high"] < 0:
-        how = "less than"
+        comparison = "less than"
     else:
-        how = "not measurably better than" if beyond else "no better than"
+        comparison = "not measurably better than" if beyond else "no better than"
     figures = f"Pearson {pearson['value']:z.2f} against {pearson['mark_rule']:z.2f}"
-    parts = [f"{name} agrees with people {how} counting question marks ({figures})"]
+    parts = [f"{name} agrees with people {comparison} counting question marks ({figures})"]
     if beyond:
         parts.append(f"it does see more than the marks (partial correlation given `?` {partial['value']:z.2f})")
     kappas = {c: found["statistics"][c].get("quadratic_kappa", found["statistics"][c]["kappa"]) for c in CRITERIA}
@@ -46,12 +46,12 @@ def sentence(name: str, found: dict[str, Any]) -> str:
     if bias["low"] > 0 or bias["high"] < 0:
         parts.append(f"scores {abs(bias['value']):.2f} {'higher' if bias['value'] > 0 else 'lower'} than people")
     if "fitted_on" in found:
-        parts.append(f"but it was fitted on {found['fitted_on']} of these answers: quote what it reaches on others")
+        parts.append(f"but it was fitted to {found['fitted_on']} of these answers: report its agreement on others")
     return "; ".join(parts) + "."
 
 
 def table(found: dict[str, Any]) -> str:
-    """Each rater beside the `?` rule, all raters beside each other, and the plain sentences last."""
+    """Format each rater beside the `?` rule, all raters beside each other, and the plain sentences last."""
     lines = [
         f"{found['answers']} answers in {found['conversations']} conversations, {found['with_question_mark']} with a "
         f"`?`. [95 % intervals]"
@@ -97,7 +97,7 @@ def _matrix_lines(matrix: dict[str, Any]) -> Iterator[str]:
 
 
 def _table(rows: list[list[str]]) -> str:
-    """Columns under each other: the first to the left, the others to the right."""
+    """Align the first column to the left and the others to the right."""
     from tabulate import tabulate
 
     width = max(map(len, rows), default=1)
@@ -113,7 +113,7 @@ def _estimate(entry: dict[str, Any], sign: str = "") -> str:
 
 
 def shown(value: float | None, sign: str = "") -> str:
-    """Two decimals; a dash for what is not defined."""
+    """Format a value with two decimals, or as a dash if it is undefined."""
     return "–" if value is None else f"{value:{sign}z.2f}"
 
 

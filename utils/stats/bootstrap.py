@@ -1,6 +1,6 @@
-"""Intervals by bootstrap over groups (Efron 1979), for statistics that have no formula of their own, such as Pearson.
+"""Cluster bootstrap (Efron 1979): confidence intervals for statistics without a formula for them, such as Pearson.
 
-A mean's interval is `means.mean_of`: on a dozen rows a percentile bootstrap covers 87 % where it promises 95 %.
+Means have `means.mean_of` instead: on a dozen rows a 95 % percentile bootstrap of a mean covers only 87 %.
 """
 
 from collections import defaultdict
@@ -17,9 +17,9 @@ CELLS = 4_000_000  # the largest temporary array of a bootstrap step, in element
 
 
 def resamples(groups: Sequence[Hashable], times: int, seed: int) -> list[np.ndarray]:
-    """Row numbers of `times` bootstrap samples that draw whole groups; samples of one length are stacked.
+    """Draw `times` bootstrap samples of whole groups: a group is a conversation, whose answers are not independent.
 
-    A group is a conversation: its answers are not independent. Returns arrays (samples, length).
+    Returns row numbers as arrays (samples, length); samples of the same length are stacked.
     """
     group_of = numbered(groups)
     members = [np.flatnonzero(group_of == group) for group in range(group_of.max() + 1)]
@@ -38,10 +38,11 @@ def resamples(groups: Sequence[Hashable], times: int, seed: int) -> list[np.ndar
 def bootstrap(
     measure: Callable[[np.ndarray], dict[Any, np.ndarray]], groups: Sequence[Hashable], *, times: int, seed: int
 ) -> dict[Any, dict[str, float | int | None]]:
-    """Value and 95 % percentile interval of all that `measure` gives for row numbers (n,) and (samples, n).
+    """Bootstrap every statistic that `measure` returns for row numbers (n,) and (samples, n).
 
-    `undefined` counts the samples in which a statistic had no value (left out of its interval); None is no value,
-    and no interval where all answers are of one conversation.
+    Returns each statistic's value with its 95 % percentile interval. Undefined values are None, and so are `low` and
+    `high` if all answers are of one conversation. `undefined` counts the samples in which the statistic is undefined;
+    they are left out of the interval.
     """
     values = measure(np.arange(len(groups)))
     blocks = resamples(groups, times, seed)
@@ -50,7 +51,7 @@ def bootstrap(
     for key, value in values.items():
         sample = np.concatenate([block[key] for block in drawn])
         sample = sample[np.isfinite(sample)]
-        spread = len(sample) and np.isfinite(value) and len(set(groups)) > 1  # one conversation tells of no other
+        spread = len(sample) and np.isfinite(value) and len(set(groups)) > 1  # one conversation has no spread
         low, high = np.percentile(sample, [2.5, 97.5]) if spread else (np.nan, np.nan)
         found[key] = {"value": number(value), "low": number(low), "high": number(high)}
         if np.isfinite(value) and len(sample) < times:
@@ -59,5 +60,5 @@ def bootstrap(
 
 
 def number(value: float) -> float | None:
-    """A value for JSON, which knows no nan."""
+    """Return a value for JSON, which has no nan: None stands for it."""
     return float(value) if np.isfinite(value) else None

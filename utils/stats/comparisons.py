@@ -1,11 +1,11 @@
-"""Is one tutor better than another? Paired differences on the same dialogues, in words no stronger than the data.
+"""Test whether one tutor is better than another, by paired differences on the same dialogues.
 
-Paired and clustered: Miller (2024), "Adding Error Bars to Evals". Several comparisons at once: Holm (1979), among the
-comparisons of one family. The primary ones, named before anything was seen, are a family of their own, and the
-secondary ones another: how many of these a table also shows must not decide what the primary ones mean (Bender & Lange
+Pairing and clustering follow Miller (2024), "Adding Error Bars to Evals". Several comparisons are corrected by Holm
+(1979), within one family. The primary comparisons, named before any result was seen, are one family, and the secondary
+ones another: the number of secondary comparisons in a table must not change what the primary ones mean (Bender & Lange
 2001, "Adjusting for multiple testing: when and how?"; FDA 2022, "Multiple Endpoints in Clinical Trials"). Each family
 has its own 5 %, so a secondary finding is a lead to be tested on new data, not a result. What a test set of this size
-can show at all: Card et al. (2020), "With Little Power Comes Great Responsibility".
+can show at all follows Card et al. (2020), "With Little Power Comes Great Responsibility".
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from utils.stats.groups import group_of, numbered
 from utils.stats.means import DIFFERENCES, FEW_GROUPS, LEVEL, mean_of
 
 ALPHA, POWER = 1 - LEVEL, 0.8
-FLIPS = 9999  # of the permutation test: all of them up to 13 problems, a random sample beyond
+FLIPS = 9999  # of the permutation test: all of them up to 13 problems, a random sample of them beyond
 BETTER, WORSE, NOT_APART = "better", "worse", "cannot be told apart"
 PRIMARY, SECONDARY = "primary", "secondary"  # the two families of a table
 Rows = Sequence[Mapping[str, Any]]
@@ -28,7 +28,7 @@ PairedRows = Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
 def join(rows: Rows, others: Rows) -> PairedRows:
-    """The rows of two tutors that answer the same dialogue: the same `id`, or in the original's rows the same prompt.
+    """Join the rows of two tutors on the same dialogue: by `id`, or by prompt in the original code's rows.
 
     A prompt that occurs several times is joined first to first, second to second. Rows without a partner are left out.
     """
@@ -37,7 +37,7 @@ def join(rows: Rows, others: Rows) -> PairedRows:
 
 
 def keys(rows: Rows) -> list[tuple[str, int]]:
-    """What tells the dialogues of one file apart: `id` or prompt, and how often it has occurred before."""
+    """Return what identifies the dialogue of each row: its `id` or prompt, and how often that occurred before."""
     seen, found = Counter(), []
     for row in rows:
         key = str(row.get("id") or row["prompt"])
@@ -47,17 +47,18 @@ def keys(rows: Rows) -> list[tuple[str, int]]:
 
 
 def compare(shown: Sequence[PairedRows], families: Sequence[Hashable] | None = None) -> list[dict[str, Any]]:
-    """The comparisons that are shown together, each on joined rows (`join`): the first row's `score` less the second's.
+    """Compare pairs of tutors: the first row's `score` minus the second's, on joined rows (`join`).
 
-    `families` names each one's family, within which it is corrected; when not given, all are one family.
-    Rows without two scores are left out and counted. Each comparison is a dict, with None where nothing can be told:
-    "difference", "low", "high": the mean and its 95 % interval clustered by problem; "error": its standard error;
-    "p": by flipping signs; "rows", "groups", "left_out", "values" (the differences themselves).
-    For a family at once: "comparisons", how many it has that could be tested; "p_corrected" by Holm; "level",
-    "corrected_low" and "corrected_high", the interval at the step of Holm's procedure at which this comparison was
-    decided (Guilbaud 2008: those not decided share what is left of the 5 %); "smallest", the difference that this many
-    problems show at that level with 80 % power; and the "finding": "better" or "worse" where corrected p and interval
-    both say so.
+    `families` names the family of each comparison, within which it is corrected; by default all are one family. Rows
+    without two scores are left out and counted. Each comparison is a dict, with None for what is undefined:
+    - "difference", "low", "high": the mean difference and its 95 % interval, clustered by problem; "error": its
+      standard error; "p": of the sign-flip permutation test;
+    - "rows", "groups", "left_out", "values" (the differences themselves);
+    - "comparisons": how many of its family could be tested; "p_corrected": by Holm;
+    - "level", "corrected_low", "corrected_high": the interval at the step of Holm's procedure at which this comparison
+      was decided (Guilbaud 2008: undecided comparisons share the rest of the 5 %);
+    - "smallest": the difference that this many problems detect at that level with 80 % power;
+    - "finding": "better" or "worse" if the corrected p and the interval both say so, else "cannot be told apart".
     """
     families = families or [None] * len(shown)
     found = [_paired(pairs) | {"family": family} for pairs, family in zip(shown, families, strict=True)]
@@ -67,7 +68,7 @@ def compare(shown: Sequence[PairedRows], families: Sequence[Hashable] | None = N
 
 
 def _correct(tested: Sequence[dict[str, Any]]) -> None:
-    """Adds to the comparisons of one family what holds of all of them at once."""
+    """Add to the comparisons of one family the values that are corrected for all of them."""
     if not tested:
         return
     from statsmodels.stats.multitest import multipletests
@@ -98,10 +99,11 @@ def _paired(pairs: PairedRows) -> dict[str, Any]:
 
 
 def sign_flips(differences: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> float | None:
-    """p of the hypothesis that `differences` (n,) are as often for one side as for the other; None for one group.
+    """Test whether `differences` (n,) are symmetric around 0, with a permutation test that flips the signs of groups.
 
-    A permutation test that flips the sign of all differences of a group together: exact where there are 13 groups or
-    fewer, on a random sample of flips (seeded) beyond.
+    All differences of a group are flipped together. The test is exact for up to 13 groups; beyond, it uses a random
+    sample of the flips (seeded).
+    Returns p, or None with fewer than two groups.
     """
     if not len(groups) or len(set(groups)) < 2:
         return None
@@ -116,10 +118,10 @@ def sign_flips(differences: ArrayLike, groups: Sequence[Hashable], seed: int = 0
 
 
 def smallest(error: float | None, groups: int, alpha: float = ALPHA) -> float | None:
-    """The smallest true difference that a t test on this many groups finds in 80 of 100 trials.
+    """Return the smallest true difference that a t test on this many groups detects with 80 % power.
 
-    `error` is the standard error that was seen. None where none would show: with one group, or so few that flipping
-    all their signs is no rarer than `alpha` (2 of 2^groups flips are as extreme as can be).
+    `error` is the observed standard error. Returns None if no difference could be detected: with one group, or with so
+    few that even the most extreme result (2 of 2^groups flips) is not rarer than `alpha`.
     """
     if not error or 2 / 2**groups > alpha:
         return None
@@ -128,9 +130,10 @@ def smallest(error: float | None, groups: int, alpha: float = ALPHA) -> float | 
 
 @cache
 def _shift(groups: int, alpha: float) -> float:
-    """How many standard errors off 0 the truth must be for a t test on so many groups to find it with `POWER`.
+    """Return the true difference, in standard errors, that a t test on this many groups detects with `POWER`.
 
-    The noncentral t distribution says so. (statsmodels' solver ends on a negative root or an array for some sizes.)
+    It follows from the noncentral t distribution. (statsmodels' solver returns a negative root or an array for some
+    sizes.)
     """
     from scipy.optimize import brentq
     from scipy.stats import nct, t
@@ -140,16 +143,16 @@ def _shift(groups: int, alpha: float) -> float:
 
 
 def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> str:
-    """A corrected comparison in words: "On MathDial, A is better than B: +0.30 [+0.12, +0.47] …".
+    """Put a corrected comparison into words: "On MathDial, A is better than B: +0.30 [+0.12, +0.47] …".
 
-    One of a named family says which: a secondary comparison must not read like the one that was named beforehand.
+    It names the family, if there is one: a secondary comparison must not read like a primary one.
     """
     if one["difference"] is None:
         return f"On {where}, {tutor} and {against} have no dialogue on which both have a valid verdict."
     if one["corrected_low"] is None:
         return (
             f"On {where}, {tutor} scores {one['difference']:+z.2f} against {against}, but all dialogues are on one "
-            "problem, which tells of no other."
+            "problem, which says nothing about others."
         )
     interval = f"{one['difference']:+z.2f} [{one['corrected_low']:+z.2f}, {one['corrected_high']:+z.2f}]"
     sizes = f"{one['rows']} dialogues on {one['groups']} problems"
@@ -170,17 +173,17 @@ def sentence(one: Mapping[str, Any], tutor: str, against: str, where: str) -> st
 
 
 def family_text(one: Mapping[str, Any]) -> str:
-    """Which comparisons a comparison was corrected with."""
+    """Say with how many comparisons of its family a comparison was corrected."""
     return f"1 of {one['comparisons']} {one['family']} comparisons" if one["comparisons"] > 1 else f"{one['family']}"
 
 
 def would_not_show(one: Mapping[str, Any]) -> str:
-    """What a comparison on so many problems cannot see."""
+    """Say which differences a comparison on this many problems cannot detect."""
     if one["smallest"] is None:
         return f"no difference, however large, would show with {one['groups']} problems"
     return f"a difference under {one['smallest']:.2f} would not show with {one['groups']} problems"
 
 
 def p_text(p: float | None) -> str:
-    """A p in words; a dash where there is none."""
+    """Format a p; a dash stands for an undefined one."""
     return "p –" if p is None else "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -1,4 +1,4 @@
-"""Answers that a person has rated."""
+"""Read answers that people have rated."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from utils.records import Evaluation
 
 
 def read_evaluation(data: Any) -> Evaluation:
-    """An evaluation in a file. Raises BadInput, which says in one line what is wrong with it."""
+    """Read an evaluation from a file's data. Raises BadInput, which says in one line what is wrong with it."""
     try:
         return Evaluation.model_validate(data)
     except ValidationError as error:
@@ -19,10 +19,11 @@ def read_evaluation(data: Any) -> Evaluation:
 
 
 def read_humans(path: str | Path) -> list[dict[str, Any]]:
-    """Rows of a human-rated file, with `score` as the rubric has it. Raises BadInput, which names the row.
+    """Read the rows of a file of human ratings, and add the rubric's summary `score` to each.
 
     A row: {"prompt": "Student: …", "output": "How did you get 9?", "evaluation": {"questions": "yes", "on_topic": 4.0,
     "helpful": 3.0, "reveal_answer": "no"}}
+    Raises BadInput, which names the row.
     """
     rows = read_json(path)
     if not isinstance(rows, list) or len(rows) < 2:
@@ -32,7 +33,7 @@ def read_humans(path: str | Path) -> list[dict[str, Any]]:
         if not isinstance(row, dict) or not all(is_text(row.get(name)) for name in ("prompt", "output")):
             raise BadInput(f"{where}: expected an object with the texts `prompt` and `output` (no half of an emoji)")
         if row.get("known_answer") is not None and not is_text(row["known_answer"]):
-            raise BadInput(f"{where}: `known_answer` is no text")
+            raise BadInput(f"{where}: `known_answer` is not a text")
         if row.get("evaluation") is None:
             raise BadInput(f"{where}: no `evaluation` by a person: rate the answer or take the row out")
         try:

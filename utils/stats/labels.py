@@ -1,7 +1,7 @@
-"""How well a judge's verdicts agree with human labels of another scheme (MRBench's eight), beside the `?` rule.
+"""Measure how well a judge's verdicts agree with human labels of another scheme (MRBench's eight), beside the `?` rule.
 
-Not a matter of one scale against the same scale: a binary label is compared by the area under the ROC curve (AUC: how
-often does a labelled answer score above an unlabelled one, ties counting half), a sum of labels by Spearman.
+The two scales differ, so a binary label is compared by the area under the ROC curve (AUC: the share of pairs in which
+a labelled answer scores above an unlabelled one, ties counting half), and a sum of labels by Spearman correlation.
 """
 
 from collections import defaultdict
@@ -31,23 +31,24 @@ NAMES = {
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the ROC curve: P(score of a labelled answer > of another) + P(tie) / 2; nan if all are of one kind."""
+    """Return the area under the ROC curve: P(a labelled answer scores above another) + P(tie) / 2; nan without both."""
     labels, ranks = np.asarray(labels, bool), stats.rankdata(scores)
     yes, no = labels.sum(), (~labels).sum()
     return (ranks[labels].sum() - yes * (yes + 1) / 2) / (yes * no) if yes and no else np.nan
 
 
 def _kappa(one: np.ndarray, other: np.ndarray) -> float:
-    """Of yes/no ratings. The table of scikit-learn behind a single `kappa` takes longer than all else here."""
+    """Return the kappa of yes/no ratings. As a batch of one it avoids scikit-learn, which is slow."""
     return float(kappa(one[None], other[None], (0, 1))[0])
 
 
 def analyse(rows: Sequence[Any], verdicts: Sequence[Verdict], times: int | None = None) -> dict[str, Any]:
-    """{"answers", "problems", "reveal", "figures": {name: {value, low, high, mark_rule}}, "tutors": {name: means}}.
+    """Compare `verdicts` with the labels of `rows` (of `utils.sources.mrbench.read_mrbench`), in the same order.
 
-    `rows` are those of `utils.sources.mrbench.read_mrbench`, `verdicts` the valid ones on them, in the same order.
-    Guidance and actionability count as given where the label is a plain "yes". Rows without the eight labels count
-    for those two alone.
+    Guidance and actionability count as given if the label is a plain "yes". Rows without all eight labels count only
+    for these two.
+    Returns {"answers", "problems", "reveal", "figures": {name: {value, low, high, mark_rule}}, "tutors": {name:
+    means}}.
     """
     marks = np.array(["?" in row.answer for row in rows], float)
     reveals = np.array([_reveals(verdict) for verdict in verdicts])
@@ -101,13 +102,16 @@ def analyse(rows: Sequence[Any], verdicts: Sequence[Verdict], times: int | None 
 
 
 def _reveals(verdict: Verdict) -> float:
-    """1 or 0; with expected scores the probability, where the judge gave one."""
+    """Return the verdict's probability that the answer is revealed, if it has expected scores, else 1 or 0."""
     expected = verdict.details.get("expected") or {}
     return float(expected.get("reveal_answer", verdict.evaluation.reveal_answer == "yes"))
 
 
 def _best_against_worst(rows: Sequence[Any], desiderata: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """At each dialogue's best answer 1, 0 or -1 as it is scored above, like or below the worst one; else nan."""
+    """Compare the scores of each dialogue's best and worst answer by their labels.
+
+    Returns (n,): 1, 0 or -1 at a best answer that scores above, like or below the worst one; nan elsewhere.
+    """
     of_dialogue = defaultdict(list)
     for number, row in enumerate(rows):
         if np.isfinite(desiderata[number]):
@@ -133,7 +137,7 @@ def _tutor_means(rows: Sequence[Any], score: np.ndarray) -> dict[str, dict[str, 
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures for the terminal, part by part."""
+    """Format the figures for the terminal, part by part."""
     told = "told the final numbers where there are any" if found["known_answers"] else "not told the final numbers"
     halves = "" if found["half"] == "both" else f", {found['half']} half"
     lines = [f"{found['judge']} against MRBench's labels{halves}; {told}. [95 % intervals, by problem]"]

@@ -1,8 +1,8 @@
-"""A mean and a share with 95 % intervals that hold for a dozen problems, for rows that are not independent.
+"""Means and shares with 95 % confidence intervals that hold with a dozen problems and rows that are not independent.
 
-Coverage was measured, not assumed (tests/test_means.py simulates it): on 12 rows a percentile bootstrap of the mean
-score covers 91 %, or 73 % where most scores are near 1.0 (a plain t interval: 79 %), and a share of 0 % gets no
-interval at all from it. What ours cover, also where they are too wide: docs/statistics.md.
+Their coverage is measured (tests/test_means.py simulates it). On 12 rows a percentile bootstrap of the mean score
+covers 91 %, or 73 % if most scores are near 1.0 (a plain t interval: 79 %), and it gives a share of 0 % no interval at
+all. docs/statistics.md lists the coverage of ours, also where they are too wide.
 """
 
 from collections.abc import Hashable, Sequence
@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike
 from utils.stats.groups import numbered
 
 LEVEL = 0.95
-FEW_GROUPS = 10  # below this, even the best interval says little
+FEW_GROUPS = 10  # with fewer, even the best interval says little
 
 
 @dataclass(frozen=True)
 class Scale:
-    """What values can be: from `low` to `high`. `ends`: how many problems `mean_of` adds at either end."""
+    """The range of values, from `low` to `high`. `ends` is how many problems `mean_of` adds at either end."""
 
     low: float
     high: float
@@ -29,17 +29,17 @@ class Scale:
 
 SCORES = Scale(0.1, 1.0, 0.2)  # the summary score
 POINTS = Scale(0.2, 1.0, 0.2)  # on_topic and helpful, divided by 5
-# Of two summary scores: none differs by more than 1.0 - 0.1, so that an interval cut off there leaves out nothing that
-# can be. Few reach the ends, so less of them is added.
+# Differences of two summary scores: none exceeds 1.0 - 0.1, so clipping an interval there loses nothing. Few values
+# reach the ends, so less is added there.
 DIFFERENCES = Scale(-0.9, 0.9, 0.05)
 
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean over `rows` valid verdicts (None over no row) on `groups` problems, with its 95 % interval.
+    """A mean over `rows` valid verdicts (None without any) on `groups` problems, with its 95 % interval.
 
-    `low` and `high` are None where all rows are of one problem, which tells nothing of others. `invalid` counts the
-    rows without a valid verdict: they are left out.
+    `low` and `high` are None if all rows are on one problem, which says nothing about others. `invalid` counts the rows
+    without a valid verdict, which are left out.
     """
 
     value: float | None
@@ -48,11 +48,11 @@ class Mean:
     rows: int = 1
     invalid: int = 0
     groups: int = 1
-    error: float | None = None  # the standard error behind a t interval
+    error: float | None = None  # the standard error of a t interval
 
     @property
     def answers(self) -> int:
-        """Valid and invalid ones; 0 where the evaluation is missing."""
+        """The number of answers with a valid or invalid verdict; 0 for a missing evaluation."""
         return self.rows + self.invalid
 
 
@@ -63,12 +63,12 @@ def mean_of(
     scale: Scale = SCORES,
     level: float = LEVEL,
 ) -> Mean:
-    """The mean of `values` (n,), each within `scale`, with a t interval clustered by `groups` (n,).
+    """Return the mean of `values` (n,), each within `scale`, with a t interval clustered by `groups` (n,).
 
-    Variance: the jackknife over groups, CV3 of MacKinnon, Nielsen & Webb (2023), with (groups - 1) degrees of freedom;
-    with one row per group this is the textbook's s² / n. Before it is taken, `scale.ends` of a problem (a fifth, for
-    scores) is added at either end of the scale, as Agresti & Coull (1998) add answers to a proportion: a few scores
-    just below 1.0 say nothing of the rare low one, and without the addition the interval covers too little there.
+    The variance is the jackknife over groups, CV3 of MacKinnon, Nielsen & Webb (2023), with (groups - 1) degrees of
+    freedom; with one row per group this is the textbook's s² / n. First, a fraction `scale.ends` of a problem (a fifth,
+    for scores) is added at either end of the scale, as Agresti & Coull (1998) add observations to a proportion: a few
+    scores just below 1.0 do not show how rare low ones are, and without the addition the interval covers too little.
     """
     if not len(values):
         return Mean(None, rows=0, invalid=invalid, groups=0)
@@ -90,11 +90,11 @@ def mean_of(
 
 
 def share_of(yes: Sequence[float], groups: Sequence[Hashable], invalid: int = 0) -> Mean:
-    """The share of `yes` (n,) of 0 and 1, with Wilson's interval (1927) for the number of independent answers.
+    """Return the share of ones in `yes` (n,), with Wilson's interval (1927) for the effective number of answers.
 
-    Where each row has a group of its own that number is n. Otherwise it is n over the design effect (Kish 1965), the
-    variance clustered by `groups` (n,) over the one that independent rows would have, less an allowance for the few
-    groups that it is estimated from (Korn & Graubard 1998). All yes or all no: the number of groups.
+    If each row has a group of its own, that number is n. Otherwise it is n divided by the design effect (Kish 1965),
+    the variance clustered by `groups` (n,) relative to that of independent rows, corrected for the number of groups
+    that it is estimated from (Korn & Graubard 1998). If all rows are alike, it is the number of groups.
     """
     if not len(yes):
         return Mean(None, rows=0, invalid=invalid, groups=0)
@@ -117,9 +117,10 @@ def share_of(yes: Sequence[float], groups: Sequence[Hashable], invalid: int = 0)
 
 
 def jackknife(values: ArrayLike, group_of: np.ndarray) -> float:
-    """Standard error of the mean of `values` (n,) when whole groups (numbers from 0, (n,)) are left out in turn (CV3).
+    """Return the jackknife standard error of the mean of `values` (n,), leaving out whole groups in turn (CV3).
 
-    With g groups of sizes n_k: sqrt((g - 1) / g · Σ_k (mean without group k - mean)²).
+    `group_of` (n,) numbers the groups from 0. With g groups the error is
+    sqrt((g - 1) / g · Σ_k (mean without group k - mean)²).
     """
     values = np.asarray(values, float)
     sizes, rest = np.bincount(group_of), np.bincount(group_of, values - values.mean())
@@ -128,7 +129,7 @@ def jackknife(values: ArrayLike, group_of: np.ndarray) -> float:
 
 @cache
 def t_quantile(freedom: float, level: float = LEVEL) -> float:
-    """How many standard errors a two-sided t interval of this level reaches to either side."""
+    """Return the half-width, in standard errors, of a two-sided t interval of this level."""
     from scipy.stats import t
 
     return float(t.ppf((1 + level) / 2, freedom))

@@ -1,9 +1,9 @@
-"""How well two raters agree: the statistics.
+"""Statistics of the agreement between two raters.
 
 Every statistic takes ratings of shape (n,), or (resamples, n) for many resamples at once, and returns one number,
-or (resamples,). A statistic that is not defined is nan. What a constant rater gets: nan for the correlations,
-0 for kappa and ICC, at most 1 / 2n for alpha, 1/2 for the pairwise accuracy (every pair is a tie); two raters who give
-one and the same rating throughout get nan for everything but the bias, since nothing tells agreement from chance.
+or (resamples,). An undefined statistic is nan. For a rater who always gives the same rating, the correlations are nan,
+kappa and ICC are 0, alpha is at most 1 / 2n, and the pairwise accuracy is 1/2 (every pair is a tie). If both raters
+always give the same one rating, everything but the bias is nan, since agreement cannot be told from chance.
 """
 
 import warnings
@@ -21,42 +21,42 @@ def pearson(one: ArrayLike, other: ArrayLike) -> np.ndarray:
 
 
 def spearman(one: ArrayLike, other: ArrayLike) -> np.ndarray:
-    """Pearson of the ranks, ties sharing their mean rank."""
+    """Return the Pearson correlation of the ranks; ties share their mean rank."""
     return pearson(stats.rankdata(one, axis=-1), stats.rankdata(other, axis=-1))
 
 
 def partial_pearson(one: ArrayLike, other: ArrayLike, given: ArrayLike) -> np.ndarray:
-    """Pearson of what is left of both when the yes/no variable `given` has explained what it can."""
+    """Return the partial Pearson correlation of two ratings, given a yes/no variable."""
     return pearson(_residual(one, given), _residual(other, given))
 
 
 def _residual(ratings: ArrayLike, given: ArrayLike) -> np.ndarray:
-    """Ratings less the mean of the ratings of the same kind: the regression on a yes/no variable."""
+    """Return the residuals of the regression on a yes/no variable: ratings minus the mean of those with its value."""
     ratings, given = np.asarray(ratings, float), np.asarray(given, bool)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of no rows, which no row then takes
+        warnings.simplefilter("ignore", RuntimeWarning)  # about the mean of no rows, which is then not used
         yes, no = (np.nanmean(np.where(kind, ratings, np.nan), -1, keepdims=True) for kind in (given, ~given))
-    return np.round(ratings - np.where(given, yes, no), 9)  # a rest of rounding noise would correlate
+    return np.round(ratings - np.where(given, yes, no), 9)  # rounding noise would correlate
 
 
 def nearest_point(ratings: ArrayLike) -> np.ndarray:
-    """Whole points, halves upwards: statistics that count categories cannot take 3.4."""
+    """Round to whole points, halves upwards, for statistics that need categories."""
     return np.floor(np.asarray(ratings, float) + 0.5).astype(int)
 
 
 def kappa(one: ArrayLike, other: ArrayLike, categories: Sequence[int], *, quadratic: bool = False) -> np.ndarray:
-    """Cohen's kappa, or quadratic-weighted kappa, of ratings rounded to the nearest category.
+    """Return Cohen's kappa, or quadratic-weighted kappa, of ratings rounded to the nearest category.
 
-    All categories count, also those that nobody used: quadratic weights go by the distance between them.
+    `categories` includes those that nobody used; quadratic weights depend on the distance between two categories.
     """
     one, other = nearest_point(one), nearest_point(other)
     if one.ndim == 1:
         from sklearn.metrics import cohen_kappa_score
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of being undefined, which nan says
+            warnings.simplefilter("ignore")  # an undefined kappa is nan
             return np.float64(cohen_kappa_score(one, other, labels=categories, weights="quadratic" * quadratic or None))
-    # The same for all resamples in one go: scikit-learn takes 0.8 ms for each, 20 s for the intervals of a judge.
+    # All resamples at once: scikit-learn takes 0.8 ms for each, which is 20 s for the intervals of one judge.
     points = np.asarray(categories)
     distances = (points[:, None] - points) ** 2 if quadratic else points[:, None] != points
     shares = [(ratings[..., None] == points).mean(-2) for ratings in (one, other)]
@@ -65,9 +65,9 @@ def kappa(one: ArrayLike, other: ArrayLike, categories: Sequence[int], *, quadra
 
 
 def alpha(*raters: ArrayLike) -> np.ndarray:
-    """Krippendorff's alpha, interval level, of summary scores rounded to the rubric's own steps of 0.05.
+    """Return Krippendorff's alpha (interval level) of summary scores, rounded to the rubric's steps of 0.05.
 
-    (The library compares every value with every other, so that unrounded scores take it seconds.)
+    (The library compares every distinct value with every other; unrounded scores would take it seconds.)
     """
     import krippendorff
 
@@ -78,7 +78,10 @@ def alpha(*raters: ArrayLike) -> np.ndarray:
 
 
 def icc(*raters: ArrayLike) -> np.ndarray:
-    """Intraclass correlation ICC(2,1): two-way random, absolute agreement, one rater (Shrout & Fleiss 1979)."""
+    """Return the intraclass correlation ICC(2,1): two-way random effects, absolute agreement, single rater.
+
+    It follows Shrout & Fleiss (1979).
+    """
     table = np.stack([np.asarray(ratings, float) for ratings in raters], axis=-1)
     n, k = table.shape[-2:]
     rows, columns = table.mean(-1, keepdims=True), table.mean(-2, keepdims=True)
@@ -90,9 +93,9 @@ def icc(*raters: ArrayLike) -> np.ndarray:
 
 
 def pairwise_accuracy(human: ArrayLike, judge: ArrayLike, given: ArrayLike | None = None) -> np.ndarray:
-    """Share of the pairs that the human ranks which the judge ranks alike; a tie of the judge counts half.
+    """Return the share of the pairs ranked by the human that the judge ranks alike; a tie by the judge counts half.
 
-    This is (1 + Somers' D) / 2. With `given`, only pairs of answers that are of the same kind count.
+    This is (1 + Somers' D) / 2. With `given`, only pairs of answers with the same value of it count.
     """
     human, judge = np.asarray(human, float), np.asarray(judge, float)
     better = human[..., :, None] > human[..., None, :]
@@ -105,6 +108,6 @@ def pairwise_accuracy(human: ArrayLike, judge: ArrayLike, given: ArrayLike | Non
 
 
 def _ratio(part: ArrayLike, whole: ArrayLike) -> np.ndarray:
-    """part / whole, nan where the whole is nothing (but for rounding noise)."""
+    """Return part / whole, or nan if the whole is 0 up to rounding noise."""
     defined = np.abs(whole) > 1e-12
     return np.where(defined, part / np.where(defined, whole, 1), np.nan)
