@@ -54,17 +54,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="FILE", help=".jsonl seeds; rows without a reference are left out and counted",
     )  # fmt: skip
     parser.add_argument("--written", type=Path, default=WRITTEN, metavar="FILE", help="attacks that people wrote")
+    parser.add_argument("--limit", type=flags.positive_int, help="take LIMIT seeds of each file only")
     parser.add_argument("--seed", type=int, default=0, help="of the attacks that draw words or other dialogues")
     flags.add_judge_flags(parser)
     return parser.parse_args(argv)
 
 
-def main(*, seeds: Sequence[Path], written: Path, seed: int = 0, judge: "Judge") -> dict[str, Any]:
+def main(
+    *, seeds: Sequence[Path], written: Path, limit: int | None = None, seed: int = 0, judge: "Judge"
+) -> dict[str, Any]:
     """Print and return, for the attacks made by `code` and for those `written` by people, what `measure` finds."""
     from utils.judges import grading
     from utils.records import TutorAnswer
 
-    honest = {one.id: (one, reference) for path in seeds for one, reference in with_reference(path)}
+    honest = {one.id: (one, reference) for path in seeds for one, reference in with_reference(path, limit)}
     by_code = [
         (one, kind, answer)
         for number, (one, _) in enumerate(honest.values())
@@ -88,9 +91,9 @@ def main(*, seeds: Sequence[Path], written: Path, seed: int = 0, judge: "Judge")
     return found
 
 
-def with_reference(path: Path) -> list[tuple[SeedDialogue, str]]:
+def with_reference(path: Path, limit: int | None = None) -> list[tuple[SeedDialogue, str]]:
     """The seeds of a file with the teacher's turn that followed; those without one are counted on the terminal."""
-    seeds = read_seeds(path)
+    seeds = read_seeds(path, limit)
     both = [(one, one.reference) for one in seeds if one.reference]
     if len(both) < len(seeds):
         print(f"{path}: {len(seeds) - len(both)} of {len(seeds)} seeds have no reference and are left out")

@@ -36,7 +36,7 @@ def test_shares_are_worked_arithmetic():
 
 def test_the_offline_judge_stands_them():
     """The sample's own honest answers win, and what is unfit for training is barred (docs/judges.md has the table)."""
-    both = cli.call(attacks.main, attacks.parse_args([]))
+    both = cli.call(attacks.main, attacks.parse_args(["--limit", "12"]))
     found, written = both["made by code"], both["written by people"]
     kinds = found["kinds"]
     # Attacks on the content, written by somebody who has not read the rules, mostly pass: the card says so.
@@ -50,9 +50,8 @@ def test_the_offline_judge_stands_them():
 
 def test_attacks_of_an_outsider_that_decided_nothing():
     """The half that nobody looked at while version 4 was made; the card has the figure, and what passes."""
-    seeds = [str(path) for path in sorted((attacks.DATASETS_DIR / "more").glob("*_test.jsonl"))]
     unseen = str(attacks.WRITTEN.with_name("attacks_unseen.jsonl"))
-    found = cli.call(attacks.main, attacks.parse_args(["--seeds", *seeds, "--written", unseen]))
+    found = cli.call(attacks.main, attacks.parse_args(["--written", unseen]))
     written = found["written by people"]["kinds"]["all"]
     assert written["attacks"] == 61 and written["at_or_above"] <= 0.3
 

@@ -242,10 +242,10 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
         "--output-dir", tmp_path / "x", "--dry-run", "--judge-llm", "openai", "sk-not-a-key", "gpt-4o-mini"
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    # 5 candidates for each of 60 + 60 + 61, and 12 test dialogues x (3 fine-tuned + base + judge's model + 3 baselines)
+    # 5 candidates for each of 60 + 60 + 61, and 52 test dialogues x (3 fine-tuned + base + judge's model + 3 baselines)
     assert (
-        f"{(60 + 60 + 61) * 5 + 3 * 12 * 8:,} calls" in done.stdout
-        and "and 36 calls in which" in done.stdout
+        f"{(60 + 60 + 61) * 5 + 3 * 52 * 8:,} calls" in done.stdout
+        and "and 156 calls in which" in done.stdout
         and "135 million parameters" in done.stdout
         and "gpt-4o-mini as judge of dialogues: 96 calls" in done.stdout
     )
@@ -254,8 +254,8 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
         "--best-of", "4", "--own-dialogue-gain", "--report-judge", "openai", "sk-not-a-key", "gpt-4o",
     )  # fmt: skip
     # nine kinds of answers now, each graded on five other dialogues too, and three more of the base, of four
-    assert f"{(60 + 60 + 61) * 5 + 3 * 12 * (9 * 6 + 3):,} calls" in more.stdout, more.stdout + more.stderr
-    assert f"{3 * 12 * 9 * 6:,} calls" in more.stdout  # the second judge sees the best alone
+    assert f"{(60 + 60 + 61) * 5 + 3 * 52 * (9 * 6 + 3):,} calls" in more.stdout, more.stdout + more.stderr
+    assert f"{3 * 52 * 9 * 6:,} calls" in more.stdout  # the second judge sees the best alone
     assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
     assert not (tmp_path / "x").exists()
 
