@@ -208,7 +208,7 @@ def test_explanation_in_the_prompt_is_told_too(tmp_path):
         ("Student: <alt>Is it 5?", "markup"),
         ("Student: Is it 5?\nTeacher: \nStudent: So", "empty turn"),
         ("Student: It\u00e2\u20ac\u2122s 5", "broken encoding"),
-        ("Student: Is it 5?\nTeacher: Why?", "do not end on the student"),
+        ("Student: 'Is it 5?', 'Teacher: Why?'", "do not end on the student"),
         ("Student: my generator (focus) at 5 V: `print('a', 'Student')`", None),
     ],
 )

@@ -14,7 +14,6 @@ from utils.seeds.read import SPLITS
 
 # The problem in the original code's strings; clean rows have a field for it.
 PROBLEM = re.compile(r"<problem>(.*?)</problem>|here is the text:(.*?)Here is my solution", re.S)
-CHAPTER = re.compile(r"\A\s*\[(.*?)\\n(?:assistant|user): ", re.S)  # the original's open-book rows start with `[`
 CODE = re.compile(r"<bug_code>(.*?)</bug_code>|```\w*\n(.*?)```", re.S)
 LINE_NUMBER = re.compile(r"^\s*\d+\.", re.M)
 SHORTEST_CODE = 40  # characters without blanks: shorter pieces of code may be equal by chance
@@ -38,7 +37,6 @@ def problem_keys(seed: SeedDialogue, pieces: Sequence[Turn]) -> list[int]:
     since many rows share it.
     """
     texts = [seed.problem, *(part for match in PROBLEM.findall(seed.text) for part in match)]
-    texts += CHAPTER.findall(seed.text)
     before = pieces[0].content if not pieces[0].speaker and not seed.meta.get("system_message") else ""
     if len(words(before)) >= FEWEST_WORDS:  # fewer are a heading, or the list syntax of the original's strings
         texts.append(before)
