@@ -291,7 +291,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="the datasets of each tutor, e.g. `physics,mathdial+physics` for two tutors (default: one per dataset)",
     )  # fmt: skip
     parser.add_argument(
-        "--training-seeds", type=int, nargs="+", metavar="SEED",
+        "--training-seeds", type=flags.seed, nargs="+", metavar="SEED",
         help="sample and train once with each of these seeds, and show the spread over the trainings",
     )  # fmt: skip
     flags.add_roles_flag(parser)

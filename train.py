@@ -154,7 +154,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help="the chosen answer must score above this, in rows without `eligible` (by the original code)",
     )  # fmt: skip
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the adapters' initial values and the order of the pairs"
+        "--seed", type=flags.seed, default=0, help="of the adapters' initial values and the order of the pairs"
     )
     parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best one here")
     parser.add_argument(

@@ -105,7 +105,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--limit", type=flags.positive_int, help="use only the first LIMIT seeds of each file")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the adapters' initial values and the order of the seeds"
+        "--seed", type=flags.seed, default=0, help="of the adapters' initial values and the order of the seeds"
     )
     parser.add_argument("--device", type=flags.device, default="auto", help="cpu, or auto: the best one here")
     parser.add_argument(

@@ -3,6 +3,7 @@
 import argparse
 import ast
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,11 +86,37 @@ def wrapped() -> None:
         raise RuntimeError("Error calling __set_name__ on 'decorators'") from stop
 
 
-def test_ctrl_c_while_a_class_is_being_made_is_no_defect(capsys):
+def test_ctrl_c_while_a_class_is_being_made_is_no_defect(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "end_on_signals", lambda: None)
     with pytest.raises(SystemExit) as ended:
         cli.run(wrapped, lambda: cli.make_parser("").parse_args([]))
     shown = capsys.readouterr().err
     assert ended.value.code == 130 and shown.startswith("error: stopped by SIGTERM;") and "Traceback" not in shown
+
+
+SWALLOWED = """
+import argparse, atexit, ctypes
+from utils import cli
+
+def main():
+    atexit.register(print, "cleaned up")
+    try:
+        ctypes.pythonapi.PyRun_SimpleString(b"raise KeyboardInterrupt")  # as C code of a library may run Python
+    finally:
+        raise KeyboardInterrupt("SIGTERM")
+
+cli.run(main, argparse.Namespace)
+"""
+
+
+def test_the_exit_code_is_ours_whatever_libraries_swallowed(tmp_path):
+    """One of 30 runs that SIGTERM ended said so, and then died of SIGINT: C code had once seen the interrupt."""
+    (tmp_path / "script.py").write_text(SWALLOWED)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "script"]
+    ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert ended.returncode == cli.INTERRUPTED and ended.stdout == "cleaned up\n", ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("error: stopped by SIGTERM")
 
 
 def test_ctrl_c_is_one_line_from_a_scripts_first_import_on():

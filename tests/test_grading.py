@@ -386,11 +386,15 @@ def test_a_journal_of_another_version_is_named(tmp_path, judge_of, value):
             grading.grade(judge_of(server), items_of(1), tmp_path / "j", description="x")
 
 
-def test_more_and_fewer_fields_than_ours_are_no_matter(tmp_path, judge_of):
+@pytest.mark.parametrize(
+    "details", [None, 7, {"usage": None}, {"usage": "9 tokens"}, {"usage": {"prompt_tokens": "9"}}]
+)
+def test_more_and_fewer_fields_than_ours_are_no_matter(tmp_path, judge_of, details):
+    """A traceback."""
     with FaultServer() as server:
         [first] = grading.grade(judge_of(server), items_of(1), tmp_path / "j", description="x")
         entry = json.loads((tmp_path / "j").read_text())
-        entry["value"] = {"text": entry["value"]["text"], "cost": 3}
+        entry["value"] = {"text": entry["value"]["text"], "cost": 3} | ({"details": details} if details else {})
         (tmp_path / "j").write_text(json.dumps(entry) + "\n")
         [later] = grading.grade(judge_of(server), items_of(1), tmp_path / "j", description="x")
     assert later.evaluation == first.evaluation and len(server.bodies) == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import eval_model
+import pipeline
 from utils import flags
 from utils.clients import keys
 from utils.clients.ollama_chat import OllamaChat
@@ -92,6 +93,16 @@ def test_a_device_that_is_none_is_a_usage_error(capsys):
         eval_model.parse_args(["--seeds", "s", "--output-path", "o", "--device", "gpu"])
     assert "gpu is not auto, cpu, mps, cuda or cuda:N" in capsys.readouterr().err
     assert flags.device("cuda:1") == "cuda:1"
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**32), "9" * 30, "1.5"])
+def test_a_seed_that_no_library_takes_is_a_usage_error(capsys, seed):
+    """Sampling went through, and the training after it was a traceback of numpy's."""
+    with pytest.raises(SystemExit, match="2"):
+        eval_model.parse_args(["--seeds", "s", "--output-path", "o", "--seed", seed])
+    with pytest.raises(SystemExit, match="2"):
+        pipeline.parse_args(["--training-seeds", "0", seed])
+    assert "seed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

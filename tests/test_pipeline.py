@@ -385,6 +385,8 @@ def test_a_judge_that_fails_in_the_classroom_costs_no_report(tmp_path, tiny, mon
         (["--max-length", "999999"], "--max-length 999999"),
         (["--set", "loss_type=banana"], "loss_type"),
         (["--max-new-tokens", "99999"], "leaves no room"),
+        (["--report-to", "wandb"], "requires wandb to be installed"),
+        (["--device", "cuda:7"], "cuda:7: this machine has no such device"),
         (["--also-evaluate", "./nomodel"], "no such folder"),
     ],
 )

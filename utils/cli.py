@@ -1,6 +1,8 @@
 """How every script runs: its parser, the actors made from its flags, and its exit codes."""
 
 import argparse
+import atexit
+import contextlib
 import errno
 import inspect
 import logging
@@ -113,8 +115,9 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
 def end_on_signals() -> None:
     """Let SIGTERM and SIGHUP (Slurm, Kubernetes, a closed terminal) end the program as Ctrl-C does.
 
-    A signal that is ignored stays ignored: `nohup` asks for that.
+    A signal that is ignored stays ignored: `nohup` asks for that. The exit code is then ours (`_end`).
     """
+    atexit.register(_end)
     terminals, process = [file for file in (1, 2) if os.isatty(file)], os.getpid()
 
     def stop(number: int, _: Any) -> None:
@@ -133,4 +136,20 @@ def end_on_signals() -> None:
 
 def _say(error: object, code: int) -> int:
     print(f"error: {error}", file=sys.stderr)
+    _ended_with.append(code)
     return code
+
+
+_ended_with: list[int] = []  # the exit code of a run that failed
+
+
+def _end() -> None:
+    """End at once, after all else that runs at the exit: what libraries leave running must not change the exit code.
+
+    Python ends by SIGINT if C code once swallowed a Ctrl-C; threads of a library that is unloaded may abort.
+    """
+    if _ended_with:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(_ended_with[-1])

@@ -105,7 +105,7 @@ def add_model_flags(parser) -> None:
         "--inference-prompt", default=str(INFERENCE_PROMPT), metavar="FILE",
         help="the tutor's prompt, a template with {input} for the dialogue",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="the same seed samples the same answers")
+    parser.add_argument("--seed", type=seed, default=0, help="the same seed samples the same answers")
     parser.add_argument("--device", type=device, default="auto", help="cuda, mps or cpu; auto: the best one here")
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "bfloat16", "float16", "float32"), help="of the weights"
@@ -214,6 +214,12 @@ def positive_int(word: str) -> int:
 def not_negative_int(word: str) -> int:
     if int(word) < 0:
         raise argparse.ArgumentTypeError(f"{word} is not 0 or more")
+    return int(word)
+
+
+def seed(word: str) -> int:
+    if not 0 <= int(word) < 2**32:  # what numpy and torch take
+        raise argparse.ArgumentTypeError(f"{word} is not from 0 to {2**32 - 1}")
     return int(word)
 
 

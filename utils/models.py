@@ -159,6 +159,19 @@ def pick_device() -> "torch.device":
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def device_of(word: str) -> "torch.device":
+    """The device that `--device` names. Raises BadInput if this machine does not have it."""
+    import torch
+
+    if word == "auto":
+        return pick_device()
+    device = torch.device(word)
+    there = {"cuda": torch.cuda.device_count, "mps": torch.backends.mps.is_available}.get(device.type, lambda: 1)()
+    if (device.index or 0) >= there:
+        raise BadInput(f"--device {word}: this machine has no such device")
+    return device
+
+
 def pick_dtype(device: "torch.device") -> "torch.dtype":
     """Choose bfloat16 where the hardware is good at it, else float16 (GPU) or float32 (CPU: measured, ~50 ms).
 
@@ -186,9 +199,7 @@ def dtype_name(device: str, dtype: str) -> str:
     """Resolve `--dtype` on `--device`: "bfloat16", "float16" or "float32"."""
     if dtype != "auto":
         return dtype
-    import torch
-
-    chosen = pick_dtype(pick_device() if device == "auto" else torch.device(device))
+    chosen = pick_dtype(device_of(device))
     return str(chosen).removeprefix("torch.")
 
 
@@ -207,7 +218,7 @@ def load_model(model: str, device: str = "auto", dtype: str = "auto"):
     transformers_logging.disable_progress_bar()
     where = resolve(model)
     dtype = getattr(torch, dtype_name(device, dtype))
-    device = pick_device() if device == "auto" else torch.device(device)
+    device = device_of(device)
     with reading(model):
         loaded = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
     return loaded.to(device).eval()

@@ -17,7 +17,7 @@ def matrix_rate(device: str, dtype: str) -> float:
     """Measure the floating-point operations per second of matrix products on `device` in `dtype` (about 0.2 s)."""
     import torch
 
-    where = models.pick_device() if device == "auto" else torch.device(device)
+    where = models.device_of(device)
     kind = getattr(torch, models.dtype_name(device, dtype))
     a, b = (torch.ones(1024, 1024, dtype=kind, device=where) for _ in range(2))
     float((a @ b).sum())  # the first call builds the kernel

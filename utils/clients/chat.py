@@ -131,4 +131,8 @@ def reply_of_entry(entry: Any, journal: Journal) -> Reply:
             f"{journal.path}: an entry that is no reply of a chat; move this file away, or take a new folder"
         )
     reason, details = entry.get("finish_reason"), entry.get("details")
-    return Reply(entry["text"], reason, details if isinstance(details, dict) else {})
+    details = dict(details) if isinstance(details, dict) else {}
+    usage = details.pop("usage", None)
+    if isinstance(usage, dict):
+        details["usage"] = {name: tokens for name, tokens in usage.items() if isinstance(tokens, int)}
+    return Reply(entry["text"], reason, details)

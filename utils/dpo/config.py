@@ -14,7 +14,7 @@ from transformers.integrations import get_reporting_integration_callbacks
 
 from utils.dpo.recipe import Training
 from utils.errors import BadInput
-from utils.models import pick_device, pick_dtype
+from utils.models import device_of, pick_device, pick_dtype
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl would report each training
 from trl import DPOConfig
@@ -37,7 +37,7 @@ NOT_TO_BE_SET = {
 
 def training_dtype(device: str, dtype: str) -> torch.dtype:
     """Return the dtype to compute in. float16 needs loss scaling, which only CUDA has: elsewhere it becomes float32."""
-    where = pick_device() if device == "auto" else torch.device(device)
+    where = device_of(device)
     chosen = pick_dtype(where) if dtype == "auto" else getattr(torch, dtype)
     return torch.float32 if chosen == torch.float16 and where.type != "cuda" else chosen
 
@@ -68,7 +68,8 @@ def trl_settings(training: Training, output_dir: Path) -> tuple[dict[str, Any], 
         "dataloader_pin_memory": not cpu,
     }  # fmt: skip
     try:
-        get_reporting_integration_callbacks([] if training.report_to == "none" else [training.report_to])
+        for callback in get_reporting_integration_callbacks(training.report_to):
+            callback()  # each says by itself that its package is not installed
     except (ValueError, ImportError, RuntimeError) as error:
         raise BadInput(f"--report-to {training.report_to}: {error}") from None
     settings = {

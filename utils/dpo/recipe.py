@@ -103,6 +103,7 @@ class Training:
 
     def check(self) -> None:
         """Check that this training can begin, before anything is sampled or paid for. Raises BadInput if it cannot."""
+        models.device_of(self.device)
         models.load_tokenizer(self.model)
         self.longest_sequence()
         if self.load_in_4bit:

@@ -42,7 +42,8 @@ class LocalTutor:
         return {**models.identity(self.model), **asdict(self.sampling), "dtype": self.dtype}
 
     def check(self) -> None:
-        """See `Tutor.check`: the tokenizer loads and has a chat template, and the context has room for a prompt."""
+        """See `Tutor.check`: the device is there, the tokenizer has a chat template, the context room for a prompt."""
+        models.device_of(self.device)
         models.load_tokenizer(self.model)
         if self.room() < 1:
             raise BadInput(
