@@ -293,6 +293,16 @@ def test_words_about_how_it_feels_are_no_subject():
     assert grade("Which part of this do you feel least sure about, and why?", talk).guards == ["generic"]
 
 
+def test_a_place_or_code_makes_a_question_specific_only_where_the_dialogue_has_such():
+    """A list mark, "step 2" and backticks let a generic question pass in any lesson."""
+    for generic in ("1. What do you think you should do next?", "Step 2: What would you do next?", "What about `it`?"):
+        assert grade(generic, PROSE).guards == ["generic"]
+    assert grade("1. What do you think you should do next?", CODE).guards == ["generic"]
+    assert grade("What happens in line 5?", CODE).guards == grade("What does `range` give you?", CODE).guards == []
+    steps = "Student: My steps:\n1. I boil the water.\n2. I wait.\nIt never gets warm."
+    assert grade("What do you see happen in step 2?", steps).guards == []
+
+
 @pytest.mark.parametrize("talk", [MATH, CODE, PROSE])
 def test_words_in_random_order_are_no_question(talk):
     """Words of the dialogue in any order are on topic by every count of words."""
@@ -396,6 +406,18 @@ def test_reasons_are_in_words():
     assert any(reason.startswith("less helpful: ") for reason in found.reasons)
     assert not any("_" in reason for reason in found.reasons)  # no feature's name slips through
     assert any(reason.startswith("asks: Which numbers") for reason in grade(GOOD[MATH][1]).reasons)
+
+
+def test_to_tell_a_part_of_the_known_answer_costs_help():
+    """Too little of it for a reveal, but the student need not find it any more. A question may lead there."""
+    known = "The orbit of the moon is tilted, so at most full moons it passes above or below the shadow's cone."
+    told = "Its orbit is tilted a little. Where does the moon stand at full moon?"
+    asked = "It is a little odd. Is its orbit tilted, and where does the moon stand at full moon?"
+    assert grade(told, PROSE, known).evaluation.helpful < grade(told, PROSE).evaluation.helpful
+    assert grade(told, PROSE, known).guards == []
+    assert grade(asked, PROSE, known).evaluation.helpful == grade(asked, PROSE).evaluation.helpful
+    said = f"{PROSE} Its orbit is tilted, isn't it?"  # by the student: taking it up tells nothing
+    assert grade(told, said, known).evaluation.helpful == grade(told, said).evaluation.helpful
 
 
 def test_a_result_that_nobody_has_found_is_a_reveal_and_steps_to_a_known_number_are_not():

@@ -28,6 +28,7 @@ SIGNS = {
     "helpful": {
         "guiding": +1, "open": +1, "specific": +1, "length": +1,
         "short": -1, "bare": -1, "praise": -1, "noise": -1, "leak": -1, "telling_share": -1,
+        "part_told": -1,
     },
     "reveal_answer": {
         "guiding": -1, "bare": +1, "result": +1, "unsaid": +1, "restated": +1, "telling": +1, "equations": +1,
@@ -35,10 +36,11 @@ SIGNS = {
     },
 }  # fmt: skip
 ENOUGH_WORDS = 20  # a tutor's turn need not be longer: what is longer mostly tells more
+KNOWN_SENTENCE = 4  # words of content: a known answer of fewer names a thing and explains nothing
 ENOUGH_SHARED = 0.5  # share of words of content that are the dialogue's: a good question brings in some of its own
 
 
-def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
+def features(conversation: Conversation, answer: Answer, known_answer: str | None = None) -> dict[str, float]:
     """Every feature of `SIGNS`, in [0, 1]."""
     count, told = len(answer.words), answer.told
     silent, asked = not answer.guiding, " ".join(answer.guiding)
@@ -69,6 +71,7 @@ def features(conversation: Conversation, answer: Answer) -> dict[str, float]:
         "equations": telling * min(1.0, equations(told) / 3),
         "declarative": telling * min(1.0, answer.told_words / 60),
         "specific": float(taken_up > 0),
+        "part_told": min(1.0, len(_part_told(conversation, answer, known_answer or "")) / 2),
     }
 
 
@@ -97,6 +100,12 @@ def new_result(conversation: Conversation, answer: Answer) -> str | None:
         if number not in conversation.numbers:
             return number
     return None
+
+
+def _part_told(conversation: Conversation, answer: Answer, known_answer: str) -> frozenset[str]:
+    """The words of the known sentence that the declarative part says and the dialogue did not have."""
+    known = content_stems(words_of(known_answer))
+    return answer.told_stems.intersection(known) - conversation.stems if len(known) >= KNOWN_SENTENCE else frozenset()
 
 
 def noise(conversation: Conversation, answer: Answer) -> float:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from utils.dialogue import split_turns
 from utils.rubric.any_language import BUG_FIXES, FOR_THE_TUTOR, squeeze
-from utils.rubric.quantities import in_digits, numbers_of, without_places
+from utils.rubric.quantities import PLACE, in_digits, numbers_of, without_places
 from utils.rubric.words import (
     CLOSER,
     CODE_WORDS,
@@ -44,6 +44,7 @@ LONG = 18  # letters: a longer token is words run together, unless the conversat
 class Conversation:
     """A dialogue that stops where the tutor speaks next. The bug fix that a prompt tells the tutor is `known_fix`."""
 
+    text: str  # everything that was said
     known_fix: str
     words: frozenset[str]
     stems: frozenset[str]  # of words of content, everyone's
@@ -60,6 +61,7 @@ class Conversation:
     code: str  # everything without white space: for finding copied code
     lesson_stems: frozenset[str]  # what may come up in any lesson of this kind
     has_markup: bool
+    programs: bool  # a lesson about code
     calculates: bool  # a lesson about numbers: what it is after is one
 
     @cached_property
@@ -67,17 +69,25 @@ class Conversation:
         """The numbers in the problem."""
         return frozenset(numbers_of(self.problem, words_of(self.problem)))
 
+    @cached_property
+    def has_places(self) -> bool:
+        """Whether its lines or steps have numbers, by which an answer could point at them."""
+        text = self.text.lower()
+        return without_places(text) != f"\n{text}"
+
     def mentioned_in(self, answer: "Answer") -> bool:
         """Does the answer take up anything of this dialogue: a word of its subject, a number, a piece of code?
 
         Two words of the kind of lesson ("assign", "loop") are a subject, too.
         """
-        if "`" in answer.text or not self.numbers.isdisjoint(answer.all_numbers):
-            return True
-        if without_places(answer.lower) != f"\n{answer.lower}":
-            return True
         stems = set(answer.stems) - VAGUE_STEMS
-        return not stems.isdisjoint(self.stems) or len(stems & self.lesson_stems) >= 2
+        return (
+            not self.numbers.isdisjoint(answer.all_numbers)
+            or not stems.isdisjoint(self.stems)
+            or len(stems & self.lesson_stems) >= 2
+            or ("`" in answer.text and self.programs)
+            or (PLACE.search(answer.lower) is not None and (self.programs or self.has_places))
+        )
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,7 @@ class Answer:
     told: str  # the same in lower case, a line each
     told_digits: str  # the same with the number words as digits
     told_words: int
+    told_stems: frozenset[str]
     numbers: tuple[str, ...]  # in the declarative part
     all_numbers: tuple[str, ...]  # anywhere in the prose
     stems: tuple[str, ...]  # of words of content, one each
@@ -125,6 +136,7 @@ def read_conversation(text: str) -> Conversation:
     if counts:
         lesson |= MATH_STEMS
     return Conversation(
+        text=everything,
         known_fix=known_fix,
         words=frozenset().union(*words),
         stems=frozenset(content_stems(set().union(*words))),
@@ -141,6 +153,7 @@ def read_conversation(text: str) -> Conversation:
         code=squeeze(everything),
         lesson_stems=lesson,
         has_markup=bool(MARKUP.search(everything) or LATEX.search(everything)),
+        programs=programs,
         calculates=counts and not programs,
     )
 
@@ -183,6 +196,7 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
         told=declarative,
         told_digits=in_digits(declarative, told_words),
         told_words=len(told_words),
+        told_stems=frozenset(content_stems(told_words)),
         numbers=tuple(numbers_of(declarative, told_words)),
         all_numbers=tuple(numbers_of(prose, words)),
         stems=tuple(content_stems(words)),

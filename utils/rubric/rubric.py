@@ -24,7 +24,7 @@ from utils.rubric.tells import tells
 WEIGHTS = Path(__file__).with_name("weights.json")
 WORD_ORDER = WEIGHTS.with_name("word_order.json")
 NAME = "offline rubric"
-VERSION = 5  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
+VERSION = 6  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
 Weights = dict[str, dict[str, float]]  # {"on_topic": {"intercept": 3.1, "short": -0.8, …}, "helpful": …, …}
 
 # The most points that an answer with a flaw gets, (on topic, helpful): where people rate it, about what they give.
@@ -48,6 +48,7 @@ WHY = {  # the features that a reason may name, in the teacher's words
     "equations": "it calculates for the student",
     "declarative": "it explains at length",
     "telling_share": "it tells more than it asks",
+    "part_told": "it tells a part of the answer",
 }
 
 
@@ -57,7 +58,7 @@ class Reading:
     def __init__(self, conversation: str, answer: str, known_answer: str | None = None):
         self.talk = read_conversation(conversation)
         self.said = read_answer(answer, self.talk)
-        self.features = features(self.talk, self.said)
+        self.features = features(self.talk, self.said, known_answer)
         self.junk = junk(self.talk, self.said)
         self.flaws = flaws(self.talk, self.said, known_answer, self.features)
         self.tells = tells(self.talk, self.said, known_answer)
