@@ -43,6 +43,7 @@ def main(
     from utils.tutors.stream import ChatStream, LocalStream
     from utils.tutors.tutor import Sampling
 
+    print("getting the tutors ready …", flush=True)
     template = load_template(inference_prompt, "input")
     sampling = Sampling(temperature, top_k, max_new_tokens, seed)
     judge.check()

@@ -256,7 +256,7 @@ def test_two_tutors_blind_in_the_terminal(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert asked == ["Student: ", "Student: ", "Better, 1, 2 or =: ", "Student: ", "Better, 1, 2 or =: ", "Student: "]
     assert all("base:" not in text and "tuned:" not in text for text in said) and err == ""
-    assert "tuned preferred to base in 2 of 2" in out
+    assert "tuned preferred to base in 2 of 2" in out and ("answer 1 was tuned" in out or "answer 2 was tuned" in out)
     first, second = json.loads((tmp_path / "picks.json").read_text())
     assert [row["tutor_chosen"] for row in (first, second)] == ["tuned", "tuned"] and first["group"] == second["group"]
     assert "Teacher: Is it? (0)\nStudent: 15?" in second["prompt"]

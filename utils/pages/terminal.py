@@ -49,6 +49,8 @@ def chat_in_terminal(
                     return
                 case "1" | "2" | "=" if session.waits_for_pick:
                     session, note = picks.take(session, PICKED[word])
+                    if session.blind:
+                        print(", ".join(f"answer {i} was {one.tutor}" for i, one in enumerate(session.answers, 1)))
                     print(f"{note}\n{picks.score(*(tutor.name for tutor in talking))}")
                 case "/again":
                     session = _answer(session.again(), talking)
