@@ -1,4 +1,4 @@
-"""A chat completion word by word, from OpenAI's API or any compatible server."""
+"""Stream a chat completion word by word, from OpenAI's API or any compatible server."""
 
 import threading
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def stream(
 
 
 async def _read(chat: OpenAIChat, sent: dict[str, Any], arrived: SimpleQueue, closed: threading.Event) -> Reply:
-    """One request: put the reply into `arrived` as it grows; return it whole."""
+    """Send one request, and put the reply into `arrived` as it grows. Returns the complete reply."""
     import httpx
     import openai
 
