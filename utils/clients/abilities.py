@@ -1,4 +1,4 @@
-"""The one place that knows what a service cannot do, and remembers it once it has said so."""
+"""Remember what a service does not accept, once it has said so, and what is sent instead."""
 
 import logging
 from typing import Any
@@ -27,7 +27,7 @@ ROOMS = (0, 4096, 16384)
 
 
 class Abilities:
-    """What one model at one service takes. `changed` is what it does not take, and what is sent instead."""
+    """What one model at one service accepts. `changed` is what it does not accept, and what is sent instead."""
 
     def __init__(self, name: str):
         self.name, self.room, self.most = name, ROOMS[0], ROOMS[-1]
@@ -36,11 +36,11 @@ class Abilities:
 
     @property
     def noted(self) -> dict[str, Any]:
-        """What is sent otherwise than asked, or besides, as it is recorded with each reply."""
+        """The changes to requests, as they are recorded with each reply."""
         return (QUIET if self.quiet else {}) | self.changed
 
     def adjusted(self, request: dict[str, Any], room: int) -> dict[str, Any]:
-        """The request as the service takes it, with `room` tokens for thoughts."""
+        """Return the request in the form that the service accepts, with `room` more tokens for thoughts."""
         request = {name: value + room if name in CAPS else value for name, value in request.items()}
         request |= QUIET if self.quiet else {}
         if "roles" in self.changed:
@@ -76,7 +76,7 @@ class Abilities:
         self.changed[name] = form
 
     def hush(self, sent: dict[str, Any]) -> bool:
-        """Tell the model not to think, from now on. False if it was told so in `sent`, or is known not to take it."""
+        """Tell the model not to think, from now on. Returns False if `sent` said so already, or it is not accepted."""
         if QUIET.keys() & {*sent, *self.changed}:
             return False
         if not self.quiet:
@@ -85,7 +85,7 @@ class Abilities:
         return True
 
     def less(self, request: dict[str, Any], sent: dict[str, Any], room: int, refusal: Exception) -> bool:
-        """Send less after a refusal that does not say what it is about; False if there is nothing to leave out."""
+        """Send less after a refusal without a reason. Returns False if there is nothing to leave out."""
         system = any(message["role"] == "system" for message in sent["messages"])
         suspects = [name for name in (*QUIET, "response_format", "seed") if name in sent]
         if system and "roles" not in self.changed:
@@ -95,7 +95,7 @@ class Abilities:
         return bool(suspects)
 
     def more_room(self, given: int) -> int:
-        """The room to try after thoughts filled the one that was given; the same if there is no more."""
+        """Return the room to try after thoughts have filled the given one; the same if there is no more."""
         more = max(self.room, next((room for room in ROOMS if given < room <= self.most), given))
         if more > self.room:
             self.room = more
@@ -104,7 +104,7 @@ class Abilities:
 
 
 def alternating(messages: list[dict]) -> list[dict]:
-    """The messages as user and assistant in turn: what the system says, the user says first."""
+    """Return the messages as user and assistant in turn, with the system message put into the first user message."""
     turns: list[dict] = []
     for message in messages:
         role = "assistant" if message["role"] == "assistant" else "user"

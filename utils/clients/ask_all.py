@@ -1,4 +1,4 @@
-"""Asking many things at once: in parallel, with progress, each reply in a journal as soon as it arrives."""
+"""Ask many questions in parallel, with progress, and keep each reply in a journal as soon as it arrives."""
 
 import errno
 import logging
@@ -30,7 +30,7 @@ def ask_all(
     seed: int,
     max_tokens: int,
 ) -> list[Reply]:
-    """One reply per prompt, in order, with the protections that a judge's calls have."""
+    """Return one reply per prompt, in order, with the same protections as a judge's calls."""
     chat.prepare(prompts, max_tokens)
     options = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens}
     with Journal(journal_path) as journal:
@@ -45,7 +45,7 @@ def run_all(
     unit: str,
     watch: Callable[[T], dict[str, Any]],
 ) -> list[T]:
-    """The results of all `work`, in order. Whatever ends it early, calls in flight are first given time to end."""
+    """Return the results of all `work`, in order. If it ends early, calls in flight are first given time to end."""
     jobs, taking = iter(enumerate(work)), threading.Lock()
     results: list[Any] = [None] * len(work)
     ended: SimpleQueue = SimpleQueue()

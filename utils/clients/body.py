@@ -1,4 +1,4 @@
-"""The JSON in a body: under another content type, packed, in UTF-16, or in an event stream that nobody asked for."""
+"""Read the JSON in a body: under another content type, compressed, in UTF-16, or in an unrequested event stream."""
 
 import gzip
 import json
@@ -13,11 +13,11 @@ STARTS = ("data:", "event:", "id:", "retry:", ":")
 
 
 class WebPage(Transient):
-    """The body is a page for people: a proxy's, or the address is not that of an API."""
+    """The body is a web page: a proxy's, or the address is not that of an API."""
 
 
 def body_of(data: bytes) -> Any:
-    """The JSON in a body, whatever its content type. Transient for one that has none."""
+    """Return the JSON in a body, whatever its content type. Raises Transient if there is none."""
     text = _text_of(data).lstrip("\ufeff").strip()
     if text.startswith("<"):
         title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
@@ -29,7 +29,7 @@ def body_of(data: bytes) -> Any:
 
 
 def _text_of(data: bytes) -> str:
-    """The text of a body, also of one that is packed, or in UTF-16, without a word about it in its headers."""
+    """Return the text of a body, even if it is compressed or in UTF-16 and its headers do not say so."""
     try:
         data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     except (OSError, EOFError, zlib.error) as error:
@@ -42,7 +42,7 @@ def is_stream(text: str) -> bool:
 
 
 def assembled(text: str) -> dict[str, Any]:
-    """The completion that the events of a stream spell; ValueError if it was cut off before its end.
+    """Join the events of a stream into a completion. Raises ValueError if it was cut off before its end.
 
     An error in an event, and a completion that comes whole in one, are returned as they are.
     """
@@ -71,7 +71,7 @@ def _data(event: str) -> list[str]:
 
 
 def _chunks(lines: list[str]) -> list[Any]:
-    """The JSON in an event: a line each, or one over several lines. Words that are none keep the connection alive."""
+    """Return the JSON in an event: one per line, or one over several lines. Other text keeps the connection alive."""
     lines = [line for line in lines if line and line != "[DONE]"]
     if not "".join(lines).startswith(("{", "[")):
         return []

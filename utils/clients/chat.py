@@ -1,4 +1,4 @@
-"""A chat model behind a service: what it answers, how it fails, and how a reply is paid for only once."""
+"""The interface of a chat model behind a service: its replies, its errors, and how each reply is paid for only once."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -45,7 +45,7 @@ class Reply:
 
     @property
     def tokens(self) -> int:
-        """How many tokens the reply has; 0 where the server did not say."""
+        """The number of tokens of the reply; 0 if the server did not say."""
         return self.details.get("usage", {}).get("completion_tokens", 0)
 
 
@@ -56,10 +56,10 @@ class Chat(Protocol):
     settings: dict[str, Any]  # all that can change a reply, as JSON; no key
 
     def check(self) -> None:
-        """Make sure that the server answers and has the model; JudgeError says what is wrong."""
+        """Check that the server answers and has the model. Raises JudgeError, which says what is wrong."""
 
     def prepare(self, prompts: Sequence[list[dict]], max_tokens: int) -> None:
-        """See all prompts before the first is asked, for what must be sized to the longest."""
+        """Look at all prompts before the first is asked, to size what must fit the longest."""
 
     def complete(
         self,
@@ -71,11 +71,11 @@ class Chat(Protocol):
         schema: dict | None = None,
         logprobs: bool = False,
     ) -> Reply:
-        """Ask once (passing troubles are ridden out). Raises JudgeError or JudgeUnavailable."""
+        """Get one reply; transient failures are retried. Raises JudgeError or JudgeUnavailable."""
 
 
 def as_sent(schema: dict | None) -> dict | None:
-    """The schema as a service gets it: without our docstring, which journals are keyed by all the same."""
+    """Return the schema that a service gets: without our docstring, which is only part of the journal's keys."""
     return schema and {name: value for name, value in schema.items() if name != "description"}
 
 
@@ -90,7 +90,7 @@ def ask(
     key: str = "",
     **options: Any,
 ) -> Reply:
-    """The reply from the journal, or else from the chat and into the journal; `condense` is applied before it is kept.
+    """Return the reply in the journal, or else ask the chat and keep its reply, after `condense`, in the journal.
 
     `sample` tells questions apart that are asked several times in the very same words. `cap` is sent as `max_tokens`
     in place of the one in `options`, which the question is kept under: a whole reply is the same with more room.
@@ -104,9 +104,9 @@ def ask(
 
 
 def question_key(chat: Chat, messages: list[dict], sample: int, options: dict, journal: Journal) -> str:
-    """The key that the journal has, or will have, a question under.
+    """Return the key of a question in the journal.
 
-    The same server was another one, where its address was given with a slash at its end: such replies are found.
+    A reply is also found if its server's address was once given with a slash at the end.
     """
     key = key_of(chat.settings, messages, sample, options)
     server = chat.settings.get("server")
@@ -117,12 +117,12 @@ def question_key(chat: Chat, messages: list[dict], sample: int, options: dict, j
 
 
 def entry_of(reply: Reply) -> dict[str, Any]:
-    """The reply as the journal keeps it; its log-probabilities would be a thousand times the text, so they go."""
+    """Return the reply as the journal keeps it: without log-probabilities, which take a thousand times more room."""
     return {name: value for name, value in asdict(reply).items() if name != "logprobs"}
 
 
 def reply_of_entry(entry: Any, journal: Journal) -> Reply:
-    """The reply that an entry keeps; of another version of this program, what it has in common with ours.
+    """Return the reply that an entry keeps; an entry by another version of this program is read as far as possible.
 
     BadInput names the journal if that is too little.
     """

@@ -1,4 +1,4 @@
-"""Keys of services: read, kept out of everything that is written, and wiped from the process's argument list."""
+"""Read the keys of services, keep them out of all output, and wipe them from the process's argument list."""
 
 import ctypes
 import logging
@@ -18,7 +18,7 @@ SHORTEST = 8  # a shorter word is no secret but a placeholder ("none", "x") for 
 
 
 def read_key(word: str, flag: str = "`openai <key> <model>`") -> str:
-    """A key given as `env:NAME`, `file:PATH` or itself. ValueError, which never shows it, names `flag`."""
+    """Return a key given as `env:NAME`, `file:PATH` or itself. Raises ValueError, which names `flag` but no key."""
     kind, _, rest = word.partition(":")
     if kind == "env":
         key, origin = os.environ.get(rest, ""), f"the environment variable {rest}"
@@ -44,7 +44,7 @@ def read_key(word: str, flag: str = "`openai <key> <model>`") -> str:
 
 
 def redact(text: object) -> str:
-    """The text without any key in use."""
+    """Return the text without any key in use."""
     text = str(text)
     for secret in sorted(SECRETS, key=len, reverse=True):
         text = text.replace(secret, "<key>")
@@ -52,13 +52,13 @@ def redact(text: object) -> str:
 
 
 def command_line() -> str:
-    """The command that started this process, ready to be pasted, with `<key>` in place of a literal key."""
+    """Return the command that started this process, ready to be pasted, with `<key>` in place of a literal key."""
     words = [sys.executable or sys.orig_argv[0], *sys.orig_argv[1:]]
     return " ".join("'<key>'" if word in SECRETS else shlex.quote(word) for word in words)
 
 
 def wipe_arguments(word: str) -> bool:
-    """Overwrite `word` in the argument list that `ps` shows. True if it is gone (Linux; elsewhere False)."""
+    """Overwrite `word` in the argument list that `ps` shows. Returns whether it is gone (on Linux; elsewhere False)."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -78,7 +78,7 @@ def wipe_arguments(word: str) -> bool:
 
 
 def checked_address(address: str, flag: str) -> str:
-    """The address, if it is http(s) and holds no credentials; ValueError otherwise. The scheme may be left out."""
+    """Return the address, with a scheme. Raises ValueError unless it is http(s) and without credentials."""
     address = address.strip()
     if re.search(r"[\s'\"`<>\\${}]", address) or not address.isprintable():
         raise BadInput(f"{flag}: the address holds quotes, brackets, spaces or line breaks: {address!r}")
@@ -103,7 +103,7 @@ def checked_address(address: str, flag: str) -> str:
 
 
 def made(make: Callable[[], Any]) -> Any:
-    """The client that `make` makes; BadInput where a proxy, a certificate file or the address keeps it from that."""
+    """Return what `make` returns. Raises BadInput if a proxy, a certificate file or the address is unusable."""
     try:
         return make()
     except ImportError as error:  # a socks proxy needs a package of its own

@@ -1,4 +1,4 @@
-"""The event loop on which all calls run, in a thread of its own: whatever a call is stuck in, it can be cancelled."""
+"""The event loop on which all calls run, in its own thread, so that a call can always be cancelled."""
 
 import asyncio
 import functools

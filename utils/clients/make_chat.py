@@ -1,4 +1,4 @@
-"""The chat model that a few words on the command line name."""
+"""Make the chat model that the command line names."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ FORMS = "`openai <key | env:NAME | file:PATH> <model>` or `ollama [address] <mod
 
 
 def make_chat(words: Sequence[str], *, pull: bool = True) -> Chat | None:
-    """The chat model of `openai ...` or `ollama ...`; None for other words. Asks no server anything."""
+    """Make the chat model of `openai ...` or `ollama ...`, or return None for other words. No server is asked."""
     match list(words):
         case ["openai", key, model]:
             from utils.clients.openai_chat import OpenAIChat

@@ -44,7 +44,7 @@ class OllamaChat(Service):
         self.think: bool | str | None = None  # what is said of thinking to a model that can: no, or little
 
     def check(self) -> None:
-        """The server answers and has the model, which is pulled if not; learns its context, and whether it thinks."""
+        """Check the server, pull the model if it is missing, and learn its context and whether it thinks."""
         try:
             tags = self.queue.run(lambda: self.checked(self._get("GET", "/api/tags")), CHECK_BUDGET)
         except JudgeUnavailable as error:
@@ -67,7 +67,7 @@ class OllamaChat(Service):
         self.think = how_to_think(shown)
 
     def prepare(self, prompts: Sequence[list[dict]], max_tokens: int) -> None:
-        """Size the context to the longest prompt. JudgeError if the model's own context is too short for it."""
+        """Size the context to the longest prompt. Raises JudgeError if the model's own context is too short."""
         if not prompts:
             return
         longest = max(map(upper_bound, prompts))
@@ -81,7 +81,7 @@ class OllamaChat(Service):
                 )
 
     def fitting(self, tokens: int) -> int:
-        """The size of a context for so many tokens, as far as the model goes."""
+        """Return the size of a context for this many tokens, at most the model's own."""
         size = max(SMALLEST_CONTEXT, -(-tokens // CONTEXT_STEP) * CONTEXT_STEP)
         return min(size, self.model_context or size)
 
@@ -110,7 +110,7 @@ class OllamaChat(Service):
         return await self._post(sent, lambda body: self._grown(body, grow))
 
     async def _post(self, sent: dict[str, Any], send: Callable[[dict[str, Any]], Awaitable[Any]]) -> list[Reply]:
-        """Send one request; a context that is filled to the brim is asked again with more room."""
+        """Send one request; if the reply filled the context, ask again with a larger one."""
         messages, room = sent["messages"], self.abilities.room
         reply_tokens = sent["max_tokens"]
         if room:
@@ -172,7 +172,7 @@ class OllamaChat(Service):
         return part | {"message": {"content": text, **({"thinking": thoughts} if thoughts else {})}}
 
     async def _get(self, method: str, page: str, **body: Any) -> Any:
-        """The JSON of a page. What the client may raise (httpx's, ollama's and builtin errors) is made ours."""
+        """Return the JSON of a page. Errors of the client (httpx's, ollama's and builtin ones) become ours."""
         import httpx
         import ollama
 
@@ -224,10 +224,10 @@ def full_name(model: str) -> str:
 
 
 def upper_bound(messages: list[dict]) -> int:
-    """More tokens than the prompt has: a tokenizer needs over two bytes per token, but for odd scripts."""
+    """Return an upper bound of the prompt's tokens: a token has over two bytes, except in rare scripts."""
     return sum(len(message["content"].encode(errors="replace")) // 2 + 16 for message in messages)
 
 
 def lower_bound(messages: list[dict]) -> int:
-    """Fewer tokens than the prompt has: no usual tokenizer joins two words into one token."""
+    """Return a lower bound of the prompt's tokens: no common tokenizer joins two words into one token."""
     return sum(len(message["content"].split()) for message in messages)

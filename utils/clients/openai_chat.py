@@ -48,11 +48,11 @@ class OpenAIChat(Service):
 
     @property
     def changed(self) -> dict[str, Any]:
-        """What this model was found not to take, and what is sent instead."""
+        """What this model was found not to accept, and what is sent instead."""
         return self.abilities.changed
 
     def check(self) -> None:
-        """The server's list of models; where it has none, or not this one, a one-word chat decides."""
+        """Check the server's list of models; if it has none, or not this one, a one-word chat decides."""
         known: list[str] = []
         try:
             known = self._checked(self._models, CHECK_BUDGET)
@@ -81,7 +81,7 @@ class OpenAIChat(Service):
     def sample(
         self, messages: list[dict], *, n: int, temperature: float, top_k: int, seed: int, max_tokens: int
     ) -> list[Reply]:
-        """`n` answers to one prompt, drawn as utils/tutors/generation.py draws them; fewer if the server knows no `n`.
+        """Sample `n` answers to one prompt, as in utils/tutors/generation.py; fewer if the server does not support `n`.
 
         A prompt that the server refuses has one reply, an empty one, whose finish_reason says why.
         """
@@ -91,7 +91,7 @@ class OpenAIChat(Service):
         return self.queue.run(lambda: self.ask(request))
 
     def request(self, messages: list[dict], **options: Any) -> dict[str, Any]:
-        """The request's body as this model takes it: for the Batch API."""
+        """Return the request's body in the form that this model accepts, for the Batch API."""
         options = {"schema": None, "logprobs": False, **options}
         return self.abilities.adjusted(chat_request(self.name, messages, **options), self.abilities.room)
 
@@ -120,7 +120,7 @@ class OpenAIChat(Service):
         return [reply_of({"content": text}, reason, {})]
 
     async def guarded(self, call, *words: Any, **arguments: Any) -> Any:
-        """The call's result; every failure as Transient or Complaint, with no key in it."""
+        """Return the call's result. Raises Transient or Complaint, without any key, for every failure."""
         import openai
 
         try:
@@ -143,7 +143,7 @@ class OpenAIChat(Service):
         return complaint
 
     async def _models(self) -> list[str]:
-        """The names in the server's list of models, as a list or (Together) bare; none if it is no list."""
+        """Return the names in the server's list of models, wrapped or (Together) bare; none if it is not a list."""
         try:
             body = body_of(await self.explained(self.guarded(self.client.get, "/models", cast_to=bytes), {}))
         except (WebPage, BadPrompt, Doubtful):
@@ -165,7 +165,7 @@ class OpenAIChat(Service):
 
 
 def chat_request(model, messages, temperature, seed, max_tokens, schema, logprobs) -> dict[str, Any]:
-    """The body of a chat request, in OpenAI's terms."""
+    """Return the body of a chat request in OpenAI's format."""
     request = {
         "model": model, "messages": messages, "temperature": temperature, "seed": seed, "max_tokens": max_tokens
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""What a judge costs: the price table, the cost of replies, and an estimate before any money is spent.
+"""The cost of a judge: the price table, the cost of replies, and an estimate before any money is spent.
 
 Your own prices: `--prices FILE`, in dollars per million tokens (`context`, in tokens, may be left out):
 {"gpt-4o": {"prompt": 2.5, "cached": 1.25, "completion": 10, "context": 128000}}.
@@ -26,7 +26,7 @@ REPLY_TOKENS = 40  # a judge's JSON object
 
 @dataclass(frozen=True)
 class Price:
-    """Dollars per million tokens, and the longest context in tokens."""
+    """A price in dollars per million tokens, and the longest context in tokens."""
 
     prompt: float
     cached: float
@@ -53,7 +53,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")  # what answers on this machine sends 
 
 
 def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price | None:
-    """The price of a chat (by its settings); None if it is unknown. Dated names (gpt-4o-2024-08-06) cost the same."""
+    """Return the price of a chat by its settings, or None. Dated names (gpt-4o-2024-08-06) cost the same."""
     own = read_prices(path) if path else {}
     model = settings["model"]
     short = re.sub(r"-\d{4}-\d\d-\d\d$", "", model)
@@ -65,7 +65,7 @@ def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price 
 
 
 def read_prices(path: Path | str) -> dict[str, Price]:
-    """A file of one's own prices; BadInput names the file and what is wrong."""
+    """Read a file of the user's own prices. Raises BadInput, which names the file and what is wrong."""
     try:
         table = {name: Price(**fields) for name, fields in read_json(path).items()}
     except (ValueError, TypeError, AttributeError) as error:
@@ -80,7 +80,7 @@ def read_prices(path: Path | str) -> dict[str, Price]:
 
 
 def cost(details: dict[str, Any], price: Price) -> float:
-    """Dollars for one reply, by its `details` (the usage, and whether it came through the Batch API)."""
+    """Return the dollars for one reply, by its `details` (the usage, and whether it came through the Batch API)."""
     usage = details.get("usage", {})
     cached = usage.get("cached_tokens", 0)
     dollars = (
@@ -93,7 +93,7 @@ def cost(details: dict[str, Any], price: Price) -> float:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What grading would take from one judge. Tokens are estimated from characters; `cost` None: price unknown."""
+    """The estimate for one judge. Tokens are estimated from characters; `cost` is None if the price is unknown."""
 
     judge: str
     calls: int
@@ -117,7 +117,7 @@ class Estimate:
 
 
 def estimate(judge: Any, conversations: Sequence[str], *, answers: int = 1, answer_tokens: int = 250) -> list[Estimate]:
-    """What grading `answers` answers of up to `answer_tokens` to each conversation takes: one entry per LLM judge."""
+    """Estimate what grading `answers` answers to each conversation takes. Returns one entry per LLM judge."""
     if hasattr(judge, "members"):
         parts = [
             estimate(member, conversations, answers=answers, answer_tokens=answer_tokens) for member in judge.members
@@ -136,5 +136,5 @@ def estimate(judge: Any, conversations: Sequence[str], *, answers: int = 1, answ
 
 
 def tokens_of(messages: Sequence[dict]) -> int:
-    """About how many tokens a prompt has."""
+    """Estimate how many tokens a prompt has."""
     return round(sum(len(message["content"]) / CHARACTERS_PER_TOKEN + 4 for message in messages))

@@ -1,4 +1,4 @@
-"""The one place that decides what a refusal means: ask again, or it is about the prompt, a parameter, or all."""
+"""Interpret refusals: ask again, or blame the prompt, a parameter, or the whole service."""
 
 import re
 from collections.abc import Mapping
@@ -55,7 +55,7 @@ REJECTING = (400, 404, 415, 422, 500, 501)
 
 
 class RejectedParameter(Exception):
-    """The service does not take a parameter, or (unless `unknown`) not this value of it."""
+    """The service does not accept a parameter, or (unless `unknown`) not this value of it."""
 
     def __init__(self, name: str, message: str, unknown: bool = False):
         super().__init__(message)
@@ -71,7 +71,7 @@ class BadPrompt(Exception):
 
 
 class Doubtful(Exception):
-    """A refusal of this prompt, or of any: whether the service answers another prompt tells. `fatal` if it does not."""
+    """A refusal of this prompt or of all: another prompt shows which. `fatal` is raised if that is refused too."""
 
     def __init__(self, fatal: JudgeError):
         super().__init__(str(fatal))
@@ -79,7 +79,7 @@ class Doubtful(Exception):
 
 
 def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any], changeable: Mapping) -> Exception:
-    """The exception that a complaint amounts to: Transient, BadPrompt, RejectedParameter, Doubtful or JudgeError.
+    """Return the exception for a complaint: Transient, BadPrompt, RejectedParameter, Doubtful or JudgeError.
 
     `sent` is the request that was refused, `changeable` has the parameters that may be sent otherwise or not at all.
     """
@@ -117,7 +117,7 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
 
 
 def rejection(complaint: Complaint, sent: Mapping[str, Any], changeable: Mapping) -> RejectedParameter | None:
-    """The parameter that a complaint is about, if it is one that was sent and may be changed."""
+    """Return the parameter that a complaint is about, if it was sent and may be changed."""
     if len(sent.get("messages", ())) > 1 and ROLES.search(complaint.message):
         return RejectedParameter("roles", complaint.message)
     mine = [name for name in changeable if name in sent]

@@ -1,4 +1,4 @@
-"""The one place that reads what a service sends back: the complaint in a body (`body.py`), or its replies.
+"""Read what a service sends back: the complaint in a body (`body.py`), or its replies.
 
 Services that call themselves compatible differ in all of it: content as a string or as a list of parts, thoughts in a
 field of their own or in the text, other words for how a reply ended, errors under HTTP 200, usage in odd shapes.
@@ -54,7 +54,7 @@ class Complaint(Exception):
 
 
 def complaint_of(body: Any, status: int | None = None) -> Complaint:
-    """What the body of an error says, in whichever of the known shapes."""
+    """Return what the body of an error says, in any of the known forms."""
     body = _parsed(body[0] if isinstance(body, list) and body else body)
     if not isinstance(body, dict):
         return Complaint(_line(body), status)
@@ -84,7 +84,7 @@ def complaint_of(body: Any, status: int | None = None) -> Complaint:
 
 
 def replies_of(body: Any) -> list[Reply]:
-    """The replies in the body of a chat completion, one per choice; each has the usage of the whole request.
+    """Return the replies in the body of a chat completion, one per choice, each with the whole request's usage.
 
     Raises Complaint for an error under HTTP 200, Transient for a body that is no chat completion.
     """
@@ -109,7 +109,7 @@ def replies_of(body: Any) -> list[Reply]:
 
 
 def reply_of(message: Any, finish_reason: Any, details: Mapping[str, Any], logprobs: Any = None) -> Reply:
-    """One reply: its text without the thoughts, how it ended in our words, and what is known of it.
+    """Return one reply: its text without thoughts, its ending in our words, and its details.
 
     Raises Transient where the service says that it broke off.
     """
@@ -131,7 +131,7 @@ def reply_of(message: Any, finish_reason: Any, details: Mapping[str, Any], logpr
 
 
 def usage_of(body: Mapping[str, Any]) -> dict[str, int]:
-    """Tokens by our four names; 0 where the service does not say, or not in numbers."""
+    """Return the token counts under our four names; 0 if the service gives no number."""
     usage = _parsed(body.get("usage"))
     usage = usage if isinstance(usage, dict) else {}
     details = [usage[name] for name in usage if name.endswith("_details") and isinstance(usage[name], dict)]
@@ -150,7 +150,7 @@ def usage_of(body: Mapping[str, Any]) -> dict[str, int]:
 
 
 def number(value: Any) -> int:
-    """A count, also where it comes as text; 0 for what is none."""
+    """Return a count, also one that is given as text; 0 for anything else."""
     try:
         found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
     except (ValueError, OverflowError):
@@ -159,12 +159,12 @@ def number(value: Any) -> int:
 
 
 def whole(text: str) -> str:
-    """The text without halves of characters (a lone surrogate: half an emoji), which no file could hold."""
+    """Return the text without lone surrogates (half an emoji), which cannot be written to a file."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _split(content: Any) -> tuple[str, str]:
-    """(what is said, what is thought) in a content that is a text, a part or a list of parts."""
+    """Return (the answer, the thoughts) in a content that is a text, a part or a list of parts."""
     if isinstance(content, str):
         return content, ""
     if isinstance(content, list):
@@ -182,7 +182,7 @@ def _split(content: Any) -> tuple[str, str]:
 
 
 def ending_of(reason: Any) -> str | None:
-    """How a reply ended: "stop", one of UNFINISHED, or the service's own word, of which we know neither."""
+    """Return how a reply ended: "stop", one of UNFINISHED, or the service's own word if it is unknown to us."""
     word = _line(reason).strip().lower().removeprefix("finishreason.") if reason else ""  # a proxy's Python says that
     if word in FINISHED:
         return "stop"
@@ -191,7 +191,7 @@ def ending_of(reason: Any) -> str | None:
 
 
 def _alternatives(logprobs: Any) -> Sequence[tuple[str, dict[str, float]]]:
-    """(token, {alternative: log-probability}) for each token of a reply; what is in another form is left out."""
+    """Return (token, {alternative: log-probability}) for each token of a reply; other forms are left out."""
     content = logprobs.get("content") if isinstance(logprobs, dict) else logprobs
 
     def known(tokens: Any) -> list[dict]:
@@ -206,7 +206,7 @@ def _alternatives(logprobs: Any) -> Sequence[tuple[str, dict[str, float]]]:
 
 
 def _parsed(value: Any) -> Any:
-    """The JSON that a text holds, if it is an object or a list: Mistral's and Ollama's errors come so."""
+    """Return the object or list that a text holds as JSON (as in Mistral's and Ollama's errors), else the text."""
     if isinstance(value, str) and value.strip()[:1] in ("{", "["):
         try:
             return json.loads(value)

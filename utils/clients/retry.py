@@ -42,7 +42,7 @@ class Overdue(Transient):
 
 @dataclass(eq=False)
 class Call:
-    """A call in flight: when it was sent, and since when its deadline counts (`time.monotonic`)."""
+    """A call in flight: when it was sent, and from when its deadline counts (`time.monotonic`)."""
 
     sent: float
     clock: float
@@ -65,7 +65,7 @@ class CallQueue:
         event_loop()
 
     def run(self, attempt: Callable[[], Awaitable[Any]], budget: float | None = None) -> Any:
-        """The result of `attempt`, which raises Transient for what may pass; JudgeUnavailable once time is up."""
+        """Return the result of `attempt`, repeating it after Transient. Raises JudgeUnavailable when the time is up."""
         return on_loop(self._run(attempt, self.budget if budget is None else budget))
 
     async def _run(self, attempt: Callable[[], Awaitable[Any]], budget: float) -> Any:
@@ -110,7 +110,7 @@ class CallQueue:
                 await self._until(lambda until=asked + wait: time.monotonic() >= until)
 
     async def _turn(self, place: int) -> None:
-        """Wait until nobody who came earlier waits, and the server takes one more."""
+        """Wait until no earlier call waits and the server accepts one more."""
         bisect.insort(self._waiting, place)
         try:
             await self._until(
@@ -129,7 +129,7 @@ class CallQueue:
         raise JudgeUnavailable(f"{self.name}: not asked, because the run ends")
 
     async def _result(self, call: Call, attempt: Callable[[], Awaitable[Any]], allowed: float) -> Any:
-        """The result of one attempt; Overdue if `allowed` seconds have passed on its clock."""
+        """Return the result of one attempt. Raises Overdue after `allowed` seconds on its clock."""
         task = asyncio.ensure_future(attempt())
         try:
             while True:
@@ -146,7 +146,7 @@ class CallQueue:
             task.cancel()
 
     def _answer(self, answered: Call) -> None:
-        """Note an answer: whoever was sent before it, or not long after, may have waited for it."""
+        """Note an answer, and restart the clocks of the calls that may have waited for it in the server's queue."""
         self.answered = time.monotonic()
         for call in self._calls:
             if answered.sent <= call.sent + self.deadline:
@@ -165,7 +165,7 @@ class CallQueue:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by the headers `retry-after-ms` or `Retry-After` (seconds or a date); None if they say nothing.
+    """Return the seconds to wait by the headers `retry-after-ms` or `Retry-After` (seconds or a date), or None.
 
     A date (some give it in seconds since 1970) is taken by the server's own clock (its `Date` header): ours may be off.
     Without one, a date that is past or far away says nothing. RFC 9110, section 10.2.3.

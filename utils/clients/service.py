@@ -1,4 +1,4 @@
-"""What the clients of both APIs do alike: ask until the service takes the question, and learn what it does not take."""
+"""What the clients of both APIs share: ask until the service accepts the request, and learn what it does not accept."""
 
 import time
 from abc import ABC, abstractmethod
@@ -38,7 +38,7 @@ class Service(ABC):
 
     @abstractmethod
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
-        """Send the request, read the replies. Raises Complaint or Transient."""
+        """Send the request and read the replies. Raises Complaint or Transient."""
 
     @abstractmethod
     async def post_live(self, sent: dict[str, Any], grow: Callable[[str], None]) -> list[Reply]:
@@ -53,7 +53,7 @@ class Service(ABC):
     async def ask(
         self, request: dict[str, Any], post: Callable[[dict], Awaitable[list[Reply]]] | None = None, trial: bool = False
     ) -> list[Reply]:
-        """The replies to a request, sent by `post`. What the service does not take is sent otherwise.
+        """Return the replies to a request, sent by `post`. What the service does not accept is changed or left out.
 
         `trial`: the prompt is one that nobody could refuse. Where it is refused all the same, without a reason that we
         understand, it is asked again with less.
@@ -95,21 +95,21 @@ class Service(ABC):
                 lost.update(replies[0].details.get("usage", {}))  # thoughts without an answer are paid for too
 
     async def checked(self, call: Any) -> Any:
-        """The call's result; a web page at once as what it is: asked again, it would be the same."""
+        """Return the call's result. Raises JudgeError for a web page at once, since it would be the same next time."""
         try:
             return await self.explained(call, {})
         except WebPage as page:
             raise JudgeError(f"{self.server} is not the address of an API; does it end in /v1? ({page})") from None
 
     async def explained(self, call: Any, sent: dict[str, Any]) -> Any:
-        """The call's result; a complaint as what it means."""
+        """Return the call's result. Raises the exception that explains a complaint."""
         try:
             return await call
         except Complaint as complaint:
             raise explain(complaint, self.name, self.server, sent, FORMS) from None
 
     async def _answers(self, request: dict[str, Any]) -> bool:
-        """Whether the service answers a prompt that nobody could refuse, asked in the same way, by the same roles."""
+        """Return whether the service answers a harmless prompt with the same parameters and roles."""
         if time.monotonic() - self._tried > TRUST:
             roles = [one["role"] for one in request["messages"]]
             greeting = [{"role": role, "content": HELLO} for role in roles[: roles.index("user") + 1]]
@@ -121,7 +121,7 @@ class Service(ABC):
         return True
 
     def recorded(self, reply: Reply, room: int = 0, lost: Mapping[str, int] | None = None) -> Reply:
-        """The reply with what was sent otherwise than asked, and the tokens that were lost on the way to it."""
+        """Return the reply with the changes to its request, and with the tokens that lost attempts used."""
         details = dict(reply.details)
         if lost:
             details["usage"] = {name: tokens + lost[name] for name, tokens in details.get("usage", {}).items()}
@@ -133,7 +133,7 @@ class Service(ABC):
 
 
 def crowded_out(reply: Reply) -> bool:
-    """Whether thoughts left no room for the answer, or not enough; some call such an end a stop."""
+    """Return whether thoughts left no room, or not enough, for the answer; some servers call such an end a stop."""
     thought = reply.details.get("thought_characters") or reply.details.get("usage", {}).get("reasoning_tokens")
     if reply.finish_reason == "length":
         return bool(thought or not reply.text)

@@ -1,4 +1,4 @@
-"""What a model thinks before it answers, where it comes in the text of its reply."""
+"""Separate a model's thoughts from its answer, if they are in the text of its reply."""
 
 import re
 
@@ -26,7 +26,7 @@ MARKS = re.compile(r"<\|(?:return|end|im_end|eot_id|endoftext|(?:START|END)_RESP
 
 
 def without_thoughts(text: str) -> tuple[str, str]:
-    """(the answer, the thoughts before it). Thoughts without an end have no answer after them."""
+    """Return (the answer, the thoughts before it). Thoughts without an end have no answer after them."""
     if not {"<", "[", "◁"} & set(text) and text.lstrip()[:7] not in ("Here is", "analysi"):  # most replies
         return text, ""
     first = AT_FIRST.match(text)
