@@ -111,3 +111,10 @@ def test_the_stages_run_one_after_the_other_as_the_readme_has_them(tmp_path, mon
         done = run(*shlex.split(line)[2:])
         assert done.returncode == 0, f"{line}\n{done.stderr[-3000:]}"
     assert (tmp_path / "runs" / "trial" / "figures" / "figure_5.png").is_file()
+
+
+def test_the_command_that_reproduces_the_paper_names_its_own_prompts():
+    """Without them it runs with this project's prompts, and reproduces something else."""
+    (command,) = [line for line in COMMANDS if "-m pipeline" in line and "--datasets-dir data/paper" in line]
+    args = vars(importlib.import_module("pipeline").parse_args(shlex.split(command.split("-m pipeline")[1])))
+    assert all(Path(args[name]).parent == Path("data/paper/prompts") for name in ("inference_prompt", "judge_prompt"))
