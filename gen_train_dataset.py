@@ -27,9 +27,10 @@ def main(
     roles: dict[str, Any] | None = None, export_trl: Path | None = None, limit: int | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the pairs of every seed to `output_path`; returns the report on the set (`utils.dpo.pairs.set_report`).
+    """Write the candidates and the pair of every seed to `output_path`.
 
-    `with_reference`: what the teacher really said next is one more candidate, and may be chosen.
+    With `with_reference`, what the teacher really said next is one more candidate, and may be chosen.
+    Returns the report on the set (`utils.dpo.pairs.set_report`).
     """
     from utils.artifacts import place_of, refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
@@ -52,7 +53,7 @@ def main(
         )
         for dialogue, row, given in zip(dialogues, texts, verdicts, strict=True)
     ]  # fmt: skip
-    # what `train` starts from, unless it is told otherwise
+    # `train` starts from this model by default
     made_by = {"model": getattr(getattr(tutor, "local", tutor), "model", None), "settings": tutor.settings}
     rows = []
     for i, (dialogue, pair) in enumerate(zip(dialogues, pairs, strict=True)):

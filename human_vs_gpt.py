@@ -35,7 +35,7 @@ def main(
     overwrite: bool = False,
     judge: "Judge",
 ) -> dict[str, Any]:
-    """Grade the human-rated answers; write, print and return the agreement (`utils.stats.agreement.analyse`)."""
+    """Grade the answers that people have rated. Writes, prints and returns their agreement (`analyse_rows`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
     from utils.judges.grading import grade
     from utils.records import TutorAnswer
@@ -73,11 +73,12 @@ def main(
 
 
 def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str, dict | None]]]:
-    """The rows of the first person, and for each row the other people's ratings, by their names or files.
+    """Read the ratings of one or several people.
 
-    Several people may each have a file of the same answers; or, as `rate` writes it, they share one, each row naming
-    its `rater`. Then the first person is who rated most, and another's rating of an answer may be missing (None).
-    BadInput if a file does not rate the same answers as the first one.
+    Each person may have a file on the same answers. Or they share one file, as `rate` writes it, whose rows name their
+    `rater`; then the first person is the one with the most ratings, and others may lack a rating (None).
+    Returns (the rows of the first person, and for each row the other people's ratings, by their names or files).
+    Raises BadInput if a file does not rate the same answers as the first one.
     """
     from utils.stats.human_ratings import read_humans
 
@@ -101,14 +102,17 @@ def read_people(paths: Sequence[str | Path]) -> tuple[list[dict], list[dict[str,
 
 
 def split_raters(rows: Sequence[dict], raters: Counter[str]) -> tuple[list[dict], list[dict[str, dict | None]]]:
-    """Rows of several raters in one file as `read_people` returns them; what the first has not rated is left out."""
+    """Split the rows of several raters in one file, as `read_people` returns them.
+
+    Answers that the first person has not rated are left out.
+    """
     (first, times), *others = raters.most_common()
-    said = {(row["rater"], row["prompt"], row["output"]): row["evaluation"] for row in rows if row.get("rater")}
+    ratings = {(row["rater"], row["prompt"], row["output"]): row["evaluation"] for row in rows if row.get("rater")}
     rated = [row for row in rows if row.get("rater") == first]
     print(f"people: {first}, {times} answers; compared with it: {', '.join(f'{name}, {n}' for name, n in others)}")
-    if alone := {key[1:] for key in said} - {(row["prompt"], row["output"]) for row in rated}:
+    if alone := {key[1:] for key in ratings} - {(row["prompt"], row["output"]) for row in rated}:
         print(f"left out: {len(alone)} answers that {first} has not rated")
-    people = [{name: said.get((name, row["prompt"], row["output"])) for name, _ in others} for row in rated]
+    people = [{name: ratings.get((name, row["prompt"], row["output"])) for name, _ in others} for row in rated]
     return rated, people
 
 

@@ -57,7 +57,7 @@ def main(
     prices: str | None = None, limit: int | None = None, overwrite: bool = False, dry_run: bool = False,
     use_cache: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Fill the training root `output_dir`; returns what `figures.main` returns.
+    """Run all stages in the training root `output_dir`. Returns what `figures.main` returns.
 
     `tutor` is the base model as it samples candidates. Base and fine-tuned tutors are evaluated in the same way: at
     `eval_temperature`, with `eval_max_new_tokens`, on the first `eval_limit` seeds of each test set.
@@ -84,7 +84,7 @@ def main(
     if warning := one_line(audited):
         log.warning(warning)
     if use_cache:
-        log.info("--use-cache: always so here, what was made from the same inputs is not made again")
+        log.info("--use-cache is always on: what was made from the same inputs is not made again")
     conversations = [dialogue.text for dialogues in seeds.dialogues.values() for dialogue in dialogues]
     base = resampled(tutor, temperature=eval_temperature, max_new_tokens=eval_max_new_tokens)
     others, second = also(also_evaluate or [], base), report_judge
@@ -195,7 +195,7 @@ def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: fl
 def warmed(
     run: "Run", seeds: list[Path], tutor: "LocalTutor | ServedTutor", training: "Training", limit: int | None
 ) -> tuple["LocalTutor", "Training"]:
-    """Fine-tune on the reference turns of all datasets; returns the tutor and the training that go on from there."""
+    """Fine-tune on the reference turns of all datasets. Returns the tutor and the training that start from there."""
     from utils.tutors.variants import finetuned
 
     supervised = training.supervised(**warm_start.RECIPE)
@@ -237,7 +237,7 @@ def evaluate_all(
     run: "Run", seeds: "Chosen", tutors: dict[str, Any], base: "LocalTutor | ServedTutor", best_of: int | None,
     **test: Any,
 ) -> None:  # fmt: skip
-    """Let tutors and baselines answer every test set; `test` are further inputs of the stages that do."""
+    """Let tutors and baselines answer every test set; `test` are further inputs of the stages."""
     from utils.tutors.baselines import baselines
     from utils.tutors.variants import resampled
 
@@ -257,10 +257,12 @@ def evaluate_all(
 def teach(
     run: "Run", name: str, tutor: "LocalTutor | ServedTutor", training: "Training", rounds: int, **pairs: Any
 ) -> Path:
-    """Train a tutor on one dataset, each round from the tutor of the round before; returns the last one's weights.
+    """Train a tutor on one dataset, each round from the tutor of the round before.
 
     The last round's artifacts are in `dpo/{name}`, those of the others in `dpo/{name}/round_{number}`. `pairs` are
-    further inputs of `gen_train_dataset`. Raises NoEligiblePair where a round has nothing to train on.
+    further inputs of `gen_train_dataset`.
+    Returns the last tutor's weights.
+    Raises NoEligiblePair if a round has nothing to train on.
     """
     from utils.tutors.variants import finetuned
 

@@ -38,7 +38,7 @@ def main(
     *, artifact: Path, output_path: Path, min_chosen_score: float, min_margin: float, overwrite: bool = False,
     own_dialogue_gain: bool = False, judge: "Judge",
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the artifact with new verdicts to `output_path`; returns how they differ from the old ones."""
+    """Write the artifact with new verdicts to `output_path`. Returns how they differ from the old ones."""
     from utils.artifacts import journal_beside, read_json, refuse_existing, write_json
     from utils.dpo.pairs import choose_pair, format_report, pair_fields, set_report
     from utils.judges.grading import counts, grade
@@ -101,7 +101,10 @@ def main(
 
 
 def stored_answers(rows: Any, artifact: str) -> list[list[dict[str, Any]]]:
-    """The answers of each row, as dicts with an `output`; BadInput names the file, the row and what it lacks."""
+    """Return the answers of each row, as dicts with an `output`.
+
+    Raises BadInput, which names the file, the row and what it lacks.
+    """
     if not isinstance(rows, list) or not rows:
         raise BadInput(f"{artifact}: expected a list of rows with answers")
     answers = []

@@ -66,7 +66,7 @@ def played_by(judge: "Judge", base: "Tutor") -> tuple["Tutor", int]:
 
 
 def tutor_name(judge: "Judge", base: "Tutor") -> str:
-    """The tutor's real name: the judge's model, or what stands in for it."""
+    """Return the tutor's real name: the judge's model, or its substitute."""
     tutor, best_of = played_by(judge, base)
     return f"{tutor.name}, best of {best_of}" if best_of > 1 else tutor.name
 

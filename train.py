@@ -30,15 +30,15 @@ def main(
     *, train_dataset: Path, training: "Training", output_dir: Path | None = None, model_dir: Path | None = None,
     checkpoints_dir: Path | None = None, overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Train on the eligible pairs of `train_dataset`. Returns the summary that is also in `training_log.json`.
+    """Train on the eligible pairs of `train_dataset`, a file of ours or rows in trl's format (file or dataset name).
 
-    `train_dataset` is a file of ours, or trl's conversational rows: a file, or a Hugging Face dataset's name. Written
-    are `weights/` and `checkpoints/` in `output_dir`, unless `model_dir` and `checkpoints_dir` name the two.
-    Raises BadInput if no pair is eligible, if `checkpoints/` belongs to other settings, or if the loss stops being a
-    number (the last whole checkpoint is kept).
+    Writes `weights/` and `checkpoints/` into `output_dir`, or into `model_dir` and `checkpoints_dir`.
+    Returns the summary that is also in `training_log.json`.
+    Raises BadInput if no pair is eligible, if `checkpoints/` belongs to other settings, or if the loss is not finite
+    (the last complete checkpoint is kept).
     """
     if not output_dir and not (model_dir and checkpoints_dir):
-        raise BadInput("--output-dir is missing: say where weights/ and checkpoints/ should go")
+        raise BadInput("--output-dir is missing: name the folder for weights/ and checkpoints/")
     weights, checkpoints = model_dir or output_dir / "weights", checkpoints_dir or output_dir / "checkpoints"
     if weights.exists() and not overwrite:
         raise FileExistsError(f"{weights} is there already; give another --output-dir, or --overwrite to replace it")

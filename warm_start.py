@@ -32,10 +32,11 @@ log = logging.getLogger(__name__)
 def main(
     *, seeds: list[Path], output_dir: Path, training: "Training", limit: int | None = None, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Fine-tune on the references of all seed files. Returns the summary that is also in `training_log.json`.
+    """Fine-tune on the references of all seed files. Fields of `training` that only DPO uses are ignored.
 
-    Of `training`, what only DPO has (beta, --set, the pairs' bar) does not count. Raises BadInput if no seed has a
-    reference, if `checkpoints/` belongs to other settings, or if the loss stops being a number.
+    Returns the summary that is also in `training_log.json`.
+    Raises BadInput if no seed has a reference, if `checkpoints/` belongs to other settings, or if the loss is not
+    finite.
     """
     weights, checkpoints = output_dir / "weights", output_dir / "checkpoints"
     if weights.exists() and not overwrite:

@@ -61,10 +61,9 @@ def read_json(path: Path | str) -> Any:
 
 
 def place_of(path: Path | str) -> Path:
-    """Where a file of this path is written: a link stays, and what it points to is written.
+    """Return where a file of this path is written: a link is followed.
 
-    BadInput or an OSError for a place where a file cannot be, or where something else would be replaced by it: a
-    folder, a device, a pipe.
+    Raises BadInput or an OSError if a file cannot be written there, or would replace a folder, a device or a pipe.
     """
     try:
         place = Path(path).resolve()
@@ -83,7 +82,7 @@ def place_of(path: Path | str) -> Path:
 
 
 def is_text(value: Any) -> bool:
-    """Whether it is a text without halves of characters, which no file could hold."""
+    """Return whether it is a text without lone surrogates, which cannot be written to a file."""
     return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 

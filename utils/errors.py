@@ -7,10 +7,10 @@ if TYPE_CHECKING:  # every script imports this first: until it has, Ctrl-C is a 
 
 
 class BadInput(ValueError):
-    """Something that the user gave is wrong. The message is one line: which file, which row, what, what to do.
+    """An input is wrong. The message is one line: which file, which row, what is wrong, what to do.
 
-    `cli.run` ends the program with this line and exit code 2. Any other exception is a defect of ours: it keeps its
-    traceback.
+    `cli.run` ends the program with this line and exit code 2. Any other exception is a defect of the program and keeps
+    its traceback.
     """
 
 
@@ -25,7 +25,7 @@ NO_MEMORY = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: Python's, a GPU's, or (torch says so by a plain RuntimeError) that of the CPU."""
+    """Return whether memory ran out: Python's, a GPU's, or the CPU's (for which torch raises a RuntimeError)."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
@@ -33,7 +33,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
-    """The Ctrl-C (or signal) that an error is due to: Python wraps one that comes while a class is being made."""
+    """Return the Ctrl-C (or signal) behind an error, or None: Python wraps one that comes while a class is made."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error

@@ -34,10 +34,10 @@ def display_name(model: str) -> str:
 
 @contextlib.contextmanager
 def reading(model: Path | str) -> Iterator[None]:
-    """BadInput, which names the model, for whatever is wrong with its files: each library has errors of its own."""
+    """Turn the libraries' various errors about a model's files into BadInput, which names the model."""
     try:
         yield
-    except (BadInput, OSError, MemoryError):  # say it themselves
+    except (BadInput, OSError, MemoryError):  # these are clear already
         raise
     except Exception as error:
         if is_out_of_memory(error) or interrupt_behind(error):
@@ -225,7 +225,7 @@ def load_model(model: str, device: str = "auto", dtype: str = "auto"):
 
 
 def computed_in(model) -> dict[str, str]:
-    """What a loaded model computes in and with, for the manifest: what `auto` came to, here and now."""
+    """Return a loaded model's device, dtype and attention, for the manifest: what `auto` chose on this machine."""
     return {
         "device": str(model.device), "dtype": str(model.dtype).removeprefix("torch."),
         "attention": str(model.config._attn_implementation),

@@ -24,11 +24,11 @@ def plan(
     num_graded: Mapping[str, int], num_trainings: int, second: Judge | None = None,
     num_again: Mapping[str, int] | None = None,
 ) -> str:  # fmt: skip
-    """The lines that `pipeline --dry-run` prints; no server is asked anything.
+    """Return the lines that `pipeline --dry-run` prints. No server is asked.
 
-    `seeds` are by (dataset, split); `tutor` samples the candidates, `base` is the same one as it is evaluated;
-    `num_graded` says for each test set how many answers to one dialogue are graded, `num_again` how many of them
-    `second` grades again (all, when not given).
+    `seeds` are by (dataset, split). `tutor` samples the candidates; `base` is the same tutor as it is evaluated.
+    `num_graded` says for each test set how many answers to one dialogue are graded, and `num_again` how many of them
+    `second` grades again (default: all).
     """
     estimates: list[list[Estimate]] = []
     lines = ["what would be graded:"]
@@ -85,9 +85,9 @@ def _time(
     base: LocalTutor | ServedTutor, training: Training, num_candidates: int, num_graded: Mapping[str, int],
     num_trainings: int,
 ) -> str:  # fmt: skip
-    """How long this machine takes if every answer is as long as it may be and every seed gives a pair.
+    """Estimate the time on this machine if every answer has the greatest length and every seed gives a pair.
 
-    `prompts` has the tokens of each prompt by (dataset, split).
+    `prompts` holds the tokens of each prompt by (dataset, split).
     """
     rate = speed.matrix_rate(training.device, training.dtype)
     sampled = trained = 0.0
@@ -116,7 +116,7 @@ def _duration(seconds: float) -> str:
 
 
 def check_disk(root: Path, training: Training, num_trainings: int) -> None:
-    """BadInput where the disk cannot hold what so many trainings leave and need meanwhile, less those that are done."""
+    """Raise BadInput if the disk cannot hold the weights and checkpoints of all trainings that are not done yet."""
     left = num_trainings - sum(name.endswith("weights") for name in _done(root))
     if left > 0:
         needed = sum(memory.on_disk(models.skeleton(training.model).num_parameters(), training, left))
@@ -145,7 +145,7 @@ def _sum(parts: Sequence[Estimate]) -> Estimate:
 
 
 def _existing(path: Path) -> Path:
-    """The folder itself, or the nearest one above it that is there."""
+    """Return the folder, or the nearest one above it that exists."""
     return next(folder for folder in (path.resolve(), *path.resolve().parents) if folder.is_dir())
 
 

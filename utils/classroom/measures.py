@@ -15,7 +15,7 @@ from utils.classroom.numbers import numbers_said
 
 
 def measure(dialogue: Dialogue, turns: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """The exact measures of one dialogue and its `turn_measures`; None where one does not apply.
+    """Return the exact measures of one dialogue and its `turn_measures`; None for one that does not apply.
 
     Of a student who is right only "confirms right", "denies right" and the counts of words, turns and questions apply;
     of a problem from a file neither "step told" nor "confirms wrong" does. The answer's leak does not where its number
@@ -59,7 +59,7 @@ def measure(dialogue: Dialogue, turns: Sequence[Mapping[str, Any]]) -> dict[str,
 
 
 def turn_measures(dialogue: Dialogue) -> list[dict[str, Any]]:
-    """What happened at each turn; it is also what the file of dialogues keeps beside the words."""
+    """Measure each turn. The file of dialogues keeps these measures beside the words."""
     problem, before, found = dialogue.problem, f"Student: {dialogue.opening}", []
     for turn in dialogue.turns:
         found.append({

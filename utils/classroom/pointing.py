@@ -44,7 +44,7 @@ COUNTED = {"one": 1, "two": 2, "three": 3, "four": 4}
 
 
 def points_at(problem: Problem, sentences: Sequence[str], utterance: str) -> tuple[str | None, bool]:
-    """(the step that the utterance points at, whether it asks or requests anything about it)."""
+    """Return (the step that the utterance points at, whether it asks or requests anything about it)."""
     if not problem.is_generated or _repeats(problem.text, utterance):
         return None, False
     total: Counter[str] = Counter()
@@ -65,7 +65,7 @@ def points_at(problem: Problem, sentences: Sequence[str], utterance: str) -> tup
 
 
 def evidence_of(problem: Problem, sentence: str) -> dict[str, float]:
-    """How much a sentence points at each step, by the step's key."""
+    """Weigh how much a sentence points at each step, by the step's key."""
     lines, words = problem.lines, f" {' '.join(re.findall(WORDS, plain(sentence)))} "
     numbers, found, stems = numbers_said(sentence), Counter(), f" {_stems(sentence)} "
     for cue, steps in cues_of(problem).items():
@@ -133,7 +133,7 @@ def _stems(text: str) -> str:
 
 @lru_cache(1024)
 def numbers_known(problem: Problem) -> frozenset[Fraction]:
-    """The numbers of the problem and of its solutions, right and wrong."""
+    """Return the numbers of the problem and of its solutions, right and wrong."""
     lines = (*problem.right, *problem.wrong)
     return numbers_said(problem.text).union(*(operands_of(line.shown) | {line.value} for line in lines))
 

@@ -84,7 +84,7 @@ class Problem:
 
 
 def generate(number: int, seed: int = 0) -> list[Problem]:
-    """`number` problems, the templates and their mistakes in turn; the student of every fourth is right."""
+    """Generate `number` problems, with templates and mistakes in turn; the student of every fourth is right."""
     order = random.Random(seed)
     problems: list[Problem] = []
     rounds = 0
@@ -126,7 +126,7 @@ def transfer_of(problem: Problem) -> Problem:
 
 
 def solve(template: Template, given: Mapping[str, Fraction], mistake: Mistake | None) -> dict[str, Fraction]:
-    """The given numbers and the value of every step, with the mistake's formula in place of its step's."""
+    """Return the given numbers and the value of every step, with the mistake's formula in place of its step's."""
     known = dict(given)
     for step in template.steps:
         known[step.key] = eval(compiled(formula_of(step, mistake)), {"__builtins__": {}}, known)

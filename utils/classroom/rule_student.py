@@ -41,7 +41,7 @@ class RuleStudent:
 
 
 def opening_of(problem: Problem) -> str:
-    """The problem and the student's numbered lines."""
+    """Return the student's first turn: the problem and its numbered lines."""
     lines = [f"{i}. {_capital(line.step.what)}: {line.shown} = {written(line.value)}"
              for i, line in enumerate(problem.lines, 1)]  # fmt: skip
     return "\n".join(
@@ -77,12 +77,12 @@ def answer(dialogue: Dialogue) -> str:
 
 
 def end_of(dialogue: Dialogue) -> int | None:
-    """The turn, from 0, whose utterance ended the mistake on this problem."""
+    """Return the turn, from 0, whose utterance ended the mistake on this problem, or None."""
     return next((i for i, turn in enumerate(dialogue.turns) if turn.move.kind in ENDS), None)
 
 
 def deltas(dialogue: Dialogue) -> dict[str, float]:
-    """How much more often the student is right after the talk than before: {"same": …, "transfer, author": …, …}.
+    """Return how much more often the student is right after the dialogue: {"same": …, "transfer, author": …, …}.
 
     Before it, the student has the mistake for certain. "same" is this problem, "transfer" one with other numbers.
     """

@@ -1,4 +1,4 @@
-"""One run of the classroom: every tutor and every control talks about every problem, and all of it is measured."""
+"""Run the classroom: every tutor and every control talks about every problem, and all dialogues are measured."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from utils.records import TutorAnswer, Verdict
 
 
 def run(classroom: Classroom, judge: Judge, folder: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """(the dialogues, what they come to). Replies are kept in journals in `folder` as they arrive."""
+    """Hold and measure all dialogues, with the replies in journals in `folder`. Returns (rows, result)."""
     controls, tutors = [control.name for control in classroom.controls], classroom.names
     speakers = dict(zip([*controls, *tutors], [*classroom.controls, *classroom.tutors], strict=True))
     dialogues: dict[str, list[Dialogue]] = {}
@@ -60,7 +60,7 @@ def run(classroom: Classroom, judge: Judge, folder: Path) -> tuple[list[dict[str
 
 
 def judged(dialogue: Dialogue, lesson: Lesson | None) -> dict[str, float]:
-    """The judge's verdict as measures; a leak is none where the student had the answer from the start."""
+    """Return the judge's verdict as measures, without a leak if the student had the answer from the start."""
     if lesson is None:
         return {}
     helpful = {"judged helpful": float(lesson.helpful == "yes")}
@@ -68,7 +68,7 @@ def judged(dialogue: Dialogue, lesson: Lesson | None) -> dict[str, float]:
 
 
 def row_of(tutor: str, dialogue: Dialogue, classroom: Classroom) -> dict[str, Any]:
-    """A dialogue as dialogues.jsonl keeps it."""
+    """Return a dialogue as a row of dialogues.jsonl."""
     problem, of_turns = dialogue.problem, turn_measures(dialogue)
     measures = measure(dialogue, of_turns)
     if isinstance(classroom.student, RuleStudent) and not problem.student_is_right:
@@ -110,7 +110,7 @@ def grade_turns(
 
 
 def grade_once(judge: Judge, items: Sequence[TutorAnswer], folder: Path) -> list[Verdict]:
-    """A verdict for each item; the same answer in the same dialogue is graded once."""
+    """Return a verdict for each item; the same answer in the same dialogue is graded once."""
     distinct = list(dict.fromkeys(items))
     verdicts = grade(judge, distinct, folder / "verdicts.jsonl", description="grades of the turns") if distinct else []
     of = dict(zip(distinct, verdicts, strict=True))
@@ -118,7 +118,7 @@ def grade_once(judge: Judge, items: Sequence[TutorAnswer], folder: Path) -> list
 
 
 def chat_of(judge: Judge):
-    """The chat model behind a judge; of a panel, its first member's; None for the offline judge."""
+    """Return the chat model behind a judge, or behind a panel's first member; None for the offline judge."""
     first = next(iter(getattr(judge, "members", [judge])))
     return getattr(first, "chat", None)
 

@@ -1,4 +1,4 @@
-"""What a classroom showed: means with intervals, comparisons of the tutors, and whether the run is void.
+"""Summarise a classroom: means with intervals, comparisons of the tutors, and whether the run is void.
 
 A measure never stands without its scope. Intervals are clustered by problem: dialogues about one template, or on one
 row of a file, are not independent.
@@ -22,7 +22,7 @@ JUDGED = "the judge's reading of the whole dialogue, the answer shown to it"
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure, how it is shown, and what it can tell. A share is of dialogues; a mean is over them."""
+    """A measure, its title and its scope. A share is of dialogues; a mean is over them."""
 
     key: str
     label: str
@@ -63,7 +63,7 @@ TRANSFER = tuple(f"transfer, {name}" for name in GAIN_TABLES)
 
 
 def summarise(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, Any]]]:
-    """{tutor: {measure: {"value", "low", "high", "rows", "groups"}}}, measures that apply to no dialogue left out."""
+    """Return {tutor: {measure: {"value", "low", "high", "rows", "groups"}}}, without measures that never apply."""
     from utils.stats.means import Scale, mean_of, share_of
 
     found: dict[str, dict[str, dict[str, Any]]] = {}
@@ -84,7 +84,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def misses(summary: Mapping[str, Mapping[str, Mapping[str, Any]]], controls: Sequence[Control]) -> list[str]:
-    """The controls that landed elsewhere than they can: the run is void if there is one."""
+    """List the controls with impossible values: if there is one, the run is void."""
     found = []
     for control in controls:
         for key, (low, high) in control.lands.items():
@@ -97,7 +97,7 @@ def misses(summary: Mapping[str, Mapping[str, Mapping[str, Any]]], controls: Seq
 
 
 def compare_tutors(rows: Sequence[Row], tutors: Sequence[str]) -> list[dict[str, Any]]:
-    """Each tutor with the first, on the same problems: paired, clustered, corrected by Holm for all that is shown.
+    """Compare each tutor with the first on the same problems: paired, clustered, corrected by Holm for all comparisons.
 
     Δ transfer of the rule student has three gain tables: an order is claimed ("finding") only if it holds under all.
     """

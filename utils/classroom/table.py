@@ -1,4 +1,4 @@
-"""What a classroom showed, in words: the controls, the measures with their scope, the comparisons."""
+"""Format the results of a classroom: the controls, the measures with their scope, the comparisons."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ SHORT = {
 
 
 def report(result: Mapping[str, Any], problems: Sequence[Problem]) -> str:
-    """All that a run has to say. Of a run that is void the tutors' figures are not shown."""
+    """Format all results of a run. If it is void, the tutors' figures are not shown."""
     summary, tutors, generated = result["measures"], result["tutors"], all(one.is_generated for one in problems)
     parts = []
     if test := result["self_test"]:
@@ -52,7 +52,7 @@ def report(result: Mapping[str, Any], problems: Sequence[Problem]) -> str:
 
 
 def self_test(test: Mapping[str, float]) -> str:
-    """How selective a student is that is a model."""
+    """Describe the selectivity of a student that is a model."""
     shares = ", ".join(f"{name} {share:.2f}" for name, share in test.items() if name != "selectivity")
     words = f"the student's own test: right after one turn of {shares}; selectivity {test['selectivity']:+z.2f}."
     if test["selectivity"] < SELECTIVE:
@@ -64,7 +64,7 @@ def self_test(test: Mapping[str, float]) -> str:
 
 
 def controls_table(summary: Summary, controls: Sequence[str], misses: Sequence[str]) -> str:
-    """The controls, a row each, and whether each landed where it must."""
+    """Format the controls, a row each, and whether each has the values that it must have."""
     rows = [["control", *SHORT.values(), "lands"]]
     for name in controls:
         cells = [_value(summary[name].get(key)) for key in SHORT]
@@ -89,7 +89,7 @@ def measures_table(summary: Summary, tutors: Sequence[str]) -> str:
 
 
 def showed(tutor: str, measures: Mapping[str, Mapping[str, Any]]) -> str:
-    """What was seen of a tutor, in counts of dialogues."""
+    """Describe what a tutor did, in counts of dialogues."""
     phrases = {
         "leak": "gives the answer away in {}", "confirms wrong": "confirms a wrong answer in {}",
         "confirms right": "confirms a right one in {}", "repeats": "says the same twice in {}",
@@ -104,7 +104,7 @@ def showed(tutor: str, measures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def sentences(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the comparisons allow to say, and no more: a sentence for each order, one for all that shows none."""
+    """Put the comparisons into words: a sentence for each order that is shown, and one for all others."""
     found: list[str] = []
     alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for one in comparisons:
@@ -134,7 +134,7 @@ def _label(one: Mapping[str, Any]) -> str:
 
 
 def limits(student: str, reader: str, dialogues: int, right: int, generated: bool) -> str:
-    """What the run cannot show, in words."""
+    """Say what the run cannot show."""
     words = [
         f"{dialogues} dialogues for each tutor; in {right} of them the student is right, and these count for "
         f"{RIGHT} alone."
@@ -170,7 +170,7 @@ def _interval(entry: Mapping[str, Any] | None) -> str:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns under each other; a row of one cell is a heading between them."""
+    """Align columns; a row of one cell is a heading."""
     from tabulate import tabulate
 
     cells = [row for row in rows if len(row) > 1]

@@ -1,4 +1,4 @@
-"""Raw files of the three sources to seed rows: every raw dialogue becomes a row or is counted under a reason."""
+"""Convert raw files of the three sources to seed rows; every dialogue becomes a row or is counted under a reason."""
 
 import csv
 import hashlib
@@ -34,7 +34,7 @@ class Converted:
 
 
 def find_raw(folder: Path) -> dict[str, list[Path]]:
-    """The raw files per source, of those sources that are there. FileNotFoundError if none is."""
+    """Return the raw files of each source that is there. Raises FileNotFoundError if none is."""
     found = {
         source: next((paths for pattern in patterns if (paths := sorted(folder.glob(pattern)))), [])
         for source, patterns in LAYOUT.items()
@@ -46,7 +46,7 @@ def find_raw(folder: Path) -> dict[str, list[Path]]:
 
 
 def convert_files(source: str, paths: list[Path], seed: int) -> Converted:
-    """All rows of one source, the same whatever the order of files and dialogues.
+    """Convert all rows of one source, independently of the order of files and dialogues.
 
     A dialogue that is there twice gives one row. Where another dialogue has given the same prompt already, the next
     cut is taken. BadInput names the file, the line and the fault of what cannot be read at all.
@@ -83,12 +83,12 @@ def convert_files(source: str, paths: list[Path], seed: int) -> Converted:
 
 
 def _order(entry: tuple[RawDialogue, list[int], str]) -> tuple[str, bytes]:
-    """By the dialogue's id, then by all that is in it: never by the file that it stands in."""
+    """Return a key that sorts dialogues by id, then by content, but never by file."""
     return entry[0].id, hashlib.sha256(repr(entry[0]).encode()).digest()
 
 
 def _said(turns: list[RawTurn]) -> int:
-    """What was said, by whom, layout aside."""
+    """Return what was said and by whom, ignoring layout."""
     return hash(tuple((turn.role, *words(turn.content)) for turn in turns))
 
 
@@ -142,7 +142,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, dict]]:
 
 
 def _count(paths: list[Path]) -> int | None:
-    """How many dialogues there are, where that is known before reading (and reading takes long)."""
+    """Return the number of dialogues, if it is known before reading (and reading takes long)."""
     if paths[0].suffix != ".parquet":
         return None
     import pyarrow

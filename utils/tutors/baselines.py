@@ -55,7 +55,7 @@ class ConstantTutor:
 
 @dataclass(frozen=True)
 class ReferenceTutor:
-    """Answers with what the teacher really said next, and does not answer where that is not known."""
+    """Answers with what the teacher really said next, and gives no answer if that is unknown."""
 
     name: str = "human teacher"
 
@@ -78,7 +78,7 @@ class ReferenceTutor:
 
 @dataclass(frozen=True)
 class ShuffledTutor:
-    """Answers each dialogue with the base's answer to another one, each used once: does the dialogue matter at all?"""
+    """Answers each dialogue with the base's answer to another one, each used once: does the dialogue matter?"""
 
     base: Tutor
 

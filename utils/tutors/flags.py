@@ -1,4 +1,4 @@
-"""The tutor that the command line names."""
+"""Make the tutor that the command line names."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -77,7 +77,7 @@ class LocalTutor:
 
     @property
     def _computed_in(self) -> str:
-        """The journal's key for what the answers were computed in."""
+        """Return the journal's key for the device and dtype of the answers."""
         return key_of("computed in", self.device, self.dtype)
 
     def _sample(
