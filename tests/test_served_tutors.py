@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fake_services import Service, chat
 from fault_server import FaultServer
 
 from utils.artifacts import read_json
@@ -160,3 +161,16 @@ def test_a_server_that_is_not_there_or_has_another_model_is_said_before_anything
         ask(server.url, [seed()], tmp_path / "j")
     with pytest.raises(ValueError, match="not ftp"):
         OpenAIChat("none", "m", address="ftp://x")
+
+
+@pytest.mark.parametrize("silent", [{"content": None}, {"content": ""}, None, {"content": "<think>hm</think>"}])
+def test_one_of_several_answers_that_never_came_is_none_and_the_others_count(tmp_path, silent):
+    """`''` was graded, and could be `rejected`; without a message all were asked for until the budget was spent."""
+
+    def all_but_one(body):
+        messages = [{"content": f"What is {n}?"} for n in range(body["n"] - 1)] + [silent]
+        return {**chat(""), "choices": [{"message": message, "finish_reason": "stop"} for message in messages]}
+
+    with Service(all_but_one) as server:
+        [samples], _ = ask(server.url, [seed()], tmp_path / "j", model="judge-1")
+        assert [one.finish_reason for one in samples] == ["stop", "stop", "empty"] and len(server.bodies) == 1

@@ -99,8 +99,8 @@ def replies_of(body: Any) -> list[Reply]:
         if choice.get("error"):
             raise complaint_of(choice)
         choice.setdefault("message", choice.get("text") or choice.get("delta"))  # of a prompt, or of a stream
-        if not choice["message"]:
-            raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
+    if not any(choice["message"] for choice in choices):
+        raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
     details = {
         "model": named(body.get("model")), "system_fingerprint": named(body.get("system_fingerprint")),
         "usage": usage_of(body),

@@ -85,7 +85,7 @@ class Service(ABC):
                 if self.abilities.adjusted(request, room) == sent:  # else it would be sent otherwise by now
                     return [Reply("", "refused", {"error": str(doubtful)})]
             else:
-                crowded = any(map(crowded_out, replies))
+                crowded = any(map(crowded_out, replies)) or all(map(only_thought, replies))
                 hushed = crowded and self.hushed and self.abilities.hush(sent)
                 more = self.abilities.more_room(room) if crowded and not hushed else room
                 if more == room and not hushed:
@@ -133,8 +133,14 @@ class Service(ABC):
 
 
 def crowded_out(reply: Reply) -> bool:
-    """Return whether thoughts left no room, or not enough, for the answer; some servers call such an end a stop."""
-    thought = reply.details.get("thought_characters") or reply.details.get("usage", {}).get("reasoning_tokens")
-    if reply.finish_reason == "length":
-        return bool(thought or not reply.text)
-    return bool(thought and not reply.text and reply.finish_reason in (None, "stop"))
+    """Return whether thoughts left no room for the answer, or not enough."""
+    return reply.finish_reason == "length" and bool(has_thought(reply) or not reply.text)
+
+
+def only_thought(reply: Reply) -> bool:
+    """Return whether there are thoughts and no answer, though the service calls that an end: some say so of a reply cut."""
+    return reply.finish_reason in (None, "stop") and bool(has_thought(reply) and not reply.text)
+
+
+def has_thought(reply: Reply) -> Any:
+    return reply.details.get("thought_characters") or reply.details.get("usage", {}).get("reasoning_tokens")

@@ -46,7 +46,7 @@ class ChatTutor:
         Raises JudgeError and JudgeUnavailable as every chat does.
         """
         columns = [self._ask(seeds, k, journal_path, description) for k in range(num_samples)]
-        samples = [[_as_sample(reply) for reply, _ in row] for row in zip(*columns, strict=True)]
+        samples = [[sample_of(reply, reply.tokens) for reply, _ in row] for row in zip(*columns, strict=True)]
         return Answers(samples, [max(dropped for _, dropped in row) for row in zip(*columns, strict=True)])
 
     def _ask(
@@ -76,10 +76,10 @@ class ChatTutor:
         return list(zip(replies, dropped, strict=True))
 
 
-def _as_sample(reply: Reply) -> Sample:
+def sample_of(reply: Reply, tokens: int | None) -> Sample:
     """Cut a reply where another speaker's turn begins. An empty reply is marked as no answer."""
     text, cut = cut_at_new_turn(reply.text)
-    sample = Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", reply.tokens)
+    sample = Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", tokens)
     silent = not sample.text and sample.finish_reason in ("stop", "length")
     return replace(sample, finish_reason="empty") if silent else sample
 

@@ -17,11 +17,11 @@ from typing import Any
 
 from utils.clients.ask_all import run_all
 from utils.clients.openai_chat import OpenAIChat
-from utils.dialogue import cut_at_new_turn
 from utils.errors import BadInput
 from utils.journal import Journal, key_of
 from utils.prompts import digest, shorten, tutor_messages
 from utils.records import Sample, SeedDialogue
+from utils.tutors.chat_tutor import sample_of
 from utils.tutors.local import LocalTutor
 from utils.tutors.tutor import TOO_LONG, Answers
 
@@ -100,10 +100,8 @@ def _answers(
             log.warning("left out: seed %s: %s", seed.id, error)
             return [TOO_LONG] * num_samples, 0
         for k, reply in zip(missing, replies, strict=False):
-            text, cut = cut_at_new_turn(reply.text)
             tokens = reply.tokens or None if len(replies) == 1 else None  # else it is the sum of all
-            sample = Sample(text.strip(), "speaker" if cut else reply.finish_reason or "stop", tokens)
-            journal.add(keys[k], asdict(sample) | {"dropped_turns": dropped})
+            journal.add(keys[k], asdict(sample_of(reply, tokens)) | {"dropped_turns": dropped})
     entries = [dict(journal[key]) for key in keys]
     dropped = max(entry.pop("dropped_turns") for entry in entries)
     return [Sample(**entry) for entry in entries], dropped
