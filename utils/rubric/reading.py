@@ -1,4 +1,4 @@
-"""Reading a dialogue and a tutor's answer for the rubric: sentences, questions, content words, numbers, code."""
+"""Parse a dialogue and a tutor's answer for the rubric: sentences, questions, content words, numbers, code."""
 
 import re
 from collections import deque
@@ -42,7 +42,7 @@ LONG = 18  # letters: a longer token is words run together, unless the conversat
 
 @dataclass(frozen=True)
 class Conversation:
-    """A dialogue that stops where the tutor speaks next. The bug fix that a prompt tells the tutor is `known_fix`."""
+    """A dialogue that ends where the tutor speaks next. `known_fix` is the bug fix that a prompt tells the tutor."""
 
     text: str  # everything that was said
     known_fix: str
@@ -76,9 +76,9 @@ class Conversation:
         return without_places(text) != f"\n{text}"
 
     def mentioned_in(self, answer: "Answer") -> bool:
-        """Does the answer take up anything of this dialogue: a word of its subject, a number, a piece of code?
+        """Whether the answer refers to this dialogue: by a content word, a number, a place or code.
 
-        Two words of the kind of lesson ("assign", "loop") are a subject, too.
+        Two words that are usual in this kind of lesson ("assign", "loop") count, too.
         """
         stems = set(answer.stems) - VAGUE_STEMS
         return (
@@ -116,7 +116,7 @@ class Answer:
 
 @lru_cache(64)  # the candidates of one prompt come one after the other
 def read_conversation(text: str) -> Conversation:
-    """Read a dialogue in any format that `utils.dialogue` knows."""
+    """Parse a dialogue in any format that `utils.dialogue` knows."""
     turns = [turn for turn in split_turns(text) if turn.content]
     before = "\n".join(turn.content for turn in turns if turn.speaker is None)
     known_fix = "\n".join(BUG_FIXES.findall(before))
@@ -159,7 +159,7 @@ def read_conversation(text: str) -> Conversation:
 
 
 def read_answer(text: str, conversation: Conversation) -> Answer:
-    """Read a tutor's answer to `conversation`."""
+    """Parse a tutor's answer to `conversation`."""
     prose = CODE_BLOCK.sub("\n", text)
     sentences = sentences_of(prose)
     questions, guiding, told, told_words = [], [], [], []
@@ -204,14 +204,14 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences and lines of a text, without the space around them."""
+    """Split a text into sentences and lines, without the space around them."""
     ends = [mark.end() for mark in SENTENCE_END.finditer(text)]
     pieces = (text[start:end].strip() for start, end in pairwise([0, *ends, len(text)]))
     return [piece for piece in pieces if piece]
 
 
 def is_real_question(sentence: str, words: set[str], earlier: Iterable[set[str]], conversation: Conversation) -> bool:
-    """Three distinct words or more, no near-duplicate of an earlier one, no copy of the student or the problem."""
+    """Whether it has three distinct words, repeats no earlier question, and copies neither student nor problem."""
     if (
         len(words) < 3
         or APPENDED.search(sentence)
@@ -224,13 +224,13 @@ def is_real_question(sentence: str, words: set[str], earlier: Iterable[set[str]]
 
 
 def copied(words: list[str], conversation: Conversation, share: float = 1.0) -> bool:
-    """Are at least this share of the runs of four words the student's or the problem's?"""
+    """Whether at least this share of the four-word runs is the student's or the problem's."""
     runs = runs_of(words)
     return bool(runs) and sum(map(conversation.runs.__contains__, runs)) >= share * len(runs)
 
 
 def echoed(words: list[str], conversation: Conversation) -> float:
-    """Share of the pairs of words that stand so in the student's last turn, whoever is "I" in it."""
+    """Return the share of word pairs that are in the student's last turn, "I" and "you" exchanged."""
     pairs = _pairs(words)
     return sum(map(conversation.last_student_pairs.__contains__, pairs)) / len(pairs) if pairs else 0.0
 
@@ -256,7 +256,7 @@ def looks_english(text: str) -> bool:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, in lower case and with straight apostrophes."""
+    """Return the words of a text, in lower case and with straight apostrophes."""
     text = text.lower().replace("’", "'")
     text = text if text.isascii() else TYPOGRAPHY.sub(" ", text)
     return (ASCII_WORD if text.isascii() else WORD).findall(text)
@@ -264,13 +264,13 @@ def words_of(text: str) -> list[str]:
 
 @lru_cache(65536)
 def stem(word: str) -> str:
-    """A rough stem: plural and verb endings go, a double letter at the end is one, seven letters are enough."""
+    """Return a rough stem: no plural or verb ending, no double letter at the end, seven letters at most."""
     word = ENDING.sub("", word.removesuffix("'s"))
     return (word[:-1] if len(word) > 3 and word[-1] == word[-2] else word)[:7]
 
 
 def content_stems(words: Iterable[str]) -> list[str]:
-    """Stems of the words that carry a subject, one each, in order."""
+    """Return the distinct stems of the content words, in order."""
     return [found for found in dict.fromkeys(map(_content_stem, words)) if found]
 
 
@@ -281,7 +281,7 @@ def _content_stem(word: str) -> str | None:
 
 
 def plain(text: str) -> str:
-    """Lower case, words and numbers alone, one space between."""
+    """Keep words and numbers alone, in lower case, one space between."""
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
