@@ -7,7 +7,8 @@ import math
 
 from utils.rubric.any_language import INLINE_CODE, squeeze
 from utils.rubric.quantities import DIGIT, as_digits, numbers_of
-from utils.rubric.reading import LONG, Answer, Conversation, content_stems, words_of
+from utils.rubric.reading import LONG, Answer, Conversation
+from utils.rubric.text import content_stems, words_of
 from utils.rubric.words import (
     CORRECTED,
     EQUATION,

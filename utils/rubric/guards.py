@@ -10,7 +10,8 @@ from functools import lru_cache
 from utils.answers import loops
 from utils.rubric.any_language import INLINE_CODE, OWN_VERDICT, squeeze
 from utils.rubric.quantities import numbers_of, wrong_sum
-from utils.rubric.reading import LONG, Answer, Conversation, copied, echoed, plain, words_of
+from utils.rubric.reading import LONG, Answer, Conversation, copied, echoed
+from utils.rubric.text import plain, words_of
 from utils.rubric.word_order import kinds, order, shares_of_content
 from utils.rubric.words import CONFIRMS, FLATTERY, FUNCTION_WORDS, INSTRUCTS, LEAK, OUT_OF_ROLE, POINTS_OUT, TUTOR_WORDS
 

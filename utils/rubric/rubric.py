@@ -16,8 +16,9 @@ from utils.records import Evaluation, Verdict
 from utils.rubric.features import SIGNS, features, unsaid_numbers
 from utils.rubric.guards import flaws, junk
 from utils.rubric.quantities import NUMBER
-from utils.rubric.reading import read_answer, read_conversation, words_of
+from utils.rubric.reading import read_answer, read_conversation
 from utils.rubric.tells import tells
+from utils.rubric.text import words_of
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 WORD_ORDER = WEIGHTS.with_name("word_order.json")

@@ -5,7 +5,8 @@ import re
 
 from utils.rubric.any_language import INLINE_CODE, code_in, squeeze
 from utils.rubric.quantities import NUMBER, as_digits, in_digits
-from utils.rubric.reading import TUTOR_STEMS, Answer, Conversation, stem, words_of
+from utils.rubric.reading import Answer, Conversation
+from utils.rubric.text import TUTOR_STEMS, stem, words_of
 from utils.rubric.words import CODE_LINE, FUNCTION_WORDS, ORDER, SELF_ANSWER
 
 # A number that was said before is given away only where it stands as a result; one that the problem itself gives, only
