@@ -1,4 +1,4 @@
-"""Fits the offline judge to a person's ratings: a teacher who has rated answers can have her own judge.
+"""Fit the offline judge to a person's ratings, so that a teacher who rates answers gets a judge of her own.
 
     python -m fetch_datasets --paper --output-dir data/paper
     python -m fit_rubric --humans data/paper/mathdial_human_eval.json --output-path runs/my_rubric.json
@@ -7,11 +7,11 @@
 A human-rated file is a JSON list of {"prompt": the dialogue, "output": the tutor's answer, "evaluation":
 {"questions": "yes", "on_topic": 4, "helpful": 2, "reveal_answer": "no"}}; 50 rows are few, but they do. Which features
 there are, and the sign of each, is fixed (utils/rubric/features.py); the ratings decide how much each one weighs.
-Printed, and written beside the weights: what they reach on answers that they were not fitted on.
+The agreement on answers that the weights were not fitted on is printed and written beside them.
 
     python -m fit_rubric --word-order datasets/*.jsonl --output-path utils/rubric/word_order.json
 
-counts instead how words follow each other in English texts (seeds, or any text): the table by which the rubric knows
+counts instead how words follow each other in English texts (seeds, or any text). By this table the rubric recognises
 words in random order.
 """
 
@@ -38,7 +38,7 @@ def main(
     *, humans: Sequence[str] | None = None, word_order: Sequence[str] | None = None, output_path: str,
     overwrite: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Fit, cross-validate and write the weights, or count the order of words; returns what was written."""
+    """Fit, cross-validate and write the weights, or count the order of words. Return what was written."""
     # Before numpy is loaded: on matrices this small several threads take 25 times as long as one.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from utils.artifacts import refuse_existing, write_json
@@ -78,7 +78,7 @@ def main(
 
 
 def count_word_order(paths: Sequence[str], output_path: str) -> dict[str, dict[str, float]]:
-    """The table of `utils/rubric/word_order.py` from seed files (.jsonl: all that is said in them) and other texts."""
+    """Count the table of `utils/rubric/word_order.py` in seed files (.jsonl, all turns and references) and in texts."""
     from utils.artifacts import write_json
     from utils.rubric.word_order import count
 
@@ -97,7 +97,7 @@ def count_word_order(paths: Sequence[str], output_path: str) -> dict[str, dict[s
 
 
 def folds_of(groups: Sequence[str], count: int, seed: int) -> Any:
-    """The fold of each answer, shape (answers,); no group is in two folds."""
+    """Assign a fold to each answer, shape (answers,). No group is in two folds."""
     import numpy as np
 
     shuffled = np.random.default_rng(seed).permutation(np.unique(groups))
@@ -108,10 +108,9 @@ def folds_of(groups: Sequence[str], count: int, seed: int) -> Any:
 def grade_held_out(
     rows: Sequence[dict[str, Any]], readings: Sequence[Any], count: int, seed: int, priors: Sequence[float]
 ) -> list[Any]:
-    """The evaluation of each answer by weights that were fitted on the other folds.
+    """Grade each answer with weights that were fitted on the other folds.
 
-    Of several `priors` the one is taken that agrees best in a cross-validation within those other folds: nothing about
-    the held-out answers decides anything.
+    An inner cross-validation within those folds picks the best of several `priors`; held-out answers decide nothing.
     """
     import numpy as np
 
@@ -131,7 +130,7 @@ def grade_held_out(
 
 
 def best_prior(rows: Sequence[dict[str, Any]], readings: Sequence[Any], count: int, seed: int) -> float:
-    """Which of `PRIOR_ANSWERS` agrees best in a cross-validation; the first of those within a hundredth."""
+    """Pick the value of `PRIOR_ANSWERS` that agrees best in a cross-validation; the first one within a hundredth."""
     agreed = [round(_pearson(rows, grade_held_out(rows, readings, count, seed, [prior])), 2) for prior in PRIOR_ANSWERS]
     return PRIOR_ANSWERS[agreed.index(max(agreed))]
 
@@ -144,10 +143,10 @@ def _pearson(rows: Sequence[dict[str, Any]], graded: Sequence[Any]) -> float:
 
 
 def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
-    """Agreement with the ratings on answers that nothing was fitted or chosen on, guards and all.
+    """Measure the agreement with the ratings by nested cross-validation, guards included.
 
-    Nested: five times five outer folds, no group in two of them; the prior's strength by an inner cross-validation.
-    Means over the five repeats; None for what cannot be told of these ratings.
+    There are five times five outer folds, and no group is in two of them. An inner cross-validation picks the prior's
+    strength. Return means over the five repeats, None where these ratings allow no figure.
     """
     import numpy as np
 
@@ -179,7 +178,7 @@ def cross_validate(rows: Sequence[dict[str, Any]]) -> dict[str, float | None]:
 
 
 def report(fitted: dict[str, Any]) -> str:
-    """What was fitted, for the terminal."""
+    """Format what was fitted for the terminal."""
     on = fitted["fitted_on"]
     lines = [
         f"fitted on {on['answers']} rated answers to {on['conversations']} conversations; on answers not fitted on "

@@ -1,14 +1,18 @@
-"""How far does a judge agree with the human labels of MRBench? A check on data that the judge was not made with.
+"""Measure a judge's agreement with the human labels of MRBench, on data that the judge was not made with.
 
     python -m fetch_datasets --mrbench --output-dir data/mrbench
     python -m mrbench --files data/mrbench/MRBench_V2.json data/mrbench/mrbench_v3_devset.json --judge-llm offline
 
-MRBench (Maurya et al., NAACL 2025) has answers of eight tutors to dialogues in mathematics, labelled by people. Prints,
-with 95 % intervals (bootstrap over problems) and beside what counting question marks reaches: how well the judge's
-`reveal_answer` finds the answers that reveal the final answer (AUC, kappa); how well its score tells answers that guide
-the student, and answers that say what to do next, from others (AUC); Spearman of the score with the sum of the eight
-labels; the order of the tutors; and how often the best answer to a dialogue is scored above the worst.
-Writes every answer with its labels and verdict, the figures beside them (`….figures.json`), the journal of replies.
+MRBench (Maurya et al., NAACL 2025) has answers of eight tutors to dialogues in mathematics, labelled by people. Each
+figure has a 95 % interval (bootstrap over problems) and the baseline of counting question marks beside it:
+
+- AUC and kappa of `reveal_answer` against the label that the final answer is revealed;
+- AUC of the score against the labels for guidance and for saying what to do next;
+- Spearman correlation of the score with the sum of the eight labels, and of the ranking of the tutors;
+- how often the best answer to a dialogue scores above the worst.
+
+The output has every answer with its labels and verdict. The figures (`….figures.json`) and the journal of replies lie
+beside it.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from utils import cli, flags
 from utils.errors import BadInput
 from utils.records import SeedDialogue
-from utils.rubric.reading import plain
+from utils.rubric.text import plain
 
 if TYPE_CHECKING:
     from utils.tutors.tutor import Tutor

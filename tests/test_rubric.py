@@ -15,7 +15,8 @@ from utils.dialogue import split_turns
 from utils.rubric import rubric
 from utils.rubric.features import SIGNS
 from utils.rubric.quantities import in_digits, numbers_of
-from utils.rubric.reading import looks_english, read_answer, read_conversation, words_of
+from utils.rubric.reading import read_answer, read_conversation
+from utils.rubric.text import words_of
 from utils.seeds.read import read_seeds
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -495,36 +496,6 @@ def test_time_grows_with_the_length_and_not_with_its_square(unit):
             runs.append(time.process_time() - started)
         times.append(min(runs))
     assert times[1] < 8 * times[0] + 0.02
-
-
-@pytest.mark.parametrize(
-    ("text", "english"),
-    [
-        (MATH, True), (CODE, True), (PROSE, True), ("", True), ("Why is that?", True), ("84 - 19 = 65", True),
-        ("Was ist denn eigentlich in jeder Reihe, und wie viele Tulpen hat die Gärtnerin am Ende noch?", False),
-        ("¿Cuántos tulipanes hay en cada fila, y qué tendría que hacer la jardinera para saberlo?", False),
-        ("Combien de tulipes y a-t-il dans chaque rangée, et que devrait faire la jardinière ensuite ?", False),
-        ("Сколько тюльпанов в каждом ряду, и что должна сделать садовница, чтобы это узнать?", False),
-        ("园丁种了六排郁金香。每排有多少朵?", False),
-    ],
-)  # fmt: skip
-def test_other_languages_are_noticed(text, english):
-    assert looks_english(text) is english
-
-
-def test_a_student_who_asks_may_be_told_before_a_check():
-    """It barred one of twelve turns of TutorChat. The check still guides to nothing, and costs help."""
-    told = (
-        "The full moon stands on the far side of the earth, but its path is tilted, so that the shadow of the earth "
-        "mostly passes above or below it, and the moon stays bright."
-    )
-    check = f"{told} Does that make sense so far?"
-    found = grade(check, PROSE)
-    assert found.guards == [] and found.evaluation.helpful <= 2
-    assert found.score < grade(f"{told} Where would the moon have to be to meet the shadow?", PROSE).score
-    assert "only checks" in grade(check, PROSE.rstrip("?") + ".").guards  # nobody has asked
-    assert "only checks" in grade(check, PROSE, "the moon's phases show how much of its bright half we see").guards
-    assert "only checks" in grade("The moon is bright. Does that make sense so far?", PROSE).guards
 
 
 def test_own_weights(tmp_path):

@@ -12,7 +12,7 @@ from functools import lru_cache
 from utils.classroom.numbers import numbers_said
 from utils.classroom.problems import SMALLEST, Problem
 from utils.classroom.verdicts import confirms, denies, plain
-from utils.rubric.reading import content_stems, stem, words_of
+from utils.rubric.text import content_stems, stem, words_of
 
 POINTS = 1.0  # evidence that a step needs before it is taken for the one that is meant …
 LEAD = 1.3  # … and how many times that of the next one

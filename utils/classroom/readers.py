@@ -14,7 +14,7 @@ from utils.classroom.leaks import given_away, tells_step
 from utils.classroom.pointing import OPERATIONS, points_at
 from utils.classroom.problems import Problem
 from utils.classroom.verdicts import confirms, denies, plain, states
-from utils.rubric.reading import sentences_of
+from utils.rubric.text import sentences_of
 from utils.rubric.words import phrases
 
 Kind = Literal["targeted", "tells the step", "gives the answer", "other step", "generic", "nothing"]

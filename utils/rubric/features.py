@@ -1,13 +1,14 @@
-"""The rubric's features: plain properties of an answer, each in [0, 1], whose sign is fixed in advance.
+"""Compute the rubric's features: properties of an answer, each in [0, 1].
 
-`SIGNS` says what may speak for (+1) and against (-1) each criterion; `fit_rubric.py` fits how much.
+`SIGNS` fixes whether a feature speaks for (+1) or against (-1) a criterion; `fit_rubric.py` fits its weight.
 """
 
 import math
 
 from utils.rubric.any_language import INLINE_CODE, squeeze
 from utils.rubric.quantities import DIGIT, as_digits, numbers_of
-from utils.rubric.reading import LONG, Answer, Conversation, content_stems, words_of
+from utils.rubric.reading import LONG, Answer, Conversation
+from utils.rubric.text import content_stems, words_of
 from utils.rubric.words import (
     CORRECTED,
     EQUATION,
@@ -41,7 +42,7 @@ ENOUGH_SHARED = 0.5  # share of words of content that are the dialogue's: a good
 
 
 def features(conversation: Conversation, answer: Answer, known_answer: str | None = None) -> dict[str, float]:
-    """Every feature of `SIGNS`, in [0, 1]."""
+    """Compute every feature of `SIGNS`."""
     count, told = len(answer.words), answer.told
     silent, asked = not answer.guiding, " ".join(answer.guiding)
     asked_words = words_of(asked)
@@ -76,19 +77,21 @@ def features(conversation: Conversation, answer: Answer, known_answer: str | Non
 
 
 def equations(told: str) -> int:
-    """How many calculations are written out."""
+    """Count the calculations that are written out."""
     possible = DIGIT.search(told) or any(sign in told for sign in "=({\\")
     return len(EQUATION.findall(told)) if possible else 0
 
 
 def unsaid_numbers(conversation: Conversation, answer: Answer) -> list[str]:
-    """Numbers in the declarative part that nobody has said so far."""
+    """Return the numbers in the declarative part that nobody has said so far."""
     return [number for number in dict.fromkeys(answer.numbers) if number not in conversation.numbers]
 
 
 def new_result(conversation: Conversation, answer: Answer) -> str | None:
-    """A number stated as what comes out, that nobody has said so far ("…, which gives 84", "it is actually 84") or
-    that stands against the student's own ("84, not 20")."""
+    """Return a number that is stated as a result, or None.
+
+    Either nobody has said it so far ("…, which gives 84") or it corrects the student's own ("84, not 20").
+    """
     if not DIGIT.search(answer.told_digits):
         return None
     own = conversation.last_student_numbers[-1:]
@@ -103,13 +106,13 @@ def new_result(conversation: Conversation, answer: Answer) -> str | None:
 
 
 def _part_told(conversation: Conversation, answer: Answer, known_answer: str) -> frozenset[str]:
-    """The words of the known sentence that the declarative part says and the dialogue did not have."""
+    """Return the content words of a known sentence that are new in the declarative part."""
     known = content_stems(words_of(known_answer))
     return answer.told_stems.intersection(known) - conversation.stems if len(known) >= KNOWN_SENTENCE else frozenset()
 
 
 def noise(conversation: Conversation, answer: Answer) -> float:
-    """Debris per word, times five: words run together and, unless the conversation has some, markup and LaTeX."""
+    """Measure debris per word, times five: words run together; markup and LaTeX, unless the conversation has some."""
     debris = sum(1 + len(word) / 10 for word in answer.words if len(word) > LONG and word not in conversation.words)
     if not conversation.has_markup:
         debris += len(MARKUP.findall(answer.prose)) + len(LATEX.findall(answer.prose)) / 4
@@ -117,6 +120,8 @@ def noise(conversation: Conversation, answer: Answer) -> float:
 
 
 def _share(answer: Answer, of: frozenset[str]) -> float:
-    """Share of the answer's words of content that are in `of`: 1 from half of them on. Words that any tutor uses earn
-    nothing."""
+    """Return the share of the answer's content words that are in `of`, doubled and at most 1.
+
+    Words that any tutor uses do not count.
+    """
     return min(1.0, len(of.intersection(answer.stems)) / len(answer.stems) / ENOUGH_SHARED) if answer.stems else 0.0

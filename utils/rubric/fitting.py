@@ -1,4 +1,4 @@
-"""Fitting the rubric's weights to people's ratings: ridge towards a prior, signs kept. Run by `fit_rubric.py`."""
+"""Fit the rubric's weights to people's ratings: ridge towards a prior, with fixed signs. `fit_rubric.py` runs it."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -15,16 +15,16 @@ PRIOR_ANSWERS = (10.0, 5.0, 20.0)
 
 
 def read_rows(rows: Sequence[dict[str, Any]]) -> list[Reading]:
-    """What the rubric finds in each answer, whatever the weights (`utils.rubric.rubric.Reading`)."""
+    """Compute what the rubric finds in each answer before weights are applied."""
     return [Reading(row["prompt"], row["output"], row.get("known_answer")) for row in rows]
 
 
 def fit(
     rows: Sequence[dict[str, Any]], readings: Sequence[Reading] | None = None, prior_answers: float = PRIOR_ANSWERS[0]
 ) -> dict[str, dict[str, float]]:
-    """Weights for rated answers (rows of `utils.stats.human_ratings.read_humans`): ridge towards the prior, signs kept.
+    """Fit weights to rated answers (rows of `read_humans`) by ridge regression towards the prior, with fixed signs.
 
-    on_topic and helpful: least squares; reveal_answer: logistic, both classes weighing the same.
+    `on_topic` and `helpful` are least squares. `reveal_answer` is a logistic regression with balanced classes.
     """
     import numpy as np
 
@@ -43,7 +43,7 @@ def fit(
         weights[criterion] = {"intercept": round(float(intercept), 3), **dict(sized)}
     judge = Rubric(weights, "")
     graded = [judge.evaluate(read) for read in readings]
-    for criterion in ("on_topic", "helpful"):  # what guards and the ends of the scale take away, all get back
+    for criterion in ("on_topic", "helpful"):  # guards and clipping lower the mean: shift it back
         missing = fmean(
             row["evaluation"][criterion] - getattr(one, criterion) for row, one in zip(rows, graded, strict=True)
         )
@@ -52,7 +52,7 @@ def fit(
 
 
 def _least_squares(signed, rated, prior_answers):
-    """(intercept, sizes >= 0) that minimise |rated - intercept - signed @ sizes|² + ridge |sizes - prior|²."""
+    """Return (intercept, sizes >= 0) that minimise |rated - intercept - signed @ sizes|² + ridge |sizes - prior|²."""
     import numpy as np
     from scipy.optimize import lsq_linear
 
@@ -64,7 +64,7 @@ def _least_squares(signed, rated, prior_answers):
 
 
 def _logistic(signed, rated, prior_answers):
-    """(intercept, sizes >= 0) that minimise the class-balanced log loss + ridge |sizes - prior|² / 2."""
+    """Return (intercept, sizes >= 0) that minimise the class-balanced log loss + ridge |sizes - prior|² / 2."""
     import numpy as np
     from scipy.optimize import minimize
     from scipy.special import expit

@@ -1,6 +1,7 @@
-"""The rubric's guards: what no weighing of features can excuse, each with a sentence for the teacher.
+"""Find what no weight of a feature can make up for, each with a sentence for the teacher.
 
-`junk` holds of an answer as a whole, `flaws` of a part of it; what an answer gives away for certain: tells.py.
+`junk` finds answers that are worthless as a whole, `flaws` those that are partly sound. tells.py finds what an answer
+gives away.
 """
 
 import re
@@ -9,7 +10,8 @@ from functools import lru_cache
 from utils.answers import loops
 from utils.rubric.any_language import INLINE_CODE, OWN_VERDICT, squeeze
 from utils.rubric.quantities import numbers_of, wrong_sum
-from utils.rubric.reading import LONG, Answer, Conversation, copied, echoed, plain, words_of
+from utils.rubric.reading import LONG, Answer, Conversation, copied, echoed
+from utils.rubric.text import plain, words_of
 from utils.rubric.word_order import kinds, order, shares_of_content
 from utils.rubric.words import CONFIRMS, FLATTERY, FUNCTION_WORDS, INSTRUCTS, LEAK, OUT_OF_ROLE, POINTS_OUT, TUTOR_WORDS
 
@@ -23,7 +25,7 @@ MUCH = 4000  # characters: an order that holds for so many holds
 
 
 def junk(conversation: Conversation, answer: Answer) -> dict[str, str]:
-    """{guard: why} for answers that are none: they get the lowest points on everything that they could earn."""
+    """Return {guard: why} for a worthless answer, which gets the lowest points on all criteria."""
     words, asked = answer.words, answer.asked
     if not words and not answer.code.strip() and not any(map(str.isdigit, answer.text)):
         return {"empty": "there is not one word in it"}
@@ -46,7 +48,7 @@ def junk(conversation: Conversation, answer: Answer) -> dict[str, str]:
 def flaws(
     conversation: Conversation, answer: Answer, known_answer: str | None, found_features: dict[str, float]
 ) -> dict[str, str]:
-    """{guard: why} for answers that are partly sound: their points are capped."""
+    """Return {guard: why} for an answer that is partly sound. Its points are capped."""
     found = {}
     if found_features["noise"] >= 0.8:
         found["garbled"] = "much of it is debris: words run together, markup, other scripts"
@@ -77,14 +79,14 @@ def flaws(
 
 
 def _explains(conversation: Conversation, answer: Answer) -> bool:
-    """Does it answer a student who asked something, and in more than a few words about it?"""
+    """Whether the student asked something and the answer explains it at some length."""
     taken_up = conversation.last_student_stems.intersection(answer.stems)
     return conversation.student_asks and answer.told_words >= EXPLANATION and len(taken_up) >= 2
 
 
 @lru_cache(8)  # asked twice for each answer
 def salad(prose: str) -> float:
-    """0: the words are in an order that sentences have, or too few to tell; 1: in none; between: hardly."""
+    """Return 0 where the words are in the order of a sentence or too few to tell, 1 where they are not, 0.5 between."""
     row = kinds(prose[:MUCH])
     words, content = shares_of_content(row)
     if words < FEW_WORDS:
@@ -96,12 +98,12 @@ def salad(prose: str) -> float:
 
 
 def flatters(answer: Answer) -> bool:
-    """Two flattering phrases beside its questions; real teachers say one at most."""
+    """Whether there are two flattering phrases beside the questions. Real teachers use one at most."""
     return len(FLATTERY.findall(answer.told)) >= 2
 
 
 def _copies(conversation: Conversation, answer: Answer) -> bool:
-    """The student's last line, or five words or more that stand so in the student's turns or the problem, or nearly."""
+    """Whether it is the student's last turn, or five words or more that are copied from the student or the problem."""
     text = plain(answer.text)
     words = text.split()
     if text == conversation.last_student_plain:
@@ -113,17 +115,14 @@ def _copies(conversation: Conversation, answer: Answer) -> bool:
 
 
 def _confirms_an_error(conversation: Conversation, answer: Answer, known_answer: str | None) -> bool:
-    """A plain yes to a student's first attempt, where the answer is known and the attempt does not have it.
-
-    Later on a yes may be for a right step.
-    """
+    """Whether it plainly confirms a first attempt that lacks the known answer. A later yes may be for a right step."""
     if not known_answer or conversation.student_turns > 1 or not CONFIRMS.match(answer.lower):
         return False
     return set(conversation.last_student_numbers[-1:]).isdisjoint(numbers_of(known_answer, words_of(known_answer)))
 
 
 def _is_gibberish(conversation: Conversation, words: tuple[str, ...]) -> bool:
-    """Hardly a common word: letters in run-together tokens, or four words and none that is known."""
+    """Whether hardly a word is common: most letters are in run-together tokens, or four words and none is known."""
     common = sum(map(COMMON_WORDS.__contains__, words))
     if common >= 6:
         return False
@@ -133,9 +132,9 @@ def _is_gibberish(conversation: Conversation, words: tuple[str, ...]) -> bool:
 
 
 def _strays(conversation: Conversation, answer: Answer) -> str | None:
-    """Three words of content or more, and next to none of them in the conversation.
+    """Say so where an answer of three content words or more shares next to none with the conversation.
 
-    A word of the student's last turn counts twice, half a one those that are usual in such a lesson.
+    A word of the student's last turn counts twice, one that is usual in such a lesson counts half.
     """
     stems = answer.stems
     shared = sum(stem in conversation.stems for stem in stems)

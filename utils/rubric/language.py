@@ -1,6 +1,6 @@
-"""Is a text English? The offline judge reads nothing else, and says so before it grades (`OfflineJudge.see`).
+"""Tell whether a text is English. The offline judge reads nothing else, and says so before it grades.
 
-A rule, not a detector of languages: it only has to tell English from the rest. Of 1,294 clean dialogues of the three
+A rule suffices, since it only has to tell English from the rest. Of 1,294 clean dialogues of the three
 public sources, and the 1,927 strings of the paper, none is taken for another language: at least 18 % of their words are
 among ENGLISH, and at most half as many among OTHERS. tests/test_language.py has the languages that were tried.
 """
@@ -39,7 +39,7 @@ ENGLISH, OTHERS = frozenset(_ENGLISH.split()), frozenset(_OTHERS.split())
 
 
 def is_foreign(text: str) -> bool:
-    """Whether a text is clearly in another language than English; one that is too short to tell is not."""
+    """Whether a text is clearly not English. One that is too short to tell is not."""
     words = [word.lower().replace("’", "'") for word in WORD.findall(CLEAN_LABEL.sub("", text))]
     letters = "".join(words)
     if sum(letter > chr(LATIN) for letter in letters) > len(letters) / 2:
@@ -49,7 +49,7 @@ def is_foreign(text: str) -> bool:
 
 
 def english_only(conversations: Sequence[str]) -> None:
-    """BadInput where the offline judge can read none of these, a warning where it cannot read some."""
+    """Warn where the offline judge cannot read some of the dialogues; raise BadInput where it can read none."""
     looked_at = sample(conversations)
     if not (unread := [text for text in looked_at if is_foreign(text)]):
         return
@@ -63,6 +63,6 @@ def english_only(conversations: Sequence[str]) -> None:
 
 
 def sample(texts: Sequence[str]) -> list[str]:
-    """SAMPLE of the texts, evenly spread, or all where there are no more."""
+    """Return SAMPLE of the texts, evenly spread, or all if there are no more."""
     count = min(SAMPLE, len(texts))
     return [texts[k * len(texts) // count] for k in range(count)]

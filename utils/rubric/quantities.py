@@ -1,4 +1,4 @@
-"""Numbers in a text: in digits, in words ("fifty-six"), and sums that are written out."""
+"""Find the numbers in a text, in digits or words ("fifty-six"), and check sums that are written out."""
 
 import re
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ GROUPS, ZEROS = re.compile(r"(?<=\d),(?=\d{3})"), re.compile(r"(?<=\d)\.0+(?!\d)
 
 
 def numbers_of(text: str, words: Sequence[str]) -> list[str]:
-    """The numbers that `text` says, as digits ("1,200.50" is 1200.5, "four" is 4); line and step numbers are none.
+    """Return the numbers in `text` as digits: "1,200.50" is 1200.5, "four" is 4. Line and step numbers are left out.
 
     `words` are those of `text`, in lower case.
     """
@@ -61,8 +61,10 @@ def as_digits(number: str) -> str:
 
 
 def in_digits(text: str, words: Sequence[str]) -> str:
-    """A text in lower case with its number words as digits, no grouping and no idle zeros: "fifty-six of $1,200.00" is
-    "56 of $1200". `words` are those of `text`, or more."""
+    """Write number words as digits and drop grouping and idle zeros: "fifty-six of $1,200.00" is "56 of $1200".
+
+    `text` is in lower case; `words` are its words, or more.
+    """
     if not NUMBER_WORDS.keys().isdisjoint(words):
         text = SPOKEN.sub(lambda found: _value(found[0]), text)
     return ZEROS.sub("", GROUPS.sub("", text)) if DIGIT.search(text) else text
@@ -82,9 +84,9 @@ def _value(spoken: str) -> str:
 
 
 def wrong_sum(text: str, spared: tuple[str, ...]) -> str | None:
-    """A calculation with a wrong result in a text of `in_digits`, "6 + 14 = 21" or "6 and 14 make 21".
+    """Return the first calculation with a wrong result, such as "6 + 14 = 21" or "6 and 14 make 21", or None.
 
-    Results in `spared` are the student's.
+    `text` comes from `in_digits`. Results in `spared` are the student's own.
     """
     for left, sign, right, equals, result in SUM.findall(text) if DIGIT.search(text) else ():
         if as_digits(result) in spared or (sign == "/" and equals != "="):  # "2/3 is 12"

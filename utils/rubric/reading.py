@@ -1,4 +1,4 @@
-"""Reading a dialogue and a tutor's answer for the rubric: sentences, questions, content words, numbers, code."""
+"""Parse a dialogue and a tutor's answer for the rubric: sentences, questions, content words, numbers, code."""
 
 import re
 from collections import deque
@@ -10,30 +10,22 @@ from itertools import pairwise
 from utils.dialogue import split_turns
 from utils.rubric.any_language import BUG_FIXES, FOR_THE_TUTOR, squeeze
 from utils.rubric.quantities import PLACE, in_digits, numbers_of, without_places
-from utils.rubric.words import (
-    CLOSER,
-    CODE_WORDS,
-    FUNCTION_WORDS,
-    INDIRECT,
-    INTERROGATIVE,
-    LATEX,
-    MARKUP,
-    MATH_WORDS,
-    OTHER_SPEAKER,
-    TUTOR_WORDS,
-    VAGUE_WORDS,
-)  # fmt: skip
+from utils.rubric.text import (
+    CODE_STEMS,
+    MATH_STEMS,
+    VAGUE_STEMS,
+    content_stems,
+    pairs_of,
+    plain,
+    runs_of,
+    sentences_of,
+    words_of,
+)
+from utils.rubric.words import CLOSER, INDIRECT, INTERROGATIVE, LATEX, MARKUP
 
-WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-TYPOGRAPHY = re.compile("[\u00a0\u2010-\u2027°×÷£€→−≤≥]")  # the marks that are no letters in most texts of English
-ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)*")  # the same, twice as fast
 CODE_BLOCK = re.compile(r"```[^\n`]*\n?(.*?)(?:```|\Z)", re.DOTALL)
-# A sentence ends after `?`, after `.` or `!` with a space or a capital behind it, and at the end of a line.
-SENTENCE_END = re.compile(r"[?.!\n](?:(?<=\?)(?!\s*\?)|(?<=[.!])(?=\s+\S)|(?<=[a-z][.!])(?=[A-Z])|(?<=\n))")
-ENDING = re.compile(r"(?<=...)(?:ations?|ings?|ions?|ies|ied|(?<!e)edly|(?<!e)ed|ly|es|s|e|y)$")
 APPENDED = re.compile(r"(?<!\.)[.!]\s*\?+$")  # a statement with question marks behind its full stop
 SHOUTED = re.compile(r"(?:\?\s*){3}$")  # "?????" makes no question of a sentence that is not built like one
-RUN = 4  # words in a row that two texts have in common by copying alone
 HOW = frozenset(("how", "why", "which", "where"))  # one of them is in every INDIRECT question
 EARLIER = 20  # questions that a new one is compared with: with all of them, time would grow by the square
 CLOSER_REST = 3  # words: with more behind it, "do you see …" asks for something of its own
@@ -42,7 +34,7 @@ LONG = 18  # letters: a longer token is words run together, unless the conversat
 
 @dataclass(frozen=True)
 class Conversation:
-    """A dialogue that stops where the tutor speaks next. The bug fix that a prompt tells the tutor is `known_fix`."""
+    """A dialogue that ends where the tutor speaks next. `known_fix` is the bug fix that a prompt tells the tutor."""
 
     text: str  # everything that was said
     known_fix: str
@@ -76,9 +68,9 @@ class Conversation:
         return without_places(text) != f"\n{text}"
 
     def mentioned_in(self, answer: "Answer") -> bool:
-        """Does the answer take up anything of this dialogue: a word of its subject, a number, a piece of code?
+        """Whether the answer refers to this dialogue: by a content word, a number, a place or code.
 
-        Two words of the kind of lesson ("assign", "loop") are a subject, too.
+        Two words that are usual in this kind of lesson ("assign", "loop") count, too.
         """
         stems = set(answer.stems) - VAGUE_STEMS
         return (
@@ -116,7 +108,7 @@ class Answer:
 
 @lru_cache(64)  # the candidates of one prompt come one after the other
 def read_conversation(text: str) -> Conversation:
-    """Read a dialogue in any format that `utils.dialogue` knows."""
+    """Parse a dialogue in any format that `utils.dialogue` knows."""
     turns = [turn for turn in split_turns(text) if turn.content]
     before = "\n".join(turn.content for turn in turns if turn.speaker is None)
     known_fix = "\n".join(BUG_FIXES.findall(before))
@@ -145,7 +137,7 @@ def read_conversation(text: str) -> Conversation:
         numbers=frozenset().union(*numbers),
         last_student_numbers=tuple(numbers[-1]),
         last_student_plain=theirs[-1],
-        last_student_pairs=frozenset(_pairs(theirs[-1].split())),
+        last_student_pairs=frozenset(pairs_of(theirs[-1].split())),
         student_turns=len(students),
         student_asks="?" in students[-1],
         runs=frozenset().union(*(runs_of(one.split()) for one in theirs)),
@@ -159,7 +151,7 @@ def read_conversation(text: str) -> Conversation:
 
 
 def read_answer(text: str, conversation: Conversation) -> Answer:
-    """Read a tutor's answer to `conversation`."""
+    """Parse a tutor's answer to `conversation`."""
     prose = CODE_BLOCK.sub("\n", text)
     sentences = sentences_of(prose)
     questions, guiding, told, told_words = [], [], [], []
@@ -203,15 +195,8 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
     )
 
 
-def sentences_of(text: str) -> list[str]:
-    """The sentences and lines of a text, without the space around them."""
-    ends = [mark.end() for mark in SENTENCE_END.finditer(text)]
-    pieces = (text[start:end].strip() for start, end in pairwise([0, *ends, len(text)]))
-    return [piece for piece in pieces if piece]
-
-
 def is_real_question(sentence: str, words: set[str], earlier: Iterable[set[str]], conversation: Conversation) -> bool:
-    """Three distinct words or more, no near-duplicate of an earlier one, no copy of the student or the problem."""
+    """Whether it has three distinct words, repeats no earlier question, and copies neither student nor problem."""
     if (
         len(words) < 3
         or APPENDED.search(sentence)
@@ -224,73 +209,12 @@ def is_real_question(sentence: str, words: set[str], earlier: Iterable[set[str]]
 
 
 def copied(words: list[str], conversation: Conversation, share: float = 1.0) -> bool:
-    """Are at least this share of the runs of four words the student's or the problem's?"""
+    """Whether at least this share of the four-word runs is the student's or the problem's."""
     runs = runs_of(words)
     return bool(runs) and sum(map(conversation.runs.__contains__, runs)) >= share * len(runs)
 
 
 def echoed(words: list[str], conversation: Conversation) -> float:
-    """Share of the pairs of words that stand so in the student's last turn, whoever is "I" in it."""
-    pairs = _pairs(words)
+    """Return the share of word pairs that are in the student's last turn, "I" and "you" exchanged."""
+    pairs = pairs_of(words)
     return sum(map(conversation.last_student_pairs.__contains__, pairs)) / len(pairs) if pairs else 0.0
-
-
-def _pairs(words: list[str]) -> list[tuple[str, str]]:
-    return list(pairwise([OTHER_SPEAKER.get(word, word) for word in words]))
-
-
-def runs_of(words: list[str]) -> list[tuple[str, ...]]:
-    return list(zip(*(words[start:] for start in range(RUN)), strict=False))
-
-
-def looks_english(text: str) -> bool:
-    """Can the rubric read this? Mostly Latin letters, and words without which no English text of a few lines is.
-
-    Too short a text (under eight words) and one that is mostly code or numbers gets the benefit of the doubt.
-    """
-    words = words_of(CODE_BLOCK.sub(" ", text[:20_000]))
-    if len(words) < 8:
-        return all(word.isascii() for word in words) or not words
-    latin = sum(word.replace("'", "").isascii() for word in words)
-    return latin >= 0.9 * len(words) and sum(word in ENGLISH_ALONE for word in words) >= 0.15 * len(words)
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text, in lower case and with straight apostrophes."""
-    text = text.lower().replace("’", "'")
-    text = text if text.isascii() else TYPOGRAPHY.sub(" ", text)
-    return (ASCII_WORD if text.isascii() else WORD).findall(text)
-
-
-@lru_cache(65536)
-def stem(word: str) -> str:
-    """A rough stem: plural and verb endings go, a double letter at the end is one, seven letters are enough."""
-    word = ENDING.sub("", word.removesuffix("'s"))
-    return (word[:-1] if len(word) > 3 and word[-1] == word[-2] else word)[:7]
-
-
-def content_stems(words: Iterable[str]) -> list[str]:
-    """Stems of the words that carry a subject, one each, in order."""
-    return [found for found in dict.fromkeys(map(_content_stem, words)) if found]
-
-
-@lru_cache(65536)
-def _content_stem(word: str) -> str | None:
-    found = stem(word) if len(word) > 2 and word not in FUNCTION_WORDS else None
-    return None if found in TUTOR_STEMS else found
-
-
-def plain(text: str) -> str:
-    """Lower case, words and numbers alone, one space between."""
-    return " ".join(re.findall(r"\w+", text.lower()))
-
-
-TUTOR_STEMS, CODE_STEMS, MATH_STEMS, VAGUE_STEMS = (
-    frozenset(map(stem, words)) for words in (TUTOR_WORDS, CODE_WORDS, MATH_WORDS, VAGUE_WORDS)
-)
-# Function words that are not also words of Dutch, German, French, Spanish, Italian or Portuguese.
-_ENGLISH_ALONE = (
-    "the of and to you your is are it that this these those with what which how why when where there they their we "
-    "our from not be been have has can could would should does did do if each every my he she"
-)
-ENGLISH_ALONE = frozenset(_ENGLISH_ALONE.split())

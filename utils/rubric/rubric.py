@@ -1,9 +1,7 @@
-"""The offline judge: the rubric as features with fitted weights, and guards. No key, no server, no model.
+"""Grade a tutor's answer by features with fitted weights, and by guards: no key, no server, no model.
 
-Features: `rubric/features.py`; guards: `rubric/guards.py`, and `rubric/tells.py` for what is given away; how a text is
-read: `rubric/reading.py`, `rubric/quantities.py`, `rubric/words.py`;
-weights, what they were fitted on and their cross-validated figures: `weights.json`, written by `fit_rubric.py`.
-What it reaches, and what it cannot see: docs/judges.md.
+`weights.json` holds the weights, what they were fitted on and their cross-validated agreement; `fit_rubric.py` writes
+it. docs/judges.md reports the agreement with people and what the judge cannot see.
 """
 
 import hashlib
@@ -18,8 +16,9 @@ from utils.records import Evaluation, Verdict
 from utils.rubric.features import SIGNS, features, unsaid_numbers
 from utils.rubric.guards import flaws, junk
 from utils.rubric.quantities import NUMBER
-from utils.rubric.reading import read_answer, read_conversation, words_of
+from utils.rubric.reading import read_answer, read_conversation
 from utils.rubric.tells import tells
+from utils.rubric.text import words_of
 
 WEIGHTS = Path(__file__).with_name("weights.json")
 WORD_ORDER = WEIGHTS.with_name("word_order.json")
@@ -53,15 +52,15 @@ WHY = {  # the features that a reason may name, in the teacher's words
 
 
 class Reading:
-    """All that can be said about an answer without weights."""
+    """Everything that is found in an answer before weights are applied: features, junk, flaws, what it tells."""
 
     def __init__(self, conversation: str, answer: str, known_answer: str | None = None):
-        self.talk = read_conversation(conversation)
-        self.said = read_answer(answer, self.talk)
-        self.features = features(self.talk, self.said, known_answer)
-        self.junk = junk(self.talk, self.said)
-        self.flaws = flaws(self.talk, self.said, known_answer, self.features)
-        self.tells = tells(self.talk, self.said, known_answer)
+        self.conversation = read_conversation(conversation)
+        self.answer = read_answer(answer, self.conversation)
+        self.features = features(self.conversation, self.answer, known_answer)
+        self.junk = junk(self.conversation, self.answer)
+        self.flaws = flaws(self.conversation, self.answer, known_answer, self.features)
+        self.tells = tells(self.conversation, self.answer, known_answer)
         self.known_number = is_number(known_answer)
 
 
@@ -75,14 +74,14 @@ class Rubric:
     fitted_on: frozenset[str] = frozenset()  # `digest` of the rated answers that gave the weights
 
     def grade(self, conversation: str, answer: str, known_answer: str | None = None) -> Verdict:
-        """A verdict with its reasons. `known_answer`: the final number, bug fix or sentence that must not be told.
+        """Return a verdict with reasons. `known_answer` is the number, bug fix or sentence that must not be told.
 
-        `guards` names every reason why this answer must never be `chosen`; [] if there is none.
+        The verdict's `guards` name every reason why the answer must never be `chosen`.
         """
         read = Reading(conversation, answer, known_answer)
         evaluation, found = self.evaluate(read), read.features
         guards = read.junk | {name: why for name, why in read.flaws.items() if name not in MILD} | read.tells
-        if read.said.questions and not guards and self.lectures(read):
+        if read.answer.questions and not guards and self.lectures(read):
             guards = {"tells": "what it says besides its questions tells too much"}
         reasons = [f"guard: {name}: {why}" for name, why in guards.items()]
         if not read.junk:
@@ -101,7 +100,7 @@ class Rubric:
         )
 
     def evaluate(self, read: Reading) -> Evaluation:
-        """The four criteria: junk gets the lowest points, flaws cap them, what is certainly told is a reveal."""
+        """Grade the four criteria. Junk gets the lowest points, flaws cap them, whatever `tells` finds is a reveal."""
         if read.junk:
             return Evaluation(
                 questions="no", on_topic=1.0, helpful=1.0, reveal_answer="yes" if read.tells else "no"
@@ -113,35 +112,35 @@ class Rubric:
         # A known number settles it: the steps that lead there are not the answer.
         reveals = read.tells or (not read.known_number and self.weigh("reveal_answer", read.features) > 0)
         return Evaluation(
-            questions="yes" if read.said.questions else "no", **points, reveal_answer="yes" if reveals else "no"
+            questions="yes" if read.answer.questions else "no", **points, reveal_answer="yes" if reveals else "no"
         )
 
     def lectures(self, read: Reading) -> bool:
-        """Does the declarative part alone tell too much: a result that nobody has found, or a lot, beyond doubt?
+        """Whether the declarative part alone tells too much: a new result, or so much that nobody could doubt it.
 
-        Who explains something first and then asks does not lecture; nor do steps on the way to a known number.
+        A short explanation before a question is no lecture. Nor are steps on the way to a known number.
         """
         told = self.weigh("reveal_answer", read.features | {"guiding": 0.0})
         return told > (1.0 if read.features["result"] and not read.known_number else LECTURE)
 
     def weigh(self, criterion: str, found: dict[str, float]) -> float:
-        """Points, of which 1 to 5 count; for `reveal_answer` the log-odds."""
+        """Return the points before they are clipped to 1 to 5; for `reveal_answer`, the log-odds."""
         weights = self.weights[criterion]
         return weights["intercept"] + math.fsum(weights[name] * found[name] for name in SIGNS[criterion])
 
     def explain(self, read: Reading, reveals: bool) -> list[str]:
-        """Why, in words: what it asks, what it gives away, and what cost it the most points."""
-        talk, said, found = read.talk, read.said, read.features
-        reasons = [f"asks: {said.questions[0]}" if said.questions else "asks no question"]
-        if said.questions and not said.guiding:
+        """Say in words what the answer asks, what it gives away, and what cost it the most points."""
+        conversation, answer, found = read.conversation, read.answer, read.features
+        reasons = [f"asks: {answer.questions[0]}" if answer.questions else "asks no question"]
+        if answer.questions and not answer.guiding:
             reasons[0] += " (which only checks or closes, and guides to nothing)"
         if reveals:
             why = [WHY[name] for name in self._strongest("reveal_answer", found, +1) if name != "unsaid"]
-            if new := unsaid_numbers(talk, said):
+            if new := unsaid_numbers(conversation, answer):
                 why.insert(0, f"states {', '.join(new[:3])}, which nobody has said so far")
             reasons.append("reveals: " + "; ".join(why))
-        if stems := said.stems:
-            taken_up = sum(stem in talk.stems for stem in stems)
+        if stems := answer.stems:
+            taken_up = sum(stem in conversation.stems for stem in stems)
             reasons.append(f"on topic: {taken_up} of its {len(stems)} words of content are from the conversation")
         for criterion in ("on_topic", "helpful"):
             if why := self._strongest(criterion, found, -1):
@@ -149,16 +148,16 @@ class Rubric:
         return reasons
 
     def _strongest(self, criterion: str, found: dict[str, float], direction: int) -> list[str]:
-        """At most three features that moved a criterion up (+1) or down (-1) by more than a fifth of a point."""
+        """Return up to three features that moved a criterion up (+1) or down (-1) by over a fifth of a point."""
         push = {name: self.weights[criterion][name] * found[name] * direction for name in SIGNS[criterion]}
         return sorted((name for name in push if push[name] > 0.2), key=push.__getitem__, reverse=True)[:3]
 
 
 @cache
 def load(path: Path | str = WEIGHTS) -> Rubric:
-    """The rubric with the weights in a file that `fit_rubric.py` wrote. BadInput says what is wrong with it.
+    """Load the weights that `fit_rubric.py` wrote to a file. BadInput says what is wrong with it.
 
-    Its version is that of the rules and a hash of the weights: "2-1a2b3c4d". Where it stands, prose may change freely.
+    The version combines that of the rules with a hash of the weights: "2-1a2b3c4d". Comments may change freely.
     """
     path = Path(path)
     try:
@@ -178,15 +177,15 @@ def load(path: Path | str = WEIGHTS) -> Rubric:
 
 
 def is_number(known_answer: str | None) -> bool:
-    """Is the known answer a single number, with a unit at most?"""
+    """Whether the known answer is a single number, with at most a unit."""
     return bool(known_answer) and len(NUMBER.findall(known_answer)) == 1 and len(words_of(known_answer)) <= 2
 
 
 def digest(conversation: str, answer: str) -> str:
-    """Names a rated answer without its text: agreement on answers that the weights were fitted on is flattered."""
+    """Identify a rated answer without its text. Agreement is too high on answers that the weights were fitted on."""
     return hashlib.sha256(f"{conversation}\0{answer}".encode()).hexdigest()[:12]
 
 
 def grade(conversation: str, answer: str, known_answer: str | None = None) -> Verdict:
-    """`Rubric.grade` with the weights that ship."""
+    """Grade with the weights that ship."""
     return load().grade(conversation, answer, known_answer)

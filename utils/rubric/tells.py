@@ -1,10 +1,12 @@
-"""What an answer gives away for certain: the known answer (in figures, words, an offset), code, its own answers."""
+"""Find what an answer certainly gives away: the known answer (in digits, words or as an offset), code, replies to its
+own questions."""
 
 import re
 
 from utils.rubric.any_language import INLINE_CODE, code_in, squeeze
 from utils.rubric.quantities import NUMBER, as_digits, in_digits
-from utils.rubric.reading import TUTOR_STEMS, Answer, Conversation, stem, words_of
+from utils.rubric.reading import Answer, Conversation
+from utils.rubric.text import TUTOR_STEMS, stem, words_of
 from utils.rubric.words import CODE_LINE, FUNCTION_WORDS, ORDER, SELF_ANSWER
 
 # A number that was said before is given away only where it stands as a result; one that the problem itself gives, only
@@ -22,7 +24,7 @@ OWN = re.compile(r"\byour (\d+(?:\.\d+)?)(?![\d.]*\d)")
 
 
 def tells(conversation: Conversation, answer: Answer, known_answer: str | None) -> dict[str, str]:
-    """{guard: why} for what the declarative part certainly gives away, whatever the answer asks besides."""
+    """Return {guard: why} for what the answer certainly gives away, whatever it asks besides."""
     found = {}
     for known in [*(known_answer or "").splitlines(), *conversation.known_fix.splitlines()]:  # one, or alternatives
         if why := _states(conversation, answer, known):
@@ -36,9 +38,9 @@ def tells(conversation: Conversation, answer: Answer, known_answer: str | None) 
 
 
 def _states(conversation: Conversation, answer: Answer, known: str) -> str | None:
-    """How the answer states the known one: a final number, a fix with code in backticks, a sentence.
+    """Say how the answer states the known one: a final number, a fix with code in backticks, or a sentence.
 
-    A number or a piece of code that the dialogue did not have counts inside a question, too.
+    A number or code that the dialogue did not have counts even inside a question.
     """
     numbers = NUMBER.findall(known)
     if len(numbers) == 1 and len(words_of(known)) <= 2:  # "29", "$1,200", "29 apples"
@@ -72,7 +74,7 @@ def _states(conversation: Conversation, answer: Answer, known: str) -> str | Non
 
 
 def _by_an_offset(conversation: Conversation, answer: Answer, final: float) -> bool:
-    """ "Your 12 falls two short": what is wanted is 14."""
+    """Whether the answer gives the result by an offset, as in "Your 12 falls two short" for 14."""
     return any(
         abs(float(own) + (float(by) if short else -float(by)) - final) < 1e-6
         for by, short in OFFSET.findall(in_digits(answer.lower, answer.words))
@@ -81,8 +83,11 @@ def _by_an_offset(conversation: Conversation, answer: Answer, final: float) -> b
 
 
 def _gives_code(conversation: Conversation, answer: Answer) -> str | None:
-    """Two lines of code that the conversation lacks, the changed line of a copied block of four, or new code in
-    backticks that the student is told to write."""
+    """Say so where the answer hands out code.
+
+    That is two lines that the conversation lacks, the changed line in a copied block of four, or new code in backticks
+    that the student is told to write.
+    """
     lines = [line for line in answer.code.split("\n") if line.strip()]
     lines += [line for line in answer.prose.split("\n") if CODE_LINE.search(line)]
     new = sum(squeeze(re.sub(r"^\s*\d+\.\s", "", line)) not in conversation.code for line in lines)

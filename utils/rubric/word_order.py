@@ -1,8 +1,8 @@
-"""Are the words in an order that sentences have? How function words follow each other, counted in our own texts.
+"""Score whether the words of a text are in the order of a sentence, by a bigram table of kinds of words.
 
-Words drawn from a dialogue at random make a "question" that is on topic by every count of words. What gives it away is
-their order: after "the" comes no "is", after "you" no "of". Each word is reduced to its kind (`KINDS`, else the ending
-of a word of content), and each pair of kinds to the log of how much more often it occurs than chance would have it.
+Words drawn from a dialogue at random make a "question" that is on topic by every count of words. Their order gives it
+away: "the" is never followed by "is". Each word is reduced to its kind (`KINDS`; content words to their ending). The
+table holds the pointwise mutual information of each pair of kinds, counted in our own texts.
 
     python -m fit_rubric --word-order datasets/*.jsonl README.md --output-path utils/rubric/word_order.json
 """
@@ -60,7 +60,7 @@ BLOCK = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 
 
 def kinds(text: str) -> list[str]:
-    """The kinds of a text's words and marks, in order, between two full stops."""
+    """Return the kinds of a text's words and marks, in order, between two full stops."""
     found = ["."]
     for piece in PIECE.findall(BLOCK.sub(" ", text.lower().replace("’", "'"))):
         kind = _kind(piece)
@@ -83,7 +83,7 @@ def _kind(piece: str) -> str:
 
 
 def count(texts: Iterable[str]) -> dict[str, dict[str, float]]:
-    """{kind: {next kind: log of (its share among the followers / its share among all)}}, smoothed towards 0."""
+    """Return {kind: {next kind: log of (its share among the followers / its share overall)}}, smoothed towards 0."""
     pairs: Counter[tuple[str, str]] = Counter()
     for text in texts:
         row = kinds(text)
@@ -109,13 +109,15 @@ def _table() -> dict[tuple[str, str], float]:
 
 
 def order(row: Sequence[str]) -> float:
-    """How much likelier this order of kinds is than a random one: the sum of the pairs' logs over the root of their
-    number. Below 0 the order is worse than chance; sentences of real teachers lie around 2."""
+    """Score how much likelier this order is than a random one: the sum of the pairs' logs over the root of their count.
+
+    Below 0 the order is worse than chance. Sentences of real teachers score around 2.
+    """
     logs = filter(None, map(_table().get, pairwise(row)))
     return math.fsum(logs) / math.sqrt(max(1, len(row) - 1))
 
 
 def shares_of_content(row: Sequence[str]) -> tuple[int, float]:
-    """(words, share of them that are words of content): strung-together keywords have hardly any other."""
+    """Return the number of words and the share of content words. Strung-together keywords have hardly any other."""
     words = len(row) - sum(map(MARKS.__contains__, row))
     return words, sum(map(CONTENT.__contains__, row)) / max(1, words)
