@@ -33,6 +33,7 @@ from utils import cli, flags
 from utils.seeds.read import DATASETS_DIR
 
 if TYPE_CHECKING:
+    from utils.clients.chat import JudgeError, JudgeUnavailable
     from utils.dpo.recipe import Training
     from utils.judges.judge import Judge
     from utils.run import Run
@@ -65,7 +66,6 @@ def main(
     from utils.classroom.actors import Classroom
     from utils.classroom.cost import estimate
     from utils.classroom.problems import generate
-    from utils.clients.chat import JudgeError, JudgeUnavailable
     from utils.dpo.config import dpo_config
     from utils.manifest import Manifest, check_root, only_run
     from utils.plan import check_disk, plan
@@ -146,38 +146,54 @@ def main(
             gain = {"own_dialogue_gain": True} if own_dialogue_gain else {}
             regraded(run, second, min_chosen_score, min_margin, **gain)
             run.note()
-        if humans.is_file():
-            run.make(
-                human_vs_gpt, "evaluation/human_vs_gpt.json", humans=[humans], judge=judge, repeats=1, limit=limit
-            )  # fmt: skip
-        else:
-            log.info(
-                "\n== the judge is not checked against people: %s has no %s "
-                "(`python -m fetch_datasets --paper` brings the paper's)", datasets_dir, HUMAN_RATINGS,
-            )  # fmt: skip
+        check_judge(run, humans, judge, limit)
         log.info("\n== figures")
         drawn = figures.main(training_root=root, trained_on=trained_on)
-        failed = None
-        if classroom_problems:
-            talking = [one for name, one in (tutors | others).items() if name != WARM_START]
-            lesson = Classroom(talking, generate(classroom_problems), classroom_turns)
-            try:
-                run.make(classroom, "classroom/classroom.json", classroom=lesson, judge=judge)
-            except (JudgeError, JudgeUnavailable) as error:  # a judge of single answers may fail at whole dialogues
-                failed = error
-        else:
-            manifest.outdate("classroom/classroom.json", "no classroom")
+        talking = [one for name, one in (tutors | others).items() if name != WARM_START]
+        failed = hold_classroom(run, talking, classroom_problems, classroom_turns, judge)
         page = report.main(training_root=root, trained_on=trained_on)
     if missing:
         print(f"\nNo tutor was trained on {', '.join(missing)}: no pair was eligible (the scores are shown above).")
-    places = [f"the weights of each tutor are in {root}/dpo/*/weights"] if trained else []
-    places += [f"the graded answers are in {root}/evaluation"] if seeds.tested else []
-    print(f"\n{', '.join(places)}.".replace("\nt", "\nT") if places else "")
+    print()
+    if trained:
+        print(f"The weights of each tutor are in {root}/dpo/*/weights.")
+    if seeds.tested:
+        print(f"The graded answers are in {root}/evaluation.")
     if failed:
         print(f"The classroom did not end; {page} has all the rest.")
         raise failed
     print(f"Next: open {page} and read a few answers, then run it with your own seeds, model and judge (README).")
     return drawn
+
+
+def check_judge(run: "Run", humans: Path, judge: "Judge", limit: int | None) -> None:
+    """Compare the judge with people's ratings, where there are any."""
+    if humans.is_file():
+        run.make(human_vs_gpt, "evaluation/human_vs_gpt.json", humans=[humans], judge=judge, repeats=1, limit=limit)
+    else:
+        log.info(
+            "\n== the judge is not checked against people: %s has no %s "
+            "(`python -m fetch_datasets --paper` brings the paper's)", humans.parent, humans.name,
+        )  # fmt: skip
+
+
+def hold_classroom(
+    run: "Run", tutors: list[Any], problems: int, turns: int, judge: "Judge"
+) -> "JudgeError | JudgeUnavailable | None":
+    """Let all tutors talk to students. Returns the error of a judge that failed: all else can still be reported."""
+    from utils.classroom.actors import Classroom
+    from utils.classroom.problems import generate
+    from utils.clients.chat import JudgeError, JudgeUnavailable
+
+    if not problems:
+        run.manifest.outdate("classroom/classroom.json", "no classroom")
+        return None
+    try:
+        lesson = Classroom(tutors, generate(problems), turns)
+        run.make(classroom, "classroom/classroom.json", classroom=lesson, judge=judge)
+    except (JudgeError, JudgeUnavailable) as error:  # a judge of single answers may fail at whole dialogues
+        return error
+    return None
 
 
 def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float, **more: Any) -> None:
