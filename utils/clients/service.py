@@ -138,7 +138,7 @@ def crowded_out(reply: Reply) -> bool:
 
 
 def only_thought(reply: Reply) -> bool:
-    """Return whether there are thoughts and no answer, though the service calls that an end."""
+    """Return whether there are thoughts and no answer; some services call a reply that was cut so an end."""
     return reply.finish_reason in (None, "stop") and bool(has_thought(reply) and not reply.text)
 
 
