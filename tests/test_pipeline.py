@@ -204,8 +204,9 @@ def test_each_round_goes_on_from_the_tutor_of_the_one_before(tmp_path, monkeypat
     assert {one["limit"] for one in shown} == {5}
 
 
-def test_a_dataset_without_an_eligible_pair_does_not_end_the_run(tmp_path):
-    flags = ["--output-dir", tmp_path, "--datasets", "mathdial", *QUICK, "--limit", "1", "--min-chosen-score", "1"]
+def test_a_dataset_without_an_eligible_pair_does_not_end_the_run(tmp_path, tiny):
+    flags = ["--output-dir", tmp_path, "--datasets", "mathdial", "--instruct-model", tiny, *QUICK]
+    flags += ["--limit", "1", "--min-chosen-score", "1"]
     done = run(*flags)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "no pair is eligible" in done.stderr and "No tutor was trained on mathdial" in done.stdout
@@ -336,7 +337,7 @@ def test_the_second_judge_is_asked_by_the_same_flags(tmp_path):
     for more, batch in ([], True), (["--report-judge", "offline"], False):
         words = list(map(str, [*flags, *more, "--judge-batch"]))
         panel = cli.with_actors(pipeline.main, vars(pipeline.parse_args(words)))["report_judge"]
-        assert panel.join is median and [one.name for one in panel.members][:2] == ["judge-2", "judge-3"]
+        assert panel.average is median and [one.name for one in panel.members][:2] == ["judge-2", "judge-3"]
         assert panel.members[0].expected and panel.members[0].grading.batch == batch
     assert cli.with_actors(pipeline.main, vars(pipeline.parse_args([])))["report_judge"] is None
 

@@ -78,6 +78,12 @@ def test_turns_are_found_in_every_format_and_nothing_is_lost(text, speakers):
     assert [turn.speaker for turn in turns][: len(speakers)] == speakers
 
 
+def test_a_dialogue_that_begins_with_a_quotation_loses_no_mark():
+    """It was taken for a list of the original's, and the marks around its turns for those of the list."""
+    text = "'Why?' asked the fox.\n\nStudent: 'Why?' is one word.\nTeacher: Whose?\nStudent: 'The fox's'"
+    assert [turn.content for turn in split_turns(text)][1:] == ["'Why?' is one word.", "Whose?", "'The fox's'"]
+
+
 def test_only_a_line_that_opens_a_turn_ends_an_answer():
     """`answer.split("Student")[0]` cut good answers that mention the word, even to nothing."""
     assert cut_at_new_turn("Student: is a word. What would a Student: say?") == (

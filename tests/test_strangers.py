@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import in_process
 import pandas as pd
 import pytest
 from fault_server import FaultServer
@@ -113,11 +114,7 @@ def test_a_dataset_that_is_not_there_is_named(tmp_path):
         (["--datasets", "physik"], "has no physik_train and no physik_test"),
         (["--train-on", "physics+chemistry"], "has no chemistry_train"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", "--output-dir", tmp_path / "x", "--datasets-dir", tmp_path / "seeds",
-             *flags],
-            cwd=ROOT, capture_output=True, text=True,
-        )  # fmt: skip
+        done = in_process.run("pipeline", "--output-dir", tmp_path / "x", "--datasets-dir", tmp_path / "seeds", *flags)
         assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 

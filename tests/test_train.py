@@ -127,7 +127,7 @@ def test_eligibility_is_decided_by_scores(tmp_path):
     ("content", "message"),
     [
         ("[{", "line 1: not JSON"),
-        ("{}", "expected a JSON list"),
+        ("{}", "row 1: not a preference pair: expected prompt, chosen and rejected"),
         ('[{"prompt": "Student: hi", "chosen_eval": null}, {"text": 1}]', "row 2: not an object with a `prompt`"),
         (json.dumps([row("Student: x", graded("a", "yes", 50, 5, "no"), graded("b", "no", 1, 1, "no"))]), "on_topic"),
     ],

@@ -15,7 +15,8 @@ LOOSE_LABEL = re.compile(
     r"(?:(?<![A-Za-z])|(?<=\\n))(Student|Teacher|User|Assistant|user|assistant):(?=\s|\(|\Z)"
     r"|(?<=['\"], ['\"])([A-Z][a-z]\w*):(?=\s)"
 )
-REPR_START = re.compile(r"""\A(?:Student: ["']|\s*\[?["']|<problem>)""")
+# None has a label at the start of a later line: a lesson may begin with a quotation, too.
+REPR_START = re.compile(r"""\A(?:Student: ["']|\s*\[?["']|<problem>)(?![\s\S]*\n(?:Student|Teacher): )""")
 # A line that opens a new speaker's turn: where a tutor's answer ends.
 NEW_TURN = re.compile(rf"\s*\n{label_pattern()}", re.IGNORECASE)
 

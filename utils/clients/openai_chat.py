@@ -145,8 +145,12 @@ class OpenAIChat(Service):
     async def _models(self) -> list[str]:
         """Return the names in the server's list of models, wrapped or (Together) bare; none if it is not a list."""
         try:
-            body = body_of(await self.explained(self.guarded(self.client.get, "/models", cast_to=bytes), {}))
-        except (WebPage, BadPrompt, Doubtful):
+            data = await self.explained(self.guarded(self.client.get, "/models", cast_to=bytes), {})
+        except (BadPrompt, Doubtful):
+            return []
+        try:
+            body = body_of(data)
+        except Transient:  # no JSON: asking for it again would only cost time
             return []
         models = body.get("data", body.get("models")) if isinstance(body, dict) else body
         models = models if isinstance(models, list) else []
