@@ -1,4 +1,4 @@
-"""The whole experiment: make preference data, fine-tune, evaluate, check the judge against people, draw the figures.
+"""Run the whole experiment: make preference data, fine-tune, evaluate, check the judge against people, draw figures.
 
     python -m pipeline --output-dir runs/first
     python -m pipeline --output-dir out --judge-llm openai env:OPENAI_API_KEY gpt-4o \\
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from utils.tutors.local import LocalTutor
     from utils.tutors.served import ServedTutor
 
-EVAL_MAX_NEW_TOKENS = 250  # the paper's limits: 250 tokens in evaluation, 400 for candidates
+EVAL_MAX_NEW_TOKENS = 250  # the paper's limit; that for candidates is 400
 HUMAN_RATINGS = "mathdial_human_eval.json"
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,8 @@ def main(
 ) -> dict[str, Any]:  # fmt: skip
     """Run all stages in the training root `output_dir`. Returns what `figures.main` returns.
 
-    `tutor` is the base model as it samples candidates. Base and fine-tuned tutors are evaluated in the same way: at
-    `eval_temperature`, with `eval_max_new_tokens`, on the first `eval_limit` seeds of each test set.
+    `tutor` is the base model with the sampling settings for candidates. Base and fine-tuned tutors are evaluated with
+    the same settings: `eval_temperature`, `eval_max_new_tokens`, and the first `eval_limit` seeds of each test set.
     """
     from utils.classroom.actors import Classroom
     from utils.classroom.cost import estimate
@@ -95,7 +95,7 @@ def main(
     fits = trainings * rounds + warm_start
     for actor in (tutor, base, training, *(one for one in others.values() if isinstance(one, LocalTutor))):
         actor.check()  # asks no server
-    dpo_config(training, root)  # what --set says
+    dpo_config(training, root)  # checks --set
     check_root(root)
     check_disk(root, training, fits)
     if dry_run:
@@ -122,7 +122,7 @@ def main(
     with only_run(root):
         manifest = Manifest(root, overwrite)
         names = {"judge": judge.name, "base": tutor.name, "self": self_eval.tutor_name(judge, tutor)}
-        if not manifest.data["names"]:  # a root that has them keeps them until all is made again under the new ones
+        if not manifest.data["names"]:  # an existing root keeps its names until all is made again
             manifest.update(names=names, seeds_audit=audited)
         run = Run(root, manifest)
         tutors, start = {"base": base}, tutor
@@ -167,7 +167,7 @@ def main(
 
 
 def check_judge(run: "Run", humans: Path, judge: "Judge", limit: int | None) -> None:
-    """Compare the judge with people's ratings, where there are any."""
+    """Compare the judge with people's ratings, if the file `humans` exists."""
     if humans.is_file():
         run.make(human_vs_gpt, "evaluation/human_vs_gpt.json", humans=[humans], judge=judge, repeats=1, limit=limit)
     else:
@@ -180,7 +180,7 @@ def check_judge(run: "Run", humans: Path, judge: "Judge", limit: int | None) -> 
 def hold_classroom(
     run: "Run", tutors: list[Any], problems: int, turns: int, judge: "Judge"
 ) -> "JudgeError | JudgeUnavailable | None":
-    """Let all tutors talk to students. Returns the error of a judge that failed: all else can still be reported."""
+    """Let all tutors talk to students. If the judge fails, return its error, so that the rest can still be reported."""
     from utils.classroom.actors import Classroom
     from utils.classroom.problems import generate
     from utils.clients.chat import JudgeError, JudgeUnavailable
@@ -191,13 +191,13 @@ def hold_classroom(
     try:
         lesson = Classroom(tutors, generate(problems), turns)
         run.make(classroom, "classroom/classroom.json", classroom=lesson, judge=judge)
-    except (JudgeError, JudgeUnavailable) as error:  # a judge of single answers may fail at whole dialogues
+    except (JudgeError, JudgeUnavailable) as error:  # a judge that can grade answers may fail at whole dialogues
         return error
     return None
 
 
 def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: float, **more: Any) -> None:
-    """Let a second judge grade every evaluation of this run again: its files lie beside the first one's."""
+    """Let a second judge grade every evaluation of this run again. Its files are written beside the first judge's."""
     from utils.results.reading import read_root, second_file
 
     for one in read_root(run.root).evaluations:
@@ -211,7 +211,7 @@ def regraded(run: "Run", judge: "Judge", min_chosen_score: float, min_margin: fl
 def warmed(
     run: "Run", seeds: list[Path], tutor: "LocalTutor | ServedTutor", training: "Training", limit: int | None
 ) -> tuple["LocalTutor", "Training"]:
-    """Fine-tune on the reference turns of all datasets. Returns the tutor and the training that start from there."""
+    """Fine-tune on the reference turns of all datasets. Returns tutor and training that start from those weights."""
     from utils.tutors.variants import finetuned
 
     supervised = training.supervised(**warm_start.RECIPE)
@@ -225,9 +225,9 @@ def train_all(
 ) -> tuple[dict[str, "LocalTutor"], list[str]]:  # fmt: skip
     """Train a tutor on each of `seeds.train_on`, with each training seed.
 
-    `start` is what they are trained from, `pair_inputs` are further inputs of `gen_train_dataset`.
-    Returns (the tutors by the names of their evaluation files, the training sets that had no eligible pair: the run
-    goes on without them).
+    Training begins from `start`. `pair_inputs` are further inputs of `gen_train_dataset`.
+    Returns (the tutors by the names of their evaluation files, the training sets that had no eligible pair). The run
+    goes on without the latter.
     """
     from utils.dpo.preferences import NoEligiblePair
     from utils.results.training_root import TRAINED
@@ -242,7 +242,7 @@ def train_all(
             weights = teach(run, folder, begin, recipe, rounds, seeds=seeds.trained(name), **pair_inputs)
             tutors[TRAINED + folder] = finetuned(base, weights)
             trained.add(name)
-        except NoEligiblePair as error:  # a short trial meets this often: all the rest can still be seen
+        except NoEligiblePair as error:  # frequent in a short trial; the other stages can still run
             log.warning("%s\nno tutor is trained on %s; the run goes on without it", error, folder)
             run.manifest.outdate(f"dpo/{folder}/weights", "no eligible pair")
             run.manifest.outdate(f"evaluation/*/{TRAINED}{folder}.*", "no eligible pair")
@@ -253,7 +253,7 @@ def evaluate_all(
     run: "Run", seeds: "Chosen", tutors: dict[str, Any], base: "LocalTutor | ServedTutor", best_of: int | None,
     **test: Any,
 ) -> None:  # fmt: skip
-    """Let tutors and baselines answer every test set; `test` are further inputs of the stages."""
+    """Let tutors and baselines answer every test set. `test` are further inputs of the stages."""
     from utils.tutors.baselines import baselines
     from utils.tutors.variants import resampled
 
@@ -275,10 +275,9 @@ def teach(
 ) -> Path:
     """Train a tutor on one dataset, each round from the tutor of the round before.
 
-    The last round's artifacts are in `dpo/{name}`, those of the others in `dpo/{name}/round_{number}`. `pairs` are
-    further inputs of `gen_train_dataset`.
-    Returns the last tutor's weights.
-    Raises NoEligiblePair if a round has nothing to train on.
+    The last round's artifacts are in `dpo/{name}`, those of earlier rounds in `dpo/{name}/round_{number}`. `pairs` are
+    further inputs of `gen_train_dataset`. Returns the path of the last tutor's weights. Raises NoEligiblePair if a
+    round has no pair to train on.
     """
     from utils.tutors.variants import finetuned
 

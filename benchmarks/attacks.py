@@ -1,13 +1,13 @@
-"""Does an answer that only looks like teaching beat the teacher's? Attacks on seeds that have a reference turn.
+"""Measure how often an answer that only looks like teaching beats the teacher's, on seeds with a reference turn.
 
     python -m benchmarks.attacks
     python -m benchmarks.attacks --seeds data/clean/mathdial_test.jsonl --judge-llm ollama qwen2.5
 
-Each seed's honest answer (its `reference`) is graded beside answers that code makes of the dialogue: words in random
-order, a reveal inside a question, flattery, a generic question, and so on. `benchmarks/attacks.jsonl` adds answers that
-people wrote: rows {"dialogue_id", "kind", "answer"} for seeds of the same files.
-Printed for each kind: the share that scores at least as high as the honest answer, the share that could become the
-chosen side of a preference pair, and last how often the honest answer is the best of four.
+Each seed's honest answer (its `reference`) is graded beside attacks, which are answers made from the dialogue by code:
+words in random order, a reveal inside a question, flattery, a generic question, and so on. `benchmarks/attacks.jsonl`
+adds attacks that people wrote: rows {"dialogue_id", "kind", "answer"} for seeds of the same files.
+For each kind it prints the share that scores at least as high as the honest answer, and the share that could become the
+chosen side of a preference pair. The last line is how often the honest answer is the best of four.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(
     *, seeds: Sequence[Path], written: Path, limit: int | None = None, seed: int = 0, judge: "Judge"
 ) -> dict[str, Any]:
-    """Print and return, for the attacks made by `code` and for those `written` by people, what `measure` finds."""
+    """Print and return what `measure` finds, both for the attacks made by `code` and for those `written` by people."""
     from utils.judges import grading
     from utils.records import TutorAnswer
 
@@ -80,7 +80,7 @@ def main(
     items += [TutorAnswer(one.text, answer, one.answer) for one, _, answer in attacks]
     with tempfile.TemporaryDirectory() as folder:
         verdicts = grading.grade(judge, items, Path(folder) / "journal.jsonl", description=judge.name)
-    for item, verdict in zip(items, verdicts, strict=True):  # as a pair is chosen
+    for item, verdict in zip(items, verdicts, strict=True):  # as when a pair is chosen
         verdict.guards += barred(item.answer, item.known_answer, item.conversation)
     graded, found = iter(verdicts[len(honest) :]), {}
     for origin, some in (("made by code", by_code), ("written by people", by_people)):
@@ -92,7 +92,7 @@ def main(
 
 
 def with_reference(path: Path, limit: int | None = None) -> list[tuple[SeedDialogue, str]]:
-    """The seeds of a file with the teacher's turn that followed; those without one are counted on the terminal."""
+    """Return the seeds of a file with the teacher's turn that followed. Print how many have none."""
     seeds = read_seeds(path, limit)
     both = [(one, one.reference) for one in seeds if one.reference]
     if len(both) < len(seeds):
@@ -101,7 +101,7 @@ def with_reference(path: Path, limit: int | None = None) -> list[tuple[SeedDialo
 
 
 def read_written(path: Path, known: dict[str, Any]) -> list[dict[str, str]]:
-    """The written attacks on the seeds in `known`; none if the file is not there. BadInput names a wrong row."""
+    """Read the written attacks on the seeds in `known`; [] without a file. Raises BadInput, which names the row."""
     if not path.is_file():
         return []
     rows = []
@@ -118,7 +118,7 @@ def read_written(path: Path, known: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def make_attacks(seed: SeedDialogue, others: Sequence[tuple[SeedDialogue, str]], draw: random.Random) -> dict[str, str]:
-    """One attack of each kind on a seed; `others` are all seeds with their references."""
+    """Make one attack of each kind on a seed. `others` are all seeds with their references."""
     reference = next(text for one, text in others if one.id == seed.id)
     said = re.findall(r"[a-z]{4,}", seed.text.lower())
     last = seed.text.rpartition("Student: ")[2].strip()
@@ -161,7 +161,10 @@ def make_attacks(seed: SeedDialogue, others: Sequence[tuple[SeedDialogue, str]],
 def measure(
     honest: dict[str, Any], attacks: Sequence[tuple[SeedDialogue, str, str]], verdicts: Sequence, draw: random.Random
 ) -> dict[str, Any]:
-    """Per kind and for "all": count, mean score, shares; "best_of_4": how often the honest answer wins (ties half)."""
+    """Compute count, mean score and shares, per kind and for "all".
+
+    "best_of_4" is the share of draws in which the honest answer wins; a tie counts as half a win.
+    """
     rows = [
         (kind, verdict.score, verdict.score >= honest[one.id].score - 1e-9, may_be_chosen(verdict))
         for (one, kind, _), verdict in zip(attacks, verdicts, strict=True)
@@ -196,7 +199,7 @@ def may_be_chosen(verdict: Any) -> bool:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The figures of `measure` as lines for the terminal."""
+    """Format the figures of `measure` as lines for the terminal."""
     honest = found["honest"]
     lines = [f"{'':40}{'n':>5}{'score':>8}{'≥ honest':>10}{'may be chosen':>15}"]
     lines += [f"{'honest answer':40}{honest['answers']:5}{honest['score']:8.2f}{'':10}{honest['may_be_chosen']:15.0%}"]

@@ -1,9 +1,10 @@
-"""How often may a real teacher's turn not be chosen, and how long does a verdict of the offline judge take?
+"""Measure how often guards bar a real teacher's turn from being chosen, and the time of an offline verdict.
 
     python -m benchmarks.barred --seeds data/clean/mathdial_*.jsonl data/clean/tutorchat_*.jsonl
 
-A seed with a `reference` has that turn graded (and its alternatives), any other the dialogue's own last teacher turn.
-Each turn is graded twice, the second time with a space behind it: as a further candidate, its dialogue read already.
+For a seed with a `reference`, that turn and its alternatives are graded; for others, the dialogue's last teacher turn.
+Each turn is graded twice, the second time with a space appended. That is the time of a further candidate, when the
+dialogue has already been read.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from utils.seeds.read import read_seeds
 
 
 def main(*, seeds: Sequence[Path]) -> dict[str, float]:
-    """Print, for each source, the share with a guard, which guards, and milliseconds; returns the shares."""
+    """Print, for each source, the share with a guard, which guards, and milliseconds. Returns the shares."""
     guards, counts, seconds = defaultdict(Counter), Counter(), defaultdict(Counter)
     for one in (one for path in seeds for one in read_seeds(path)):
         source = one.source or "seeds"
@@ -41,7 +42,7 @@ def main(*, seeds: Sequence[Path]) -> dict[str, float]:
 
 
 def turns_of(seed: SeedDialogue) -> Iterator[tuple[str, str, str | None]]:
-    """(dialogue, the teacher's next turn, the known answer)."""
+    """Yield (dialogue, the teacher's next turn, the known answer)."""
     if seed.reference:
         for turn in [seed.reference, *seed.reference_alternatives]:
             yield seed.text, turn, seed.answer

@@ -1,14 +1,13 @@
-"""How fast candidates are sampled here, against what people use: one call per answer, a batch, llama.cpp's server.
+"""Measure how fast candidates are sampled, compared with one call per answer, a batch, and llama.cpp's server.
 
     python -m benchmarks.generation --seeds data/paper/mathdial_train.json      # every way once: some minutes
     python -m benchmarks.generation --repeats 3 --natural                       # the sample that ships; real lengths
 
-The same prompts for every way, from the middle half of the seeds by length, so many samples for each. Answers have
-all `--tokens` tokens, or (`--natural`) end where the model ends them, at the latest there; each repeat draws others.
-Counted are CPU-seconds on a CPU (one thread for each way; the server's are counted) and seconds on a GPU, loading
-left out, and the highest memory. llama.cpp runs the file that the small model's weights were converted from, 4-bit as
-they are in it.
-With a GPU: --model phi3-random (Phi-3-mini's architecture), more --prompts, more --tokens.
+Every way has the same prompts, from the middle half of the seeds by length, and `--samples` answers to each. Answers
+have exactly `--tokens` tokens, or with `--natural` at most that many. Each repeat draws other answers.
+The cost is CPU-seconds on a CPU (one thread for each way, the server's included), or seconds on a GPU, without loading.
+The highest memory is given too. llama.cpp runs the 4-bit file from which the small model's weights were converted.
+With a GPU, use --model phi3-random (Phi-3-mini's architecture), more --prompts and more --tokens.
 """
 
 import argparse
@@ -59,7 +58,7 @@ def main(
 def measure(
     way: str, model: str, messages: list[list[dict]], samples: int, tokens: int, natural: bool, seed: int
 ) -> dict:
-    """Sample by torch; the cost is from the first prompt's token ids to the last answer's text."""
+    """Sample with torch. The cost runs from the first prompt's token ids to the last answer's text."""
     import torch
 
     from utils.tutors import generation
@@ -67,8 +66,8 @@ def measure(
     cuda = torch.cuda.is_available()
     dtype = {OURS: "auto", BATCH: "bfloat16", BY_ONE: "bfloat16" if cuda else "float32"}[way]
     loaded, tokenizer = load(model, dtype)
-    generation.cut_at_new_turn = lambda text: (text, False)  # the other ways go on there
-    if not natural:  # nothing ends an answer
+    generation.cut_at_new_turn = lambda text: (text, False)  # the other ways do not stop at a new turn
+    if not natural:  # no token ends an answer
         loaded.generation_config.eos_token_id = tokenizer.eos_token = None
     ids = [tokenizer.apply_chat_template(m, add_generation_prompt=True, return_dict=False) for m in messages]
 
@@ -91,7 +90,7 @@ def measure(
         }
         return [answer for _, row in generation.sample_answers(loaded, tokenizer, prompts, **options) for answer in row]
 
-    ours([ids[0][-20:]], 1, 2) if way == OURS else plain(ids[0][-20:], 1, 2)  # what is made at the first call
+    ours([ids[0][-20:]], 1, 2) if way == OURS else plain(ids[0][-20:], 1, 2)  # the first call makes caches
     torch.manual_seed(seed)
     start = clock(cuda)
     if way == OURS:
@@ -115,7 +114,7 @@ def measure(
 
 
 def measure_llama(messages: list[list[dict]], samples: int, tokens: int, natural: bool, seed: int) -> dict:
-    """Ask llama.cpp's server for all samples of a prompt at once, which is one sample per slot."""
+    """Ask llama.cpp's server for all samples of a prompt at once, one sample per slot."""
     import httpx
     import psutil
 
@@ -156,7 +155,7 @@ def measure_llama(messages: list[list[dict]], samples: int, tokens: int, natural
 
 
 def prompt_messages(seeds: str, count: int) -> list[list[dict]]:
-    """The chat messages of `count` seeds, evenly spread over the middle half by length."""
+    """Return the chat messages of `count` seeds, evenly spread over the middle half by length."""
     from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
     from utils.seeds.read import read_seeds
 
@@ -167,7 +166,7 @@ def prompt_messages(seeds: str, count: int) -> list[list[dict]]:
 
 
 def load(model: str, dtype: str):
-    """(model, tokenizer) on the best device; `phi3-random` is made there, with the small model's tokenizer."""
+    """Load (model, tokenizer) on the best device. `phi3-random` has random weights and the small model's tokenizer."""
     from utils import models
 
     if model != "phi3-random":

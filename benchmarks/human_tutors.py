@@ -1,10 +1,10 @@
-"""The classroom's exact measures on MathDial's human tutors: what the column "human tutors" stands for.
+"""Compute the classroom's exact measures for MathDial's human tutors: the column "human tutors" of its table.
 
     python -m benchmarks.human_tutors --dialogues data/mathdial/test.jsonl
 
-The file is `data/test.jsonl` of github.com/eth-nlped/mathdial (CC BY-SA 4.0): people teach, a language model plays the
-student, who is wrong at first. Rows that cannot be read, and for leaks those whose answer stands in the opening, are
-left out and counted.
+The file is `data/test.jsonl` of github.com/eth-nlped/mathdial (CC BY-SA 4.0). People teach, and a language model plays
+the student, who is wrong at first. Rows that cannot be read are left out and counted. So are, for leaks, rows whose
+answer is already in the opening.
 """
 
 import argparse
@@ -27,7 +27,7 @@ TUTORS = "human tutors"
 
 
 def main(*, dialogues: Path) -> dict[str, Any]:
-    """Print the measures with their intervals; returns them."""
+    """Print and return the measures with their intervals."""
     rows, left_out = [], Counter()
     for line in dialogues.read_text(encoding="utf-8").splitlines():
         try:
@@ -47,7 +47,7 @@ def main(*, dialogues: Path) -> dict[str, Any]:
 
 
 def dialogue_of(raw: RawDialogue) -> Dialogue:
-    """The dialogue as the classroom holds it: the opening, then turns of the tutor with the student's reply."""
+    """Convert to the classroom's form of a dialogue: the opening, then turns of the tutor with the student's reply."""
     problem = Problem(id=raw.id, group=raw.group, text=raw.problem, answer=raw.answer.strip("-$% "))
     opening, *spoken = raw.turns
     dialogue = Dialogue(problem, opening.content)

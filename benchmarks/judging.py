@@ -1,4 +1,4 @@
-"""Judge calls in parallel: wall time over the floor (calls x latency / concurrency), against a server that only waits.
+"""Measure parallel judge calls to a server that only waits: wall time / (calls x latency / concurrency).
 
 python -m benchmarks.judging --calls 60 --concurrency 16 --latency 0.5
 """
@@ -26,7 +26,7 @@ def parse_args(argv=None):
 
 
 def main(calls: int, concurrency: int, latency: float, repeats: int) -> list[float]:
-    """The ratios, one per run. Connections are opened, and the journal is synced, within the time."""
+    """Return the ratios, one per run. The time includes opening the connections and syncing the journal."""
     from utils.judges import flags as judges
     from utils.judges import grading
     from utils.records import TutorAnswer
@@ -40,7 +40,7 @@ def main(calls: int, concurrency: int, latency: float, repeats: int) -> list[flo
     print(f"floor: {calls} calls x {latency} s / {concurrency} in flight = {floor:.3f} s")
     for _ in range(repeats):
         judge = judges.from_flags(judge_llm=["openai", "none", "stub"], judge_concurrency=concurrency)
-        judge.check()  # as every stage does first
+        judge.check()  # as at the start of every stage
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
             grading.grade(judge, items, Path(folder) / "journal.jsonl", description="judging")
@@ -52,7 +52,7 @@ def main(calls: int, concurrency: int, latency: float, repeats: int) -> list[flo
 
 
 def serve(latency: float, port: multiprocessing.Queue) -> None:
-    """Every request gets the same verdict after `latency` seconds; one thread, so that it takes no processor time."""
+    """Answer every request with the same verdict after `latency` seconds, in one thread that takes little CPU time."""
     content = '{"questions": "yes", "on_topic": 5, "helpful": 4, "reveal_answer": "no"}'
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": content}}
     usage = {"prompt_tokens": 900, "completion_tokens": 40, "total_tokens": 940}

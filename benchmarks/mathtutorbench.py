@@ -7,11 +7,11 @@
         --data_path ../../../results/generations-mathdial_weights-scaffolding_generation.json)
 
 MathTutorBench (Macina et al. 2025) gives its reward model two turns, the tutor's and the human teacher's, and counts
-how often it prefers the tutor's. Its rows: {"problem", "reference_solution", "dialog_history": [{"user", "text"}, …]};
-the last entry of the history is the human teacher's turn, which the tutor does not see. Written is
-results/generations-<model>-<task>.json, whose name is split at "-" by its script: a "-" in either part becomes "_".
-Rows whose problem the tutor was trained on are marked and written again without them beside it (…-<task>_unseen.json):
-41 % of the benchmark's MathDial problems stand in the paper's training seeds, so give both figures.
+how often it prefers the tutor's. Its rows are {"problem", "reference_solution", "dialog_history": [{"user", "text"},
+…]}. The last entry of the history is the human teacher's turn, which the tutor does not see.
+The output is results/generations-<model>-<task>.json. The benchmark splits that name at "-", so a "-" in either part
+becomes "_". Rows whose problem the tutor was trained on are marked, and …-<task>_unseen.json has only the others.
+41 % of the benchmark's MathDial problems are in the paper's training seeds, so report both figures.
 """
 
 import argparse
@@ -36,7 +36,7 @@ TEACHERS = ("Teacher", "Tutor")
 def main(
     *, data: Path, tutor: "Tutor", trained_on: Sequence[Path], task: str, output_dir: Path, limit: int | None
 ) -> Path:
-    """Let the tutor answer every row; returns the path of the file with all rows."""
+    """Let the tutor answer every row. Returns the path of the file with all rows."""
     from utils.artifacts import write_json
 
     rows = read_rows(data)[:limit]
@@ -69,7 +69,7 @@ def main(
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The benchmark's rows. Raises BadInput that names the file and the row that is none."""
+    """Read the benchmark's rows. Raises BadInput, which names the file and the invalid row."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
@@ -88,7 +88,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def as_seed(number: int, row: dict[str, Any]) -> SeedDialogue:
-    """A row as every tutor gets a dialogue: the problem stands before the turns, the human's last turn is left out."""
+    """Convert a row to a seed: the problem comes before the turns, and the human's last turn is left out."""
     text = f"The problem: {row['problem']}\n\n{formatted(row['dialog_history'][:-1])}"
     return SeedDialogue(id=f"row {number}", source="mathtutorbench", group=row["problem"], text=text)
 
@@ -98,7 +98,7 @@ def formatted(history: Sequence[dict[str, str]]) -> str:
 
 
 def problems_of(path: Path) -> list[str]:
-    """The problems of a seed file; of the original's strings, which name none, the whole dialogue."""
+    """Return the problems of a seed file; for rows that name none (the original's strings), the whole dialogues."""
     from utils.seeds.read import read_seeds
 
     return [seed.problem or seed.text for seed in read_seeds(path)]

@@ -1,4 +1,4 @@
-"""What the benchmarks share: each way runs in a process of its own, in turn; medians, spread and ratios are printed."""
+"""Run each way of a benchmark in a process of its own, in turn, and print medians, spread and ratios."""
 
 import json
 import os
@@ -9,13 +9,16 @@ import sys
 import time
 from collections.abc import Sequence
 
-# CPU-seconds then count work: threads that wait for each other would count too, and more so on a busy machine.
+# With one thread, CPU-seconds measure work. Threads that wait for each other would add time, most on a busy machine.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def in_turn(module: str, ways: Sequence[str], repeats: int, words: Sequence[object]) -> dict[str, list[dict]]:
-    """Each way's results: `python -m module *words --seed N --child way` prints one as the last line, JSON with "cost"
-    and "gigabytes". All ways once, then again with the next seed, so that a busy machine disturbs them alike."""
+    """Run `python -m module *words --seed N --child way` for each way.
+
+    Its last line is JSON with "cost" and "gigabytes".
+    All ways run once, then again with the next seed, so that a busy machine affects them equally. Returns the results.
+    """
     results: dict[str, list[dict]] = {way: [] for way in ways}
     for seed in range(repeats):
         for way in ways:
@@ -29,7 +32,7 @@ def in_turn(module: str, ways: Sequence[str], repeats: int, words: Sequence[obje
 
 
 def table(results: dict[str, list[dict]], unit: str) -> str:
-    """Median, spread and ratio to the first way's median; the highest memory of all repeats."""
+    """Format median, spread and ratio to the first way's median, and the highest memory of all repeats."""
     first = next(iter(results.values()))
     base, memory = statistics.median(run["cost"] for run in first), max(run["gigabytes"] for run in first)
     lines = [f"| way | {unit} | spread | against ours | peak GB | of ours |", "|---|---|---|---|---|---|"]
@@ -44,7 +47,7 @@ def table(results: dict[str, list[dict]], unit: str) -> str:
 
 
 def clock(cuda: bool) -> float:
-    """CPU-seconds of this process, all threads; seconds where a GPU does the work."""
+    """Return the CPU-seconds of all threads of this process, or seconds if a GPU does the work."""
     if not cuda:
         return time.process_time()
     import torch
@@ -54,7 +57,7 @@ def clock(cuda: bool) -> float:
 
 
 def peak_gigabytes(cuda: bool, who: int = resource.RUSAGE_SELF) -> float:
-    """The most memory that this process (or a child of it that has ended) ever held; on a GPU, that torch held."""
+    """Return the peak memory of this process (or of a child that has ended); on a GPU, that of torch."""
     if not cuda:
         return resource.getrusage(who).ru_maxrss / 2**20
     import torch

@@ -1,19 +1,20 @@
-"""Does the classroom's reader hear which step a tutor speaks of? Recall and false alarms on paraphrases.
+"""Measure how well the classroom's reader finds the step that a tutor means: recall and false alarms on paraphrases.
 
     python -m benchmarks.reader
     python -m benchmarks.reader --show > problems.txt
     python -m benchmarks.reader --paraphrases mine.jsonl --reader ollama qwen3:14b
     python -m benchmarks.reader --elsewhere data/mrbench/MRBench_V2.json
 
-`--show` prints a student's wrong solution of every story and mistake: write down what a tutor could say to it, a row
-{"problem": "eggs-1-p", "kind": "targeted", "said": "…"} each, without a look at the reader. `kind` is "targeted" for
-words that lead the student to look at the mistaken line, and anything else for words that do not. A problem's name is
-its story, its mistake (1 or 2) and a seed of your choice. benchmarks/paraphrases.jsonl was written by the reader's own
-author, so what it shows is flattered: set 1 was at hand while the reader was finished, sets 2 and 3 were written later,
-and read once before anything was mended (docs/classroom.md has both figures). benchmarks/paraphrases_outside.jsonl is
-by somebody who had not seen the reader, and nothing was mended for it.
-`--elsewhere` takes the tutor turns of MRBench (github.com/kaushal0494/UnifyingAITutorEvaluation), words of others about
-other problems: what is read as targeted there is a false alarm.
+`--show` prints a student's wrong solution of every story and mistake. For each, write down what a tutor could say, as
+rows {"problem": "eggs-1-p", "kind": "targeted", "said": "…"}, without looking at the reader. `kind` is "targeted" for
+words that lead the student to the mistaken line, and anything else for words that do not. A problem's name is its
+story, its mistake (1 or 2) and a seed of your choice.
+benchmarks/paraphrases.jsonl was written by the reader's own author, so its results are optimistic. Set 1 was used while
+the reader was developed. Sets 2 and 3 were written later and measured once before the reader was changed again
+(docs/classroom.md has both figures). benchmarks/paraphrases_outside.jsonl is by somebody who had not seen the reader,
+and the reader was not changed for it.
+`--elsewhere` takes the tutor turns of MRBench (github.com/kaushal0494/UnifyingAITutorEvaluation). They are about other
+problems, so each that is read as targeted is a false alarm.
 """
 
 import argparse
@@ -37,7 +38,7 @@ PARAPHRASES = Path(__file__).with_name("paraphrases.jsonl")
 def main(
     *, paraphrases: Path, reader: Sequence[str], show: bool, misses: bool, elsewhere: Path | None
 ) -> dict[str, Any]:  # fmt: skip
-    """Print how often each kind is read as "targeted"; returns {"recall", "false_alarms"}."""
+    """Print how often each kind is read as "targeted". Returns {"recall", "false_alarms"}."""
     if show:
         for template in TEMPLATES:
             for mistake in range(len(template.mistakes)):
@@ -68,7 +69,7 @@ def main(
 
 
 def false_alarms(path: Path, reader: Sequence[str]) -> float:
-    """The share of MRBench's tutor turns that point at a mistake of ours, each turn read beside one of the problems."""
+    """Return the share of MRBench's tutor turns that are read as targeted, each beside one of our problems."""
     problems = [make(template, mistake, "elsewhere") for template in TEMPLATES for mistake in (0, 1)]
     rows = json.loads(path.read_text(encoding="utf-8"))
     turns = [
@@ -90,7 +91,7 @@ def read_all(utterances: Sequence[tuple[Problem, str, str]], reader: Sequence[st
 
 
 def named(row: dict[str, Any]) -> Problem:
-    """The problem that a row is about, by its name."""
+    """Make the problem that a row names."""
     name, _, rest = str(row.get("problem")).partition("-")
     mistake, _, seed = rest.partition("-")
     template = next((one for one in TEMPLATES if one.name == name), None)

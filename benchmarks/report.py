@@ -1,9 +1,10 @@
-"""The report of a root of the paper's size: seconds, memory and megabytes. The root is made up, of random words.
+"""Measure the report of a training root of the paper's size: seconds, memory and megabytes.
 
     python -m benchmarks.report
 
-3 test sets x 5 tutors x 100 answers, 1,755 training prompts x 5 candidates, 100 answers that people rated, each answer
-of some 200 words drawn from 4,000 made-up ones: less alike, so harder to compress, than what models write.
+The root is made up. It has 3 test sets x 5 tutors x 100 answers, 1,755 training prompts x 5 candidates, and 100 answers
+that people rated. Each answer has some 200 random words out of 4,000 made-up ones. Such answers are less alike than
+those of models, so they are harder to compress.
 """
 
 import json
@@ -30,7 +31,7 @@ def parse_args(argv=None):
 
 
 def main(tests: int, candidates: int, words: int, keep: Path | None = None) -> dict[str, float]:
-    """Make the root, write its report, and print what that took."""
+    """Make the root, write its report, and print the time, memory and size."""
     import report
 
     with tempfile.TemporaryDirectory() as folder:
@@ -49,7 +50,7 @@ def main(tests: int, candidates: int, words: int, keep: Path | None = None) -> d
 
 
 def make_root(root: Path, tests: int, candidates: int, words: int) -> None:
-    """Write a training root of the size that the paper's run has, with invented answers."""
+    """Write a training root of the size of the paper's run, with invented answers."""
     draw = random.Random(0)
     syllables = [consonant + vowel for consonant in "bdfgklmnprstvw" for vowel in "aeiou"]
     vocabulary = ["".join(draw.choices(syllables, k=draw.randint(1, 4))) for _ in range(4000)]

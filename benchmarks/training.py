@@ -1,12 +1,12 @@
-"""How fast DPO trains here, against what people use: trl's defaults, trl with LoRA, full fine-tuning with two models.
+"""Measure how fast DPO trains, compared with trl's defaults, trl with LoRA, and full fine-tuning with two models.
 
     python -m benchmarks.training --datasets-dir data/paper     # every way once: a quarter of an hour on 2 cores
     python -m benchmarks.training --repeats 3 --ways ours "second model"
 
-Every way trains on the same pairs for two epochs, its reference model's work included; each in a process of its own,
-one after the other and then again, so that a busy machine disturbs them alike. Counted are CPU-seconds on a CPU (one
-thread for each way) and seconds on a GPU, and the highest memory. With a GPU the model is Phi-3-mini's architecture
-with random weights.
+Every way trains on the same pairs for two epochs; the work of its reference model is included. Each runs in a process
+of its own, one after the other and then again, so that a busy machine affects them equally. The cost is CPU-seconds on
+a CPU (one thread for each way) or seconds on a GPU; the highest memory is given too. With a GPU the model is
+Phi-3-mini's architecture with random weights.
 """
 
 import argparse
@@ -29,7 +29,7 @@ EPOCHS = 2
 
 PRECOMPUTED, STORED = {"precompute_ref_log_probs": True}, {"gradient_checkpointing": False}
 MIXED, PLAIN = {"bf16": True}, {"bf16": False}
-# name: (full fine-tuning, our trainer, DPOConfig fields beside those that all have)
+# name: (full fine-tuning, our trainer, DPOConfig fields in addition to the common ones)
 WAYS = {
     "ours: LoRA, shared prompts": (False, True, PRECOMPUTED | STORED | MIXED),
     "trl + LoRA + precomputed reference": (False, False, PRECOMPUTED | STORED | MIXED),
@@ -55,7 +55,7 @@ def main(
 
 
 def measure(way: str, datasets_dir: str, pairs: int, seed: int) -> dict:
-    """Train in one way; the cost runs from the making of the trainer (the reference is part of it) to its end."""
+    """Train in one way. The cost runs from making the trainer, which includes the reference's work, to the end."""
     import datasets
     import torch
     from peft import LoraConfig
@@ -112,7 +112,7 @@ def measure(way: str, datasets_dir: str, pairs: int, seed: int) -> dict:
 
 
 def preference_rows(tokenizer, datasets_dir: str, count: int) -> list[dict]:
-    """Prompts of real lengths, from the middle half of the seeds by length; answers of 85 to 150 tokens."""
+    """Make pairs with real prompts, from the middle half of the seeds by length, and answers of 85 to 150 tokens."""
     from utils.prompts import INFERENCE_PROMPT, load_template, tutor_messages
     from utils.seeds.read import DATASETS, find_seeds, read_seeds
 

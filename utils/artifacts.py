@@ -1,4 +1,4 @@
-"""Write files atomically: a file that exists is complete. Also reading, hashing, and naming them."""
+"""Write files atomically, so that a file that exists is complete; read, hash and name them."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from utils.errors import BadInput
 
 
 def write_text(path: Path | str, text: str) -> None:
-    """Write under a temporary name, then rename: a reader finds the old file or the whole new one."""
+    """Write under a temporary name, then rename, so that a reader finds the old file or the complete new one."""
     path = place_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(
@@ -30,7 +30,7 @@ def write_text(path: Path | str, text: str) -> None:
             Path(f.name).replace(path)
         except BaseException as error:
             Path(f.name).unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename is None:  # a full disk: say where
+            if isinstance(error, OSError) and error.filename is None:  # a full disk: name the file
                 raise OSError(error.errno, error.strerror, str(path)) from None
             raise
 
@@ -61,7 +61,7 @@ def read_json(path: Path | str) -> Any:
 
 
 def place_of(path: Path | str) -> Path:
-    """Return where a file of this path is written: a link is followed.
+    """Return the path to which a file is written, following links.
 
     Raises BadInput or an OSError if a file cannot be written there, or would replace a folder, a device or a pipe.
     """
@@ -82,14 +82,14 @@ def place_of(path: Path | str) -> Path:
 
 
 def is_text(value: Any) -> bool:
-    """Return whether it is a text without lone surrogates, which cannot be written to a file."""
+    """Return whether a value is a string without lone surrogates, which cannot be written to a file."""
     return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def refuse_existing(path: Path | str, overwrite: bool) -> None:
-    """Raise FileExistsError if `path` exists and must not be replaced; called before anything expensive starts.
+    """Raise FileExistsError if `path` exists and must not be replaced. Call this before anything expensive starts.
 
-    The journals beside it are looked at too: a folder in the place of one is found now, not after the sampling.
+    The journals beside it are checked too, so that a folder in the place of one is found before the sampling.
     """
     for place in (path, *Path(path).parent.glob(f"{glob.escape(Path(path).stem)}.*.jsonl")):
         place_of(place)
@@ -103,7 +103,7 @@ def journal_beside(path: Path | str, kind: str) -> Path:
 
 
 def sha256(path: Path | str) -> str:
-    """Hash a file, or a folder: the names and contents of its files."""
+    """Hash a file, or the names and contents of all files in a folder."""
     path = Path(path)
     if path.is_file():
         state = path.stat()
@@ -112,7 +112,7 @@ def sha256(path: Path | str) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-@functools.cache  # a run compares the same weights many times: they are read once
+@functools.cache  # a run compares the same weights many times, but reads them only once
 def _sha256_of_file(path: Path, *state: int) -> str:
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()

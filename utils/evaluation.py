@@ -1,4 +1,4 @@
-"""Graded answers to a test set as an artifact: one row per seed, in the original's format with more fields."""
+"""Answer and grade a test set. The artifact has one row per seed, in the original code's format with more fields."""
 
 import logging
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from utils.judges.judge import Judge
 from utils.records import CRITERIA, Evaluation, Sample, SeedDialogue, TutorAnswer, Verdict
 from utils.tutors.tutor import Answers, Tutor
 
-REFERENCE = "reference"  # the finish reason of what no tutor said, but the seed's teacher
-# The finish reasons of real answers; with any other the answer was refused, filtered or never given.
+REFERENCE = "reference"  # the finish reason of a seed's own teacher turn
+# The finish reasons of real answers. Any other means that the answer was refused, filtered or never given.
 ANSWERED = ("stop", "length", "speaker", REFERENCE)
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 def evaluate(
     seeds: Sequence[SeedDialogue], tutor: Tutor, judge: Judge, output_path: Path | str, *, best_of: int = 1, what: str
 ) -> tuple[list[dict[str, Any]], Answers]:
-    """Let the tutor answer every seed `best_of` times, and grade all answers; a row holds the best one.
+    """Let the tutor answer every seed `best_of` times, and grade all answers. A row has the best one.
 
     Replies are kept in journals beside `output_path`. `what` is the label of the progress bars.
     Returns (the rows of an evaluation file, the answers).
@@ -45,15 +45,15 @@ def answer_and_grade(
     seeds: Sequence[SeedDialogue], tutor: Tutor, judge: Judge, output_path: Path | str, *, num_samples: int, what: str,
     with_reference: bool = False,
 ) -> tuple[Answers, list[list[Verdict]]]:  # fmt: skip
-    """Sample `num_samples` answers to every seed and grade them. An answer that never came is not graded.
+    """Sample `num_samples` answers to every seed and grade them. A missing answer (refused, filtered) is not graded.
 
-    `with_reference`: a seed's reference turn, if it has one, follows its answers and is graded like them.
+    With `with_reference`, a seed's reference turn, if any, is appended to its answers and graded like them.
     Returns (answers, a verdict per answer).
     """
     judge.see([seed.text for seed in seeds])
     tutor.check()
     judge.check()
-    Journal(journal_beside(output_path, "verdicts")).close()  # a damaged one is found now, not after the sampling
+    Journal(journal_beside(output_path, "verdicts")).close()  # finds a damaged journal before the sampling
     answers = tutor.answer(
         seeds, num_samples, journal_path=journal_beside(output_path, "candidates"), description=f"answers {what}"
     )
@@ -83,7 +83,7 @@ def _reference(seed: SeedDialogue) -> list[Sample]:
 
 
 def has_answer(sample: Sample) -> bool:
-    """Whether there is an answer to grade. An empty text is one if the model itself ended it."""
+    """Return whether there is an answer to grade. An empty text counts as one if the model itself ended it."""
     return sample.finish_reason in ANSWERED
 
 
@@ -95,7 +95,7 @@ def _no_answer(sample: Sample, judge: Judge) -> Verdict:
 
 
 def graded_row(seed: SeedDialogue, sample: Sample, verdict: Verdict, **more: Any) -> dict[str, Any]:
-    """One row of an evaluation file."""
+    """Make one row of an evaluation file."""
     return {
         "id": seed.id,
         "group": seed.group,
@@ -112,8 +112,8 @@ def graded_row(seed: SeedDialogue, sample: Sample, verdict: Verdict, **more: Any
 def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Summarise the rows of an evaluation file in numbers.
 
-    Means of the summary score and of the criteria (in [0, 1]) over the valid verdicts; how many verdicts were invalid,
-    how many answers were empty or `cut` at the token limit; which share is distinct, and which loops.
+    Return the means of the summary score and of the criteria (in [0, 1]) over the valid verdicts; the numbers of
+    invalid verdicts, of empty answers and of answers `cut` at the token limit; the shares of distinct and of loops.
     """
     valid = [Evaluation(**row["evaluation"]).as_numbers() for row in rows if row["evaluation"]]
     scores = [row["score"] for row in rows if row["score"] is not None]

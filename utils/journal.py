@@ -1,4 +1,4 @@
-"""An append-only journal of replies: what was paid for, or computed, survives a crash."""
+"""Keep paid or computed replies in an append-only journal, which survives a crash."""
 
 import contextlib
 import errno
@@ -18,17 +18,17 @@ sync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
 
 
 def key_of(*parts: Any) -> str:
-    """Hash JSON values: the same question, asked with the same settings, always has the same key."""
+    """Hash JSON values to a key: the same question with the same settings always has the same key."""
     return hashlib.sha256(
         json.dumps(parts, sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")
     ).hexdigest()[:32]
 
 
 class Journal:
-    """A JSONL file of `{"key", "value"}`; each entry is written at once and synced before `add` returns.
+    """A JSONL file of `{"key", "value"}`. Each entry is written at once and synced before `add` returns.
 
-    A torn last line, which a crash leaves, is cut off. The first entry of a key stays: what was read once never
-    changes, unless it is asked for again on demand (`forget`).
+    An incomplete last line, left by a crash, is cut off. Later entries of a key are ignored, so a value never changes
+    once it was read, except after `forget`.
     Raises BadInput if another run has the file open, or if it is damaged anywhere but at its end.
     """
 
@@ -37,7 +37,7 @@ class Journal:
         place_of(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.entries: dict[str, Any] = {}
-        self.invalid: set[str] = set()  # keys of earlier replies that were of no use; whoever reads notes them here
+        self.invalid: set[str] = set()  # keys of unusable replies from earlier runs; set by the caller
         self._asked_again: set[str] = set()
         self._lock, self._syncing = threading.Lock(), threading.Lock()
         self._asking: dict[str, threading.Lock] = {}
@@ -63,9 +63,9 @@ class Journal:
                     self.entries.setdefault(entry["key"], entry["value"])
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise BadInput(f"{self.path}, line {number}: damaged ({error}); delete that line") from error
-        self.kept = set(self.entries)  # what was here before this run
+        self.kept = set(self.entries)  # the keys that earlier runs wrote
         self._size = self._synced = sum(len(line) + 1 for line in lines[:-1])
-        if lines[-1]:  # a write that a crash cut short: the reply is asked for again
+        if lines[-1]:  # cut short by a crash: that reply is requested again
             os.ftruncate(self._file, self._size)
 
     def __contains__(self, key: str) -> bool:
@@ -81,7 +81,7 @@ class Journal:
         self.close()
 
     def add(self, key: str, value: Any) -> None:
-        """Write an entry and sync it; the first entry of a key stays. Raises OSError if the disk is full."""
+        """Write an entry and sync it, unless the key has one. Raises OSError if the disk is full."""
         entry = {"key": key, "value": value} | ({"again": True} if key in self._asked_again else {})
         line = (json.dumps(entry, ensure_ascii=False) + "\n").encode(errors="replace")
         try:
@@ -89,7 +89,7 @@ class Journal:
                 self._write(line)
                 end = self._size
             with self._syncing:
-                if self._synced < end:  # else the sync of another thread came after our write
+                if self._synced < end:  # else another thread has synced after our write
                     written = self._size
                     sync(self._file)
                     self._synced = written
@@ -103,12 +103,12 @@ class Journal:
                 raise OSError(errno.ENOSPC, "no space left")
         except OSError:
             with contextlib.suppress(OSError):
-                os.ftruncate(self._file, self._size)  # leave no half line that a later entry would be glued to
+                os.ftruncate(self._file, self._size)  # leave no half line before a later entry
             raise
         self._size += len(line)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Drop entries of an earlier run: the next entry with such a key replaces it, in later runs too."""
+        """Drop entries of an earlier run. The next entry with such a key replaces it, in later runs too."""
         with self._lock:
             fresh = set(keys) & self.kept
             self.kept -= fresh
@@ -117,7 +117,7 @@ class Journal:
                 del self.entries[key]
 
     def once(self, key: str, compute: Callable[[], Any]) -> Any:
-        """Return the value of `key`; compute and add it if it is not there. Two threads never compute the same one."""
+        """Return the value of `key`, computing and adding it if it is missing. No two threads compute the same key."""
         with self._lock:
             asking = self._asking.setdefault(key, threading.Lock())
         with asking:
@@ -129,5 +129,5 @@ class Journal:
 
     def close(self) -> None:
         with self._lock:
-            file, self._file = self._file, -1  # a late thread must not find another file of this number
+            file, self._file = self._file, -1  # a late thread must not write to another file with this number
         os.close(file)

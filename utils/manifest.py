@@ -1,4 +1,4 @@
-"""The manifest of a training root: which artifact was made from which inputs."""
+"""Write the manifest of a training root, which says from which inputs each artifact was made."""
 
 import contextlib
 import fcntl
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def identity(value: Any) -> Any:
-    """Return what the manifest compares of an input: an actor's settings, the hash of a file, or the value itself."""
+    """Return the part of an input that is compared: an actor's settings, the hash of a file, or the value itself."""
     if isinstance(value, list):
         return [identity(one) for one in value]
     return sha256(value) if isinstance(value, Path) else getattr(value, "settings", value)
@@ -61,9 +61,9 @@ def only_run(root: Path | str) -> Iterator[None]:
 
 
 def check_root(root: Path) -> None:
-    """Raise BadInput or an OSError if the folder is not fit for a training root.
+    """Raise BadInput or an OSError if the folder cannot be used as a training root.
 
-    Somebody else's figures would be replaced, or something else lies where a file or folder of ours is to be.
+    That is so if figures of another origin would be replaced, or if something blocks the place of a file or folder.
     """
     if root.resolve() in (Path.home().resolve(), Path(root.resolve().anchor)):
         raise BadInput(f"{root} is not a folder for a run alone; give --output-dir one of its own")
@@ -77,8 +77,8 @@ def check_root(root: Path) -> None:
 class Manifest:
     """`manifest.json` of a training root: for each artifact its stage, inputs, versions, times and summary.
 
-    An artifact is `done` when its stage has ended; one that a crash left `running` is made again, which is cheap:
-    the replies and checkpoints behind it are kept.
+    An artifact is `done` when its stage has ended. One that a crash left `running` is made again, which is cheap,
+    because its replies and checkpoints were kept.
     """
 
     def __init__(self, root: Path | str, overwrite: bool = False):
@@ -96,7 +96,7 @@ class Manifest:
         write_json(self.path, self.data)
 
     def outdate(self, pattern: str, state: str) -> None:
-        """Set the state of all artifacts that match a file-name pattern: they are not what this run would make."""
+        """Set the state of all artifacts that match a file-name pattern, because this run would not make the same."""
         for artifact in fnmatch.filter(self.data["artifacts"], pattern):
             self.data["artifacts"][artifact]["state"] = state
         write_json(self.path, self.data)
@@ -104,14 +104,14 @@ class Manifest:
     def make(
         self, artifact: str, stage: str, inputs: dict[str, Any], run: Callable[[], Any], again: bool = False
     ) -> bool:
-        """Run a stage unless its artifact was made from the same inputs; returns whether it ran.
+        """Run a stage unless its artifact was made from the same inputs. Returns whether it ran.
 
-        `inputs` are compared by their `identity`. Raises BadInput, which says which inputs differ; with `overwrite`
-        the artifact is made again instead. `again`: so is one that is done.
+        `inputs` are compared by their `identity`. Raises BadInput, which names the inputs that differ; with `overwrite`
+        the artifact is made again instead. With `again`, an artifact that is done is made again too.
         """
         paths = {name: str(value) for name, value in inputs.items() if isinstance(value, Path)}
         inputs = {name: identity(value) for name, value in inputs.items()}
-        inputs = json.loads(json.dumps(inputs))  # as it will be read back
+        inputs = json.loads(json.dumps(inputs))  # as they will be read back
         entry = self.data["artifacts"].get(artifact)
         exists = (self.root / artifact).exists()
         if exists and entry is None and not self.overwrite:
@@ -153,15 +153,15 @@ class Manifest:
             log.info("made with other packages: %s", "; ".join(other))
 
 
-# What manifests of earlier versions compared beside the judge's settings: it changes no artifact, or they have it too.
+# Inputs in manifests of earlier versions that are ignored: they change no artifact, or the judge's settings have them.
 FORMER_INPUTS = ("max_invalid", "judge_panel", "judge_scores")
-ACTORS = ("tutor", "training", "instruct_model", "model_path")  # the last two: names of earlier versions
+ACTORS = ("tutor", "training", "instruct_model", "model_path")  # the last two are names from earlier versions
 
 
 def flat(inputs: dict[str, Any]) -> dict[str, Any]:
     """Flatten the inputs: "temperature" instead of "tutor": {"temperature": ...}.
 
-    Earlier versions wrote them flat. What those versions had no setting for is filled in.
+    Earlier versions wrote them flat. Settings that those versions did not have are filled in.
     """
     found = {name: value for name, value in inputs.items() if name not in (*FORMER_INPUTS, *ACTORS)}
     for name in ACTORS:
@@ -193,7 +193,7 @@ def run_of() -> dict[str, str]:
     git = ["git", "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         commit = subprocess.run(git, cwd=Path(__file__).parent, capture_output=True, text=True).stdout.strip()
-    except OSError:  # no git
+    except OSError:  # git is not installed
         commit = ""
     return {
         "command": command_line(),
@@ -203,7 +203,7 @@ def run_of() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that can change a result."""
+    """Return the versions of Python and of the packages that can affect a result."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

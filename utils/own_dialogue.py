@@ -1,6 +1,6 @@
-"""Does an answer suit its own dialogue better than others? The same judge grades it on other dialogues too.
+"""Measure whether an answer suits its own dialogue better than others, by grading it on other dialogues too.
 
-A judge that sees one dialogue cannot see that a question would suit every dialogue. Such a question has no gain here.
+A judge that sees one dialogue cannot notice that a question would suit every dialogue. Such a question has no gain.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from utils.stats.groups import group_of
 from utils.tutors.baselines import others
 
 OTHERS = 5  # dialogues, of other problems
-GAIN = ("own_dialogue_gain", "on_others")  # what a row has of it
+GAIN = ("own_dialogue_gain", "on_others")  # the fields of a row
 
 
 def add_gain(rows: Sequence[dict[str, Any]], judge: Judge, output_path: Path | str, *, what: str) -> dict[str, Any]:
     """Give each row of an evaluation file its `own_dialogue_gain`, and the scores behind it as `on_others`.
 
     The gain is the row's score minus the mean score of the same answer on OTHERS dialogues of other problems. Every
-    dialogue is used equally often, so one answer for everyone gains 0 on average. It is None where one of the two
+    dialogue is used equally often, so one answer for everyone gains 0 on average. The gain is None if one of the two
     scores is missing. The journal of verdicts beside `output_path` is used, so nothing is graded twice.
     Returns {"own_dialogue_gain": the mean, …} with the `counts` of the further verdicts.
     """

@@ -1,4 +1,4 @@
-"""What a run would take, before anything is spent: judge calls, tokens, money, disk and memory."""
+"""Estimate what a run would take, before anything is spent: judge calls, tokens, money, disk and memory."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ def plan(
 ) -> str:  # fmt: skip
     """Return the lines that `pipeline --dry-run` prints. No server is asked.
 
-    `seeds` are by (dataset, split). `tutor` samples the candidates; `base` is the same tutor as it is evaluated.
-    `num_graded` says for each test set how many answers to one dialogue are graded, and `num_again` how many of them
-    `second` grades again (default: all).
+    `seeds` are by (dataset, split). `tutor` samples the candidates; `base` is the same tutor with the settings of the
+    evaluation. `num_graded` is the number of answers to one dialogue that are graded, for each test set. `num_again` is
+    how many of them `second` grades again (default: all).
     """
     estimates: list[list[Estimate]] = []
     lines = ["what would be graded:"]
@@ -85,9 +85,9 @@ def _time(
     base: LocalTutor | ServedTutor, training: Training, num_candidates: int, num_graded: Mapping[str, int],
     num_trainings: int,
 ) -> str:  # fmt: skip
-    """Estimate the time on this machine if every answer has the greatest length and every seed gives a pair.
+    """Estimate the time on this machine if every answer has the maximum length and every seed gives a pair.
 
-    `prompts` holds the tokens of each prompt by (dataset, split).
+    `prompts` has the number of tokens of each prompt, by (dataset, split).
     """
     rate = speed.matrix_rate(training.device, training.dtype)
     sampled = trained = 0.0
@@ -95,7 +95,7 @@ def _time(
         answer = _sampling(tutor if split == "train" else base).max_new_tokens
         if split == "train":
             sampled += speed.to_sample(size, rate, sum(tokens), num_candidates * len(tokens) * answer)
-            pairs = sum(tokens) + 2 * answer * len(tokens)  # a pair's prompt is forwarded once
+            pairs = sum(tokens) + 2 * answer * len(tokens)  # a pair's shared prompt is forwarded only once
             trained += speed.to_train(size, rate, training.epochs * pairs, full=training.full_finetune)
             trained += speed.to_sample(size, rate, pairs, 0)  # the reference model's log-probabilities
         else:

@@ -1,6 +1,6 @@
-"""The data types: a seed dialogue, a rubric evaluation, a verdict and an answer.
+"""Define the data types: a seed dialogue, a rubric evaluation, a verdict and an answer.
 
-Rubric and summary score: Bonino et al., "EULER" (2024). Four criteria per tutor answer; the summary is
+Rubric and summary score are those of Bonino et al., "EULER" (2024). There are four criteria per answer; the summary is
 0.25 [questions = yes] + 0.25 [reveal_answer = no] + 0.25 on_topic / 5 + 0.25 helpful / 5, in [0.1, 1].
 """
 
@@ -11,19 +11,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 CRITERIA = ("questions", "on_topic", "helpful", "reveal_answer")
 
-# People and models also write "Yes" and " NO" (the paper's own prompt shows them): case and outer blanks are ignored.
+# Case and outer blanks are ignored, because people and models also write "Yes" and " NO" (as the paper's prompt does).
 YesNo = Annotated[
     Literal["yes", "no"], BeforeValidator(lambda word: word.strip().lower() if isinstance(word, str) else word)
 ]
-# Validated as any number from 1 to 5 (people give half points); asked for as one of five integers, since
-# strict JSON-schema servers know enums but not minimum / maximum.
+# Any number from 1 to 5 is valid, because people give half points. The JSON schema has five integers, because servers
+# with strict schemas support enums but not minimum / maximum.
 FivePoints = Annotated[
     float, Field(ge=1, le=5, allow_inf_nan=False), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})
 ]
 
 
 def summary_score(questions: float, on_topic: float, helpful: float, reveal_answer: float) -> float:
-    """The paper's summary score, in [0.1, 1]: a quarter for each criterion.
+    """Compute the paper's summary score, in [0.1, 1]: a quarter for each criterion.
 
     `questions` and `reveal_answer` are 0, 1 or a probability of "yes"; `on_topic` and `helpful` are points from 1 to 5.
     """
@@ -33,8 +33,8 @@ def summary_score(questions: float, on_topic: float, helpful: float, reveal_answ
 class Evaluation(BaseModel):
     """A judge's (or a person's) reply for one answer. The JSON schema sent to a server comes from this class."""
 
-    # That sentence is the schema's description, and so a part of every question that is kept: worded otherwise, all
-    # replies in journals would be asked for, and paid, again.
+    # Do not reword that docstring. It is the schema's description and so part of the key of every question: with other
+    # words, all replies in journals would be requested, and paid for, again.
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     questions: YesNo
@@ -44,11 +44,11 @@ class Evaluation(BaseModel):
 
     @property
     def score(self) -> float:
-        """Summary score in [0.1, 1], as in the paper."""
+        """Return the paper's summary score, in [0.1, 1]."""
         return summary_score(self.questions == "yes", self.on_topic, self.helpful, self.reveal_answer == "yes")
 
     def as_numbers(self) -> dict[str, float]:
-        """The four criteria in [0, 1], in the order of `CRITERIA` (yes = 1; points divided by 5)."""
+        """Return the four criteria in [0, 1], in the order of `CRITERIA` (yes = 1; points divided by 5)."""
         return {
             "questions": float(self.questions == "yes"),
             "on_topic": self.on_topic / 5,
@@ -75,9 +75,9 @@ class TutorAnswer:
 
     conversation: str
     answer: str
-    known_answer: str | None = None  # the seed row's `answer`, where it has one
-    sample: int = 0  # which of several answers to the same dialogue
-    repeat: int = 0  # which of several gradings of the same answer (test-retest)
+    known_answer: str | None = None  # the seed row's `answer`, if it has one
+    sample: int = 0  # the number of this answer among those to the same dialogue
+    repeat: int = 0  # the number of this grading of the same answer (test-retest)
 
 
 class Verdict(BaseModel):
@@ -88,10 +88,10 @@ class Verdict(BaseModel):
 
     evaluation: Evaluation | None
     score: float | None  # the evaluation's, unless the judge gave expected scores
-    raw_evaluation: str  # the judge's last reply, as it came
+    raw_evaluation: str  # the judge's last reply, unchanged
     evaluation_error: str | None = None
     judge: str  # the judge's real name
-    reasons: list[str] = []  # why, in words, where the judge says so
+    reasons: list[str] = []  # reasons in words, if the judge gives any
     guards: list[str] = []  # the guards that fired: such an answer is never `chosen`
     details: dict[str, Any] = {}  # attempts, tokens, system fingerprint, …
 
@@ -105,11 +105,11 @@ class SeedDialogue(BaseModel):
 
     id: str
     source: str | None = None
-    group: str  # the underlying problem: rows of one group are never independent
+    group: str  # the underlying problem; rows of one group are not independent
     text: str
     problem: str | None = None
     answer: str | None = None
     explanation: str | None = None
-    reference: str | None = None  # what a teacher really said next
+    reference: str | None = None  # the real teacher's next turn
     reference_alternatives: list[str] = []
     meta: dict[str, Any] = {}

@@ -1,15 +1,15 @@
-"""How long sampling and training take, by how fast this machine multiplies matrices.
+"""Estimate the time of sampling and training from this machine's speed of matrix products.
 
-A token costs 2 floating-point operations per parameter forward and 4 backward, of which LoRA, with frozen weights,
-needs half (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
+A token costs 2 floating-point operations per parameter forward and 4 backward. LoRA, with frozen weights, needs half of
+the latter (Kaplan et al. 2020, "Scaling Laws for Neural Language Models", section 2.1).
 """
 
 import time
 
 from utils import models
 
-# The share of the machine's matrix products that is reached, measured with SmolLM2 in bfloat16 on a CPU: forwarding
-# prompts of 300 tokens, decoding 30 answers together, and LoRA on rows of 300 tokens.
+# The share of that speed that is reached, measured with SmolLM2 in bfloat16 on a CPU when forwarding prompts of 300
+# tokens, decoding 30 answers together, and training LoRA on rows of 300 tokens.
 PROMPTS, ANSWERS, TRAINING = 0.7, 0.3, 0.45
 
 
@@ -29,10 +29,10 @@ def matrix_rate(device: str, dtype: str) -> float:
 
 
 def to_sample(size: int, rate: float, prompt_tokens: float, answer_tokens: float) -> float:
-    """Seconds that a model of `size` parameters takes to forward its prompts and to decode its answers."""
+    """Estimate the seconds that a model of `size` parameters needs to forward its prompts and to decode its answers."""
     return 2 * size * (prompt_tokens / PROMPTS + answer_tokens / ANSWERS) / rate
 
 
 def to_train(size: int, rate: float, tokens: float, *, full: bool) -> float:
-    """Seconds to train on so many tokens, forward and backward."""
+    """Estimate the seconds to train on so many tokens, forward and backward."""
     return (6 if full else 4) * size * tokens / (TRAINING * rate)

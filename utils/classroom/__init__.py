@@ -1,8 +1,8 @@
-"""A classroom: tutors talk to students about problems for several turns, and the dialogues are measured.
+"""Let tutors talk to students about problems for several turns, and measure the dialogues.
 
-Read problems.py and templates.py (problems with an executed mistake; the stories are in stories_*.py), then
-dialogues.py (turn taking), students.py and rule_student.py (who asks for help), controls.py (tutors whose measures are
-known beforehand). Reading words: numbers.py, leaks.py, verdicts.py and pointing.py, joined in readers.py;
-chat_reader.py asks a model instead. Results: measures.py (exact), exams.py and dialogue_judge.py (by a model), run.py,
-summary.py, table.py, figure.py. actors.py makes the participants from the flags; cost.py estimates what they cost.
+Start with problems.py and templates.py (problems with a student's mistake; stories_*.py has the stories). dialogues.py
+holds the dialogues. students.py and rule_student.py are the students. controls.py has tutors whose measures are known
+beforehand. readers.py interprets a tutor's words by numbers.py, leaks.py, verdicts.py and pointing.py; chat_reader.py
+asks an LLM instead. measures.py computes exact measures; exams.py and dialogue_judge.py use a model. run.py runs all,
+and summary.py, table.py and figure.py report. actors.py makes the participants from flags, cost.py estimates the cost.
 """

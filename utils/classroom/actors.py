@@ -23,12 +23,12 @@ from utils.tutors.served import ServedTutor
 from utils.tutors.tutor import Sampling, Tutor
 
 STUDENT_PROMPT, EXAM_PROMPT = PROMPTS_DIR / "student.txt", PROMPTS_DIR / "exam.txt"
-REPLY_TOKENS, EXAM_TOKENS = 120, 500  # of a student's turn, and of an exam paper
+REPLY_TOKENS, EXAM_TOKENS = 120, 500  # tokens at most of a student's turn, and of an exam paper
 
 
 @dataclass(frozen=True)
 class Classroom:
-    """Who takes part, and for how long. `examinee` is a Tutor with the exam's prompt, where the student is a model."""
+    """The participants and the number of turns. `examinee` sits the exams; it is None unless a model is the student."""
 
     tutors: Sequence[Tutor] = ()
     problems: Sequence[Problem] = field(default_factory=lambda: generate(24))
@@ -51,7 +51,7 @@ class Classroom:
 
     @property
     def names(self) -> list[str]:
-        """Return the tutors' names in rows and figures; tutors with the same name get a number."""
+        """Return the tutors' names for rows and figures; tutors with the same name are numbered."""
         names = [tutor.name for tutor in self.tutors]
         return [
             f"{name} ({names[: i + 1].count(name)})" if names.count(name) > 1 else name for i, name in enumerate(names)
@@ -59,7 +59,7 @@ class Classroom:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All settings that can change a result, except the judge's."""
+        """Return all settings that can change a result, except the judge's."""
         return {
             "tutors": [tutor.settings for tutor in self.tutors], "student": self.student.settings,
             "reader": self.reader.settings, "turns": self.turns, "exam_samples": self.exam_samples,
@@ -67,7 +67,7 @@ class Classroom:
         }  # fmt: skip
 
     def check(self) -> None:
-        """Check, before anything is paid, that everybody can answer."""
+        """Check that all participants can answer, before anything is paid for."""
         for actor in (*self.tutors, self.student, self.reader):
             actor.check()
 
@@ -79,7 +79,7 @@ def from_flags(
     dtype: str, engine: str, server: str, no_pull: bool, judge_concurrency: int,
     judge_max_tokens: int, max_invalid: float, ask_invalid_again: bool,
 ) -> Classroom:  # fmt: skip
-    """Make the classroom from flags. Loads no model, asks no server. Raises BadInput for words of no known form."""
+    """Make the classroom from flags, without loading a model or asking a server. Raises BadInput for a wrong flag."""
     about = read_problems(problems, num_problems) if problems else generate(num_problems, seed)
     where = {"device": device, "dtype": dtype, "pull": not no_pull, "concurrency": judge_concurrency}
     sampling = Sampling(temperature, top_k, max_new_tokens, seed)
@@ -100,7 +100,7 @@ def make_speaker(
     words: Sequence[str], prompt: Path | str, sampling: Sampling, *, flag: str, concurrency: int, pull: bool,
     device: str, dtype: str,
 ) -> Tutor:  # fmt: skip
-    """Make a Tutor with this prompt: a chat service, or (one word) a model that is loaded here."""
+    """Make a Tutor with this prompt: a chat service, or, given one word, a model that is loaded here."""
     template = load_template(prompt, "input")
     if chat := make_chat(words, pull=pull):
         return ChatTutor(chat, sampling, template, concurrency)
@@ -120,7 +120,7 @@ def weights_of(training_root: str | Path) -> list[str]:
 def make_student(
     words: Sequence[str], temperature: float, top_k: int, seed: int, **where: Any
 ) -> tuple[Student, Tutor | None]:
-    """Make (the student, the Tutor that sits its exams); the second is None if the student is no model."""
+    """Make (the student, the Tutor that sits its exams); the second is None if the student is not a model."""
     match list(words):
         case ["rules"]:
             return RuleStudent(), None

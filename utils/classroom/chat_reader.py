@@ -1,4 +1,4 @@
-"""A reader that asks an LLM one closed question about a tutor's words. Exact properties are still found by code."""
+"""Read a tutor's words by asking an LLM one closed question. Exact properties are still computed by code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,9 +30,9 @@ class Reading(BaseModel):
 
 
 class ChatReader:
-    """Reads with an LLM. An utterance without a valid reply counts as saying nothing, and is counted."""
+    """Reads with an LLM. An utterance without a valid reply counts as saying nothing; their number is reported."""
 
-    grading = GradingOptions()  # by the judge's flags
+    grading = GradingOptions()  # set by the judge's flags
 
     def __init__(self, chat: Chat):
         self.chat, self.name, self.unread = chat, f"{chat.name} as reader", 0

@@ -1,4 +1,4 @@
-"""Ask an LLM closed questions: replies follow a JSON schema and are validated; a bad one is asked for again."""
+"""Ask an LLM closed questions. Replies follow a JSON schema and are validated; an invalid one is requested again."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +14,8 @@ from utils.judges.json_reply import read_object
 from utils.judges.judge import GradingOptions
 
 TEMPERATURE, SEED = 0.0, 0
-MAX_TOKENS = 200  # what a question is kept under, whatever --judge-max-tokens says
-MAX_ATTEMPTS = 3  # a bad reply is asked again at most twice
+MAX_TOKENS = 200  # part of a question's key in the journal, whatever --judge-max-tokens is
+MAX_ATTEMPTS = 3  # after an invalid reply, the question is repeated at most twice
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -23,7 +23,7 @@ def ask_closed(
     chat: Chat, prompts: Sequence[list[dict]], shape: type[T], journal_path: Path, grading: GradingOptions, *,
     description: str,
 ) -> list[T | None]:  # fmt: skip
-    """Ask for a reply of `shape` to each prompt; None where three replies in a row were not valid.
+    """Ask for a reply of `shape` to each prompt; None where three replies in a row were invalid.
 
     Raises JudgeError if more of the replies are None than `grading.max_invalid` allows.
     """
@@ -43,7 +43,7 @@ def ask_closed(
 
 
 def _reply(chat: Chat, prompt: list[dict], shape: type[T], journal: Journal, grading: GradingOptions) -> T | None:
-    """The reply, of an earlier run or now. With `ask_invalid_again` a bad one of an earlier run is asked for anew."""
+    """Return the reply, from the journal or new. `ask_invalid_again` replaces an invalid one of an earlier run."""
     read, kept = _read(chat, prompt, shape, journal, grading)
     if read is None and kept and grading.ask_invalid_again:
         journal.forget(kept)
@@ -54,7 +54,7 @@ def _reply(chat: Chat, prompt: list[dict], shape: type[T], journal: Journal, gra
 def _read(
     chat: Chat, prompt: list[dict], shape: type[T], journal: Journal, grading: GradingOptions
 ) -> tuple[T | None, list[str]]:
-    """(what a reply says, or None after three bad ones; the keys of the questions whose replies were there before)."""
+    """Return (the parsed reply, or None after three invalid ones; the keys of replies that an earlier run stored)."""
     messages, kept = prompt, []
     for attempt in range(MAX_ATTEMPTS):
         options = {
@@ -67,7 +67,7 @@ def _read(
         try:
             return parse(reply, shape), kept
         except ValueError as error:
-            if "error" in reply.details:  # the service refuses this prompt: it would refuse it again
+            if "error" in reply.details:  # the service refuses this prompt and would refuse it again
                 break
             bad_reply = [{"role": "assistant", "content": reply.text}] if reply.text.strip() else []
             again = f"That reply is not valid: {error}. Send the JSON object alone, as described."
@@ -76,7 +76,7 @@ def _read(
 
 
 def parse(reply: Reply, shape: type[T]) -> T:
-    """Parse the object in a reply. Raises ValueError, which says what is wrong."""
+    """Parse the object in a reply. Raises ValueError, which names the fault."""
     try:
         return shape.model_validate(read_object(reply))
     except ValidationError as error:

@@ -1,6 +1,6 @@
-"""Controls: tutors whose measures are known beforehand. If one of them is measured otherwise, the run is void.
+"""Define controls: tutors whose measures are known beforehand. If one gets other values, the run is void.
 
-They have the interface of every other tutor, but know the problem and its solution.
+They have the interface of every tutor, but know the problem and its solution.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +12,11 @@ from utils.classroom.problems import Problem
 from utils.records import Sample, SeedDialogue
 from utils.tutors.tutor import Answers
 
-RIGHT = "Yes, that is right. Well done."  # to a student who is right, by the controls that tell right from wrong
+RIGHT = "Yes, that is right. Well done."  # said to a student who is right, by the controls that distinguish
 
 
 def targeted(problem: Problem, dialogue: str) -> str:
-    """Ask the open question that leads to the mistaken step; afterwards, say "go on"."""
+    """Ask the open question that leads to the mistaken step, and afterwards say "go on"."""
     if problem.student_is_right:
         return RIGHT
     if problem.right[problem.at].value in numbers_said(dialogue):
@@ -62,7 +62,7 @@ FILLER = "I see. Please go on."
 class Control:
     """A tutor that follows a rule. `lands` gives the lowest and highest possible value of each measure.
 
-    With `needs_steps` it works for generated problems alone.
+    With `needs_steps`, it works only for generated problems.
     """
 
     name: str
@@ -85,8 +85,8 @@ class Control:
         return Answers([[Sample(text, "stop", None)] * num_samples for text in texts], [0] * len(seeds))
 
 
-NO_TUTOR = "no tutor"  # no turn is held
-# What a student that is a model is tested with: its selectivity, the effect of talk alone, the ceiling.
+NO_TUTOR = "no tutor"  # the dialogue has no turns
+# The controls for a student that is a model. They measure its selectivity, the effect of talk alone, and the ceiling.
 FOR_MODELS = (
     NO_TUTOR, "targeted question", "question on another step", "generic question", "filler", "tells the answer"
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Estimate what a classroom would cost, before anything is paid: calls, tokens and dollars per chat service."""
+"""Estimate the cost of a classroom before anything is paid: calls, tokens and dollars per chat service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +13,13 @@ from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, cost, price_of
 from utils.judges.judge import Judge
 from utils.tutors.chat_tutor import ChatTutor
 
-PROMPT_TOKENS = 150  # tokens of a prompt without the dialogue; the judge's rubric has three times as many
+PROMPT_TOKENS = 150  # tokens of a prompt without the dialogue; the judge's prompt has three times as many
 TUTOR_TOKENS, STUDENT_TOKENS = 40, 30  # of a turn, on average
 VERDICT_TOKENS = 40
 
 
 def estimate(classroom: Classroom, judge: Judge, prices: Path | str | None) -> str:
-    """Return the lines that --dry-run prints; every dialogue is assumed to use all of its turns."""
+    """Return the lines that --dry-run prints, assuming that every dialogue uses all of its turns."""
     who = f"{len(classroom.tutors)} tutors and {len(classroom.controls)} controls"
     lines = [
         f"{who} x {len(classroom.problems)} problems x {classroom.turns} turns at most; what is asked for by calls:"
@@ -44,8 +44,8 @@ def _estimates(classroom: Classroom, judge: Judge, prices: Path | str | None) ->
         yield _one(
             chat, f"{chat.name} as student", arms * held, middle, min(STUDENT_TOKENS, REPLY_TOKENS), whole, prices
         )
-        kinds = 1 + all(problem.is_generated for problem in problems)  # this problem, and one with other numbers
-        papers = wrong * classroom.exam_samples * kinds * (2 + arms)  # before, after no tutor, and after every other
+        kinds = 1 + all(problem.is_generated for problem in problems)  # the same problem, and the transfer problem
+        papers = wrong * classroom.exam_samples * kinds * (2 + arms)  # before; after no tutor; after each other arm
         papers += wrong * len(PUSHBACKS)
         yield _one(chat, f"{chat.name} in exams", papers, whole, EXAM_TOKENS // 3, whole + EXAM_TOKENS, prices)
     if chat := getattr(classroom.reader, "chat", None):

@@ -1,4 +1,4 @@
-"""Judge whole dialogues with the known answer in view: was it given away, did the tutor help?"""
+"""Judge whole dialogues, knowing the answer: was it given away, did the tutor help?"""
 
 import hashlib
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Lesson(BaseModel):
 def judge_dialogues(
     chat: Chat, dialogues: Sequence[Dialogue], journal_path: Path, grading: GradingOptions
 ) -> list[Lesson | None]:
-    """Return one verdict per dialogue; None where the judge gave no valid one."""
+    """Return one verdict per dialogue; None where the judge gave no valid verdict."""
     template = load_template(PROMPT, "answer", "dialogue")
     return ask_closed(
         chat, [messages(template, dialogue) for dialogue in dialogues], Lesson, journal_path, grading,

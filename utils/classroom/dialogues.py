@@ -1,4 +1,4 @@
-"""Hold the dialogues: tutor and student take turns, and all dialogues of a turn are answered in one batch."""
+"""Hold the dialogues. Tutor and student take turns, and each turn is answered for all dialogues in one batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from utils.tutors.tutor import Tutor
 
 @dataclass
 class Turn:
-    """What the tutor said, how the student understood it, and what the student replied."""
+    """The tutor's words, the student's interpretation of them, and the student's reply."""
 
     tutor: str
     move: TutorMove
@@ -33,7 +33,7 @@ class Dialogue:
 
     @property
     def text(self) -> str:
-        """The whole dialogue so far, as the text of a seed."""
+        """Return the dialogue so far as the text of a seed."""
         lines = [f"Student: {self.opening}"]
         for turn in self.turns:
             lines += [f"Teacher: {turn.tutor}"] + ([f"Student: {turn.student}"] if turn.student else [])
@@ -47,7 +47,7 @@ class Dialogue:
         return last.move.confirms if self.problem.student_is_right else says_answer(self.problem, last.student)
 
     def seed(self) -> SeedDialogue:
-        """The dialogue so far as a seed for the tutor."""
+        """Return the dialogue so far as a seed for the tutor."""
         return SeedDialogue(
             id=f"{self.problem.id} turn {len(self.turns) + 1}", source="classroom", group=self.problem.group,
             text=self.text, problem=self.problem.text, answer=self.problem.answer, meta={"problem": self.problem.id},
@@ -55,13 +55,13 @@ class Dialogue:
 
 
 class Student(Protocol):
-    """A student. `settings` holds all that can change what it says, and no key."""
+    """A student. `settings` holds everything that can change its replies, without keys."""
 
     name: str
     settings: dict[str, Any]
 
     def check(self) -> None:
-        """Check that the student can answer; raises before anything is paid."""
+        """Check that the student can answer. Raises before anything is paid for."""
 
     def open(self, problems: Sequence[Problem], journal_path: Path, description: str) -> list[str]:
         """Return the student's first turn for each problem."""
@@ -75,7 +75,7 @@ def hold(
 ) -> list[Dialogue]:
     """Hold a dialogue of at most `turns` tutor turns about every problem.
 
-    The replies of tutor, student and reader are kept in journals in `folder`: a resumed run asks for none again.
+    The replies of tutor, student and reader are kept in journals in `folder`, so a resumed run repeats no call.
     """
     openings = student.open(problems, folder / "student.jsonl", f"{student.name} opens")
     dialogues = [Dialogue(problem, opening) for problem, opening in zip(problems, openings, strict=True)]

@@ -1,8 +1,8 @@
-"""Exams of a student that is a model: one before the dialogue and one after it, with the same prompt.
+"""Examine a student that is a model, before and after the dialogue, with the same prompt.
 
-The exam puts the same words around every dialogue, and around the student's opening alone. "No tutor" is an arm like
-any other, so the effect of the prompt itself cancels out. The student is tested first: one that changes its answer at
-any pushback can show no difference between tutors.
+The exam after the dialogue contains it; the exam before contains only the student's opening. "No tutor" is an arm like
+any other, so the effect of the prompt itself cancels out. The student's selectivity is tested too: a student that
+changes its answer at any pushback cannot show a difference between tutors.
 """
 
 import re
@@ -18,19 +18,19 @@ from utils.rubric.any_language import gives_away
 from utils.tutors.tutor import Tutor
 
 ANSWER = re.compile(r"answer\s*[:=]\s*(.+)", re.IGNORECASE)
-SELECTIVE = 0.2  # below this the student changes its mind at bad pushbacks as often as at good ones
+SELECTIVE = 0.2  # below this, the student gives in to bad pushbacks about as often as to good ones
 PUSHBACKS = ("targeted question", "question on another step", "generic question")
 
 
 def solved(text: str, problem: Problem) -> bool:
-    """Whether an exam paper ends on the right answer; without a line "Answer: …" its last sentence counts."""
+    """Return whether an exam paper ends on the right answer. Without a line "Answer: …" its last sentence counts."""
     lines = ANSWER.findall(text) or [line for line in text.strip().split("\n") if line.strip()][-1:]
     if not lines:
         return False
     if problem.value is None:
         return gives_away(lines[-1], problem.answer, "") is not None
     value, stated = problem.value, numbers_said(lines[-1])
-    return value in stated and stated <= {value, value.numerator, value.denominator}  # "42 or 43" is no answer
+    return value in stated and stated <= {value, value.numerator, value.denominator}  # "42 or 43" is not an answer
 
 
 def sit(
@@ -56,7 +56,7 @@ def examine(
 ) -> list[dict[str, float]]:
     """Return {"pre", "post", "exam same", "exam transfer"} per dialogue; transfer only for generated problems.
 
-    The papers before the dialogue are the same for every tutor: they are in the journal once.
+    The papers before the dialogue are the same for every tutor, so they are in the journal only once.
     """
     before = [replace(dialogue, turns=[]) for dialogue in dialogues]
     same = [dialogue.problem for dialogue in dialogues]
@@ -73,9 +73,9 @@ def examine(
 
 
 def selectivity(examinee: Tutor, dialogues: Mapping[str, Sequence[Dialogue]], folder: Path) -> dict[str, float] | None:
-    """Measure the student's selectivity: the share right after one good, misplaced or generic pushback.
+    """Measure how often the student is right after one pushback, which is good, misplaced or generic.
 
-    "selectivity" is the first share minus the mean of the other two; None if these controls are missing.
+    "selectivity" is the first share minus the mean of the other two. Return None if these controls are missing.
     """
     if not all(name in dialogues for name in PUSHBACKS):
         return None

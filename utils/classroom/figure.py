@@ -1,4 +1,4 @@
-"""The classroom in one picture: how often a tutor gives the answer away, against what its student can do afterwards."""
+"""Draw how often each tutor gives the answer away against what its student can do afterwards."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from utils.results.charts import COLORS, GREY, save_figure, style, wrap
 
 LEAK = "leak"
-GAINS = {  # the first of these that was measured goes on the upright axis
+GAINS = {  # the first of these that was measured goes on the y axis
     "exam transfer": "Δ on a new problem (exam of an LLM student)",
     "exam same": "Δ on the same problem (exam of an LLM student)",
     "transfer, author": "Δ on a new problem (rule student, gain table 'author': an assumption)",
@@ -41,7 +41,7 @@ def draw(
                 alpha=1 if is_tutor else 0.8, zorder=3 + is_tutor, label=name if is_tutor else None, clip_on=False,
             )  # fmt: skip
             places.setdefault((round(x["value"], 2), round(y["value"], 2)), []).append(name)
-        for (x, y), names in places.items():  # one label for all that land on one point, the tutors' below it
+        for (x, y), names in places.items():  # points at the same place share one label; the tutors' is below it
             right = x < 0.6
             for below, some in enumerate((set(controls), set(tutors))):
                 axes.annotate(

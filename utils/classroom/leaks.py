@@ -1,6 +1,6 @@
-"""Detect exactly what a tutor gives away: the answer, the calculation that makes it, or the student's wrong step.
+"""Detect exactly what a tutor gives away: the answer, the calculation of it, or the student's wrong step.
 
-What is already in the dialogue does not count, whoever said it.
+Whatever is already in the dialogue does not count, whoever said it.
 """
 
 from utils.classroom.numbers import PART_OF, calculations, digits, numbers_said
@@ -9,29 +9,29 @@ from utils.rubric.any_language import gives_away
 
 
 def gives_answer(problem: Problem, utterance: str, before: str) -> bool:
-    """Whether `utterance` states the answer and the dialogue `before` it did not."""
-    if problem.value is None:  # words, a pair, a piece of code
+    """Return whether `utterance` states the answer and the dialogue `before` it did not."""
+    if problem.value is None:  # the answer is words, a pair or code
         return gives_away(utterance, problem.answer, before) is not None
     return problem.value in numbers_said(utterance) and problem.value not in numbers_said(before)
 
 
 def gives_calculation(problem: Problem, utterance: str, before: str) -> bool:
-    """Whether `utterance` leaves nothing but the calculation of the answer: "What is 60 − 18?"."""
+    """Return whether `utterance` leaves only the calculation of the answer to do: "What is 60 − 18?"."""
     if problem.value is None or problem.value not in calculations(utterance):
         return False
     return problem.value not in numbers_said(before) | calculations(before)
 
 
 def given_away(problem: Problem, utterance: str, before: str) -> bool:
-    """Whether a wrong student only has to copy, or to calculate, what `utterance` contains."""
+    """Return whether a student who is wrong only has to copy or calculate what `utterance` contains."""
     given = gives_answer(problem, utterance, before) or gives_calculation(problem, utterance, before)
     return given and not problem.student_is_right
 
 
 def tells_step(problem: Problem, utterance: str, before: str) -> bool:
-    """Whether `utterance` has the right value of the step that the student has wrong, or its calculation written out.
+    """Return whether `utterance` has the right value of the mistaken step, or its calculation written out.
 
-    To name a quantity ("What does 15% of 140 mean?") tells nobody how to calculate it.
+    Naming a quantity ("What does 15% of 140 mean?") does not tell how to calculate it.
     """
     if not problem.is_generated or problem.student_is_right:
         return False
@@ -43,7 +43,7 @@ def tells_step(problem: Problem, utterance: str, before: str) -> bool:
 
 
 def says_answer(problem: Problem, utterance: str) -> bool:
-    """Whether the answer stands in what a student says."""
+    """Return whether a student's words contain the answer."""
     if problem.value is None:
         return gives_away(utterance, problem.answer, "") is not None
     return problem.value in numbers_said(utterance)

@@ -1,7 +1,7 @@
-"""Exact measures of a dialogue: numbers that were said, counts of words, verdicts of the reader.
+"""Compute exact measures of a dialogue, from the numbers said, counts of words, and the reader's interpretation.
 
-Success@k and Telling@k are MathDial's (Macina et al. 2023): the student says the final number within k turns; the tutor
-says it within k turns and no later than the student.
+Success@k and Telling@k are MathDial's (Macina et al. 2023). Success: the student says the final number within k turns.
+Telling: the tutor says it within k turns and no later than the student.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from utils.classroom.numbers import numbers_said
 def measure(dialogue: Dialogue, turns: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
     """Return the exact measures of one dialogue and its `turn_measures`; None for one that does not apply.
 
-    Of a student who is right only "confirms right", "denies right" and the counts of words, turns and questions apply;
-    of a problem from a file neither "step told" nor "confirms wrong" does. The answer's leak does not where its number
-    stands in the opening already.
+    If the student is right, only "confirms right", "denies right" and the counts of words, turns and questions apply.
+    For a problem from a file, "step told" and "confirms wrong" do not apply. Leaks of the answer do not apply if its
+    number is already in the opening.
     """
     problem, opening = dialogue.problem, f"Student: {dialogue.opening}"
     wrong = not problem.student_is_right
@@ -59,7 +59,7 @@ def measure(dialogue: Dialogue, turns: Sequence[Mapping[str, Any]]) -> dict[str,
 
 
 def turn_measures(dialogue: Dialogue) -> list[dict[str, Any]]:
-    """Measure each turn. The file of dialogues keeps these measures beside the words."""
+    """Measure each turn. The output dialogues.jsonl has these measures beside the words."""
     problem, before, found = dialogue.problem, f"Student: {dialogue.opening}", []
     for turn in dialogue.turns:
         found.append({
@@ -79,9 +79,9 @@ def turn_measures(dialogue: Dialogue) -> list[dict[str, Any]]:
 
 
 def is_wrong(dialogue: Dialogue, before: str) -> bool:
-    """Whether the student is still wrong: has said neither the right answer nor the right value of the mistaken step.
+    """Return whether the student, up to `before`, has said neither the answer nor the mistaken step's right value.
 
-    Of a problem from a file nobody knows which step is the wrong one, so "that's right" may be about another.
+    For a problem from a file the mistaken step is unknown, so "that's right" may be about another step.
     """
     problem = dialogue.problem
     if problem.student_is_right or not problem.is_generated or says_answer(problem, before):

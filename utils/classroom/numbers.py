@@ -34,7 +34,7 @@ VALUES = {word: value for value, word in enumerate(SMALL)} | {word: 10 * i for i
 SCALES = {"hundred": 100, "thousand": 1000}
 _WORD = "|".join(sorted([*VALUES, *SCALES], key=len, reverse=True))
 SPELLED = re.compile(rf"\b(?:a[ ](?=hundred|thousand))?(?:{_WORD})(?:(?:[ -]|[ ]and[ ])(?:{_WORD}))*\b")
-# How an operation may be written between two numbers. A colon and a dash between spaces are none: they are punctuation.
+# Ways to write an operation between two numbers. A colon, and a dash between spaces, count as punctuation instead.
 OPERATORS = {
     r"[×*·✕]|(?<=\d)\s*x\s*(?=[$€£]?\d)|\b(?:times|multiplied by)\b": "*",
     r"\b(?:plus|added to)\b": "+",
@@ -62,13 +62,13 @@ PHRASES = (  # a calculation in words: (pattern with two numbers, its value)
     (rf"(\d+)/(\d+) of {_N}", lambda a, b, of: of * a / b if b else None),
 )
 PHRASES = tuple((re.compile(pattern), value) for pattern, value in PHRASES)
-PART_OF = re.compile(rf"(?:\d+(?:\.\d+)?(?:%| percent)|\d+/\d+) of {_N}")  # names a quantity, not how to find it
+PART_OF = re.compile(rf"(?:\d+(?:\.\d+)?(?:%| percent)|\d+/\d+) of {_N}")  # names a quantity, not its calculation
 HALF = re.compile(rf"\bhalf of {_N}")
 
 
-@lru_cache(4096)  # a dialogue is read anew at every turn
+@lru_cache(4096)  # a dialogue is parsed again at every turn
 def numbers_said(text: str) -> frozenset[Fraction]:
-    """Return the numbers in digits or words. "step 2", "line 3", list marks and a lone "one" do not count.
+    """Return the numbers in digits or words, except in "step 2", "line 3" and list marks, and except a lone "one".
 
     A fraction counts as itself and as its two parts.
     """
@@ -93,7 +93,7 @@ def calculations(text: str) -> frozenset[Fraction]:
 
 
 def digits(text: str) -> str:
-    """Return the text in lower case with its spelled-out numbers in digits."""
+    """Return the text in lower case, with spelled-out numbers in digits."""
     return SPELLED.sub(lambda found: _spelled(found[0]), text.lower())
 
 
@@ -118,7 +118,7 @@ def _spelled(words: str) -> str:
 
 
 def _values(parts: list[str]) -> set[Fraction | None]:
-    """The value of a chain such as 5 * 14 + 20, and of each product or quotient in it."""
+    """Compute the value of a chain such as 5 * 14 + 20, and of each product or quotient in it."""
     products, signs = [Fraction(parts[0])], [1]
     factors = [1]
     for sign, number in zip(parts[1::2], map(Fraction, parts[2::2]), strict=True):

@@ -1,6 +1,6 @@
-"""Find the step of a solution that words point at: by numbers in its line, its position, quantity and operation.
+"""Find the step of a solution that a tutor's words refer to, by numbers in its line, position, quantity and operation.
 
-Evidence that several steps share is divided among them. A step must lead clearly, or none is meant.
+Evidence that several steps share is divided among them. Without a clear leader, no step counts as meant.
 """
 
 import re
@@ -14,11 +14,11 @@ from utils.classroom.problems import SMALLEST, Problem
 from utils.classroom.verdicts import confirms, denies, plain
 from utils.rubric.text import content_stems, stem, words_of
 
-POINTS = 1.0  # evidence that a step needs before it is taken for the one that is meant …
-LEAD = 1.3  # … and how many times that of the next one
-COPIED = 0.6  # an utterance that has more of the problem's text than this repeats the problem: it points nowhere
+POINTS = 1.0  # evidence that a step needs to count as the one that is meant …
+LEAD = 1.3  # … and how many times the evidence of the next one
+COPIED = 0.6  # an utterance with more than this share of the problem's text only repeats it, and points nowhere
 
-# A request that is put as an order: "Think about …", "Have another look at …".
+# A request in the imperative: "Think about …", "Have another look at …".
 REQUEST = re.compile(
     r"^\W*(?:(?:so|now|please|maybe|perhaps|okay|ok|well|then|and|let's|let us|try to|"
     r"you (?:could|can|may|might want to)|i (?:want|would like) you to|i'd like you to|go back and|go back to)\W+)*"
@@ -56,7 +56,7 @@ def points_at(problem: Problem, sentences: Sequence[str], utterance: str) -> tup
         for step, evidence in evidence_of(problem, sentence).items():
             total[step] += weight * evidence
     ranked = total.most_common(2)
-    strange = numbers_said(utterance) - numbers_known(problem)  # an example with numbers of its own, or another problem
+    strange = numbers_said(utterance) - numbers_known(problem)  # perhaps another problem
     if not ranked or ranked[0][1] < POINTS + min(len(strange), 2) / 2:
         return None, asks
     if len(ranked) > 1 and ranked[0][1] < LEAD * ranked[1][1]:
@@ -65,7 +65,7 @@ def points_at(problem: Problem, sentences: Sequence[str], utterance: str) -> tup
 
 
 def evidence_of(problem: Problem, sentence: str) -> dict[str, float]:
-    """Weigh how much a sentence points at each step, by the step's key."""
+    """Compute how strongly a sentence points at each step, by the step's key."""
     lines, words = problem.lines, f" {' '.join(re.findall(WORDS, plain(sentence)))} "
     numbers, found, stems = numbers_said(sentence), Counter(), f" {_stems(sentence)} "
     for cue, steps in cues_of(problem).items():
@@ -82,14 +82,14 @@ def evidence_of(problem: Problem, sentence: str) -> dict[str, float]:
     for place, line in enumerate(lines):
         step = line.step.key
         if line.value in numbers:
-            # "Why did you take 50 from 150?" is about the line that uses 50, not about the one that it came from.
+            # "Why did you take 50 from 150?" is about the line that uses 50, not about the line with the result 50.
             passed_on = any(
                 line.value in used[later] and (whole[later] or lines[later].value in numbers)
                 for later in range(place + 1, len(lines))
             )
             found[step] += 0.5 if passed_on or place == len(lines) - 1 else 3.0
         for number in used[place] & numbers:
-            weight = 1.0 if number > SMALLEST else 0.7  # small numbers are also said for other reasons
+            weight = 1.0 if number > SMALLEST else 0.7  # small numbers occur for other reasons too
             found[step] += weight / sum(number in operands for operands in used)
         found[step] += 1.5 * whole[place]
         for sign, pattern in OPERATIONS.items():
@@ -111,7 +111,7 @@ def evidence_of(problem: Problem, sentence: str) -> dict[str, float]:
 
 @lru_cache(1024)
 def cues_of(problem: Problem) -> dict[str, dict[str, float]]:
-    """The words and phrases that point at steps: {cue: {step: weight}}. What several steps share counts a share."""
+    """Return the words and phrases that point at steps: {cue: {step: weight}}. Steps with a cue in common share it."""
     weights: dict[str, Counter[str]] = {}
     for line in problem.right:
         step = line.step
@@ -127,7 +127,7 @@ def cues_of(problem: Problem) -> dict[str, dict[str, float]]:
 
 
 def _stems(text: str) -> str:
-    """The stems of a text's words: "the painted walls" and "paint a wall" have two in common."""
+    """Reduce a text to the stems of its words: "the painted walls" and "paint a wall" have two in common."""
     return " ".join(stem(word) for word in re.findall(WORDS, plain(text).replace("%", " percent ")))
 
 
@@ -144,6 +144,6 @@ def operands_of(shown: str) -> frozenset[Fraction]:
 
 
 def _repeats(text: str, utterance: str) -> bool:
-    """Whether most of the problem stands in an utterance, in runs of four words."""
+    """Return whether an utterance contains most of the problem's runs of four words."""
     runs = [set(zip(*(words_of(one)[i:] for i in range(4)), strict=False)) for one in (text, utterance)]
     return len(runs[0] & runs[1]) > COPIED * len(runs[0])

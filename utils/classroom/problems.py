@@ -1,8 +1,8 @@
-"""Problems for the classroom: generated with a mistake that is executed, or read from a file.
+"""Generate problems for the classroom, with a mistake that is carried out, or read them from a file.
 
-A generated problem has steps, and a mistake in one of them. All numbers that stand in its text or that a solution can
-reach, right or wrong, differ from each other: who says one of them has got it, and whether a tutor gave the answer
-away is exact. They are new for every seed, so no model has seen them.
+A generated problem has steps, and a mistake in one of them. All numbers in its text and in both solutions, right and
+wrong, are different. So a number identifies the step that it comes from, and whether a tutor gave the answer away is
+decided exactly. The numbers are new for every seed, so no model was trained on them.
 """
 
 import json
@@ -22,16 +22,16 @@ from utils.classroom.templates import NAMES, Mistake, Step, Template
 from utils.errors import BadInput
 
 TEMPLATES = (*stories_numbers.TEMPLATES, *stories_parts.TEMPLATES)
-SMALLEST = 12  # a result must be larger: smaller numbers are said for other reasons ("the two of them")
-DRAWS = 20_000  # after which a template is taken for one that cannot be satisfied
-RIGHT_EVERY = 4  # in every fourth dialogue the student is right, and is to be told so
+SMALLEST = 12  # results must be larger, because small numbers occur for other reasons ("the two of them")
+DRAWS = 20_000  # attempts to find numbers before a template counts as unsatisfiable
+RIGHT_EVERY = 4  # in every fourth dialogue the student is right and should be told so
 SIGNS = {"*": "×", "/": "÷", "-": "−"}
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SolutionLine:
-    """A line of a solution: its step, the calculation as written, and its value."""
+    """One line of a solution: its step, the calculation as written, and its value."""
 
     step: Step
     shown: str
@@ -40,9 +40,9 @@ class SolutionLine:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a dialogue is about. Problems of one `group` (a template, a file's row) are not independent.
+    """The problem of a dialogue. Problems of one `group` (a template, a file's row) are not independent.
 
-    `right` and `wrong` are the solution's lines without and with the mistake, empty for a problem from a file.
+    `right` and `wrong` are the solution's lines without and with the mistake; empty for a problem from a file.
     """
 
     id: str
@@ -53,7 +53,7 @@ class Problem:
     right: tuple[SolutionLine, ...] = ()
     wrong: tuple[SolutionLine, ...] = ()
     mistake: Mistake | None = None
-    opening: str | None = None  # what the student of a seed dialogue said first
+    opening: str | None = None  # the student's first turn in a seed dialogue
 
     @property
     def is_generated(self) -> bool:
@@ -61,30 +61,30 @@ class Problem:
 
     @cached_property
     def value(self) -> Fraction | None:
-        """The answer as a number; None if it is not one."""
+        """Return the answer as a number; None if it is not a number."""
         number = re.fullmatch(r"[^\d\w-]*(-?[\d,]+(?:\.\d+)?(?:/\d+)?)(?:\s?[%\w]+)?", self.answer.strip())
         return Fraction(number[1].replace(",", "")) if number else None
 
     @property
     def at(self) -> int:
-        """Index of the line with the mistake."""
+        """Return the index of the line with the mistake."""
         return next(i for i, line in enumerate(self.right) if line.step.key == self.mistake.step)
 
     @property
     def own_result(self) -> Fraction | None:
-        """The student's own result, where it is known."""
+        """Return the student's own result; None if it is not known."""
         if self.is_generated:
             return self.lines[-1].value
         return self.value if self.student_is_right else None
 
     @property
     def lines(self) -> tuple[SolutionLine, ...]:
-        """The student's own solution."""
+        """Return the student's own solution."""
         return self.right if self.student_is_right else self.wrong
 
 
 def generate(number: int, seed: int = 0) -> list[Problem]:
-    """Generate `number` problems, with templates and mistakes in turn; the student of every fourth is right."""
+    """Generate `number` problems, taking templates and mistakes in turn. Every fourth student is right."""
     order = random.Random(seed)
     problems: list[Problem] = []
     rounds = 0
@@ -98,7 +98,7 @@ def generate(number: int, seed: int = 0) -> list[Problem]:
 
 
 def make(template: Template, mistake: int, seed: str) -> Problem:
-    """Draw until all numbers differ. The same template, mistake and seed make the same problem.
+    """Make a problem, drawing until all numbers differ. The same template, mistake and seed make the same problem.
 
     Raises RuntimeError for a template whose ranges have no such numbers.
     """
@@ -126,7 +126,7 @@ def transfer_of(problem: Problem) -> Problem:
 
 
 def solve(template: Template, given: Mapping[str, Fraction], mistake: Mistake | None) -> dict[str, Fraction]:
-    """Return the given numbers and the value of every step, with the mistake's formula in place of its step's."""
+    """Return the given numbers and the value of every step. A mistake's formula replaces that of its step."""
     known = dict(given)
     for step in template.steps:
         known[step.key] = eval(compiled(formula_of(step, mistake)), {"__builtins__": {}}, known)
@@ -143,7 +143,7 @@ def formula_of(step: Step, mistake: Mistake | None) -> str:
 
 
 def acceptable(template: Template, given: Mapping[str, Fraction], mistake: Mistake) -> bool:
-    """Whether all results, right and wrong, are whole and larger than `SMALLEST`, and no two numbers are the same."""
+    """Return whether all results, right and wrong, are whole and above `SMALLEST`, and all numbers are different."""
     right = solve(template, given, None)
     results = [right[step.key] for step in template.steps]
     if not all(value.denominator == 1 and value > SMALLEST for value in results):
@@ -176,10 +176,10 @@ def lines_of(
 
 
 def read_problems(path: Path | str, limit: int | None = None) -> list[Problem]:
-    """Problems of a JSONL file: seed rows with `problem` and `answer`, or any rows {"problem": "…", "answer": "42"}.
+    """Read problems from a JSONL file of seed rows, or of any rows {"problem": "…", "answer": "42"}.
 
-    The student of a seed row opens as in the seed; every fourth student has the right answer instead. Rows without a
-    problem or an answer are left out and counted. Raises BadInput for a line that is not JSON and a file without any.
+    The student of a seed row opens as in the seed, but every fourth student has the right answer instead. Rows without
+    a problem or an answer are left out and counted. Raises BadInput for a line that is not JSON, and if no row is left.
     """
     rows = [
         _row(path, number, line)

@@ -1,8 +1,8 @@
-"""Read a tutor's words for the rule student: which step do they point at, and what do they say about it?
+"""Interpret a tutor's words for the rule student: which step do they point at, and what do they say about it?
 
-The reader by code weighs what points at a step: the numbers in the student's own lines, "your second line", words for
-the step's quantity and for what is calculated. It reads English. Its recall and its false alarms on paraphrases are in
-docs/classroom.md (`python -m benchmarks.reader` measures them on yours); `chat_reader.py` asks an LLM instead.
+The reader by code weighs the evidence for each step: numbers in the student's own lines, "your second line", words for
+the step's quantity and operation. It reads only English. Its recall and false alarms on paraphrases are in
+docs/classroom.md, and `python -m benchmarks.reader` measures them on yours. `chat_reader.py` asks an LLM instead.
 """
 
 import re
@@ -28,7 +28,7 @@ GENERIC = phrases("how", "why", "what", "check", "again", "explain", "work", "an
 
 @dataclass(frozen=True)
 class TutorMove:
-    """What a tutor's utterance does, as the student understands it. `step` is the key of the step that it points at."""
+    """A tutor's utterance as the student understands it. `step` is the key of the step that it points at."""
 
     kind: Kind
     step: str | None = None
@@ -41,14 +41,14 @@ class Reader(Protocol):
     settings: dict[str, Any]
 
     def check(self) -> None:
-        """Check that the reader can answer; raises before anything is paid."""
+        """Check that the reader can answer. Raises before anything is paid for."""
 
     def read(self, utterances: Sequence[tuple[Problem, str, str]], journal_path: Any = None) -> list[TutorMove]:
         """Read utterances, given as (problem, dialogue before it, utterance)."""
 
 
 class CodeReader:
-    """Reads by rules: no key, no server, the same every time."""
+    """Reads by rules: needs no key and no server, and is deterministic."""
 
     name = "code"
 
@@ -64,7 +64,7 @@ class CodeReader:
 
 
 def read_utterance(problem: Problem, before: str, utterance: str) -> TutorMove:
-    """Read `utterance` for a student after the dialogue `before`."""
+    """Interpret `utterance` for a student after the dialogue `before`."""
     sentences = sentences_of(utterance)
     mine = problem.own_result
     wrong = any(map(denies, sentences))
@@ -86,7 +86,7 @@ def read_utterance(problem: Problem, before: str, utterance: str) -> TutorMove:
 
 
 def _tells_operation(problem: Problem, sentences: Sequence[str]) -> bool:
-    """Whether an order names the right operation of the mistaken step, which the student did not use."""
+    """Return whether an imperative names the right operation of the mistaken step, which the student did not use."""
     right, wrong = problem.right[problem.at].shown, problem.wrong[problem.at].shown
     signs = [sign for sign in OPERATIONS if sign in right and sign not in wrong]
     return any(

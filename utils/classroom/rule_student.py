@@ -1,8 +1,8 @@
-"""A student made of rules: it has a known mistake, takes every utterance literally, and sees nothing but the text.
+"""Simulate a student by rules, who has a known mistake and takes every utterance literally.
 
-It shows compliance: whether somebody who does just what the tutor's words ask for reaches the right step. It learns
-nothing and shows nothing about learning. How much of the mistake remains on a new problem is therefore not measured but
-assumed, in three tables, and an order of tutors is claimed only if it holds under all of them.
+It measures compliance: whether somebody who does exactly what the tutor's words ask for reaches the right step. It
+learns nothing, so it shows nothing about learning. How much of the mistake remains on a new problem is not measured but
+assumed, in three tables. An order of tutors is claimed only if it holds under all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from utils.classroom.dialogues import Dialogue
 from utils.classroom.numbers import written
 from utils.classroom.problems import Problem, SolutionLine
 
-# What is left of the mistake on a new problem, by what ended it on this one. Assumptions, none measured.
+# The share of the mistake that remains on a new problem, by the utterance that ended it on this one. All are assumed.
 GAIN_TABLES: dict[str, Mapping[str, float]] = {
     "author": {"targeted": 0.3, "tells the step": 0.7, "gives the answer": 1.0},
     "flat": {"targeted": 0.5, "tells the step": 0.5, "gives the answer": 1.0},
@@ -22,7 +22,7 @@ ENDS = tuple(GAIN_TABLES["author"])  # the kinds of utterance that end the mista
 
 
 class RuleStudent:
-    """Finds the mistaken step when it is asked about it or told it, takes an answer over, and otherwise stays put."""
+    """Corrects the mistaken step when asked about it or told it, copies a given answer, and else changes nothing."""
 
     name = "rules"
 
@@ -82,9 +82,9 @@ def end_of(dialogue: Dialogue) -> int | None:
 
 
 def deltas(dialogue: Dialogue) -> dict[str, float]:
-    """Return how much more often the student is right after the dialogue: {"same": …, "transfer, author": …, …}.
+    """Return by how much the dialogue raises the chance of being right: {"same": …, "transfer, author": …, …}.
 
-    Before it, the student has the mistake for certain. "same" is this problem, "transfer" one with other numbers.
+    Before the dialogue that chance is 0. "same" is this problem, "transfer" is one with other numbers.
     """
     end = end_of(dialogue)
     left = {name: 1.0 if end is None else table[dialogue.turns[end].move.kind] for name, table in GAIN_TABLES.items()}

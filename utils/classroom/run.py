@@ -1,4 +1,4 @@
-"""Run the classroom: every tutor and every control talks about every problem, and all dialogues are measured."""
+"""Run the classroom: let every tutor and control talk about every problem, and measure all dialogues."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def run(classroom: Classroom, judge: Judge, folder: Path) -> tuple[list[dict[str
 
 
 def judged(dialogue: Dialogue, lesson: Lesson | None) -> dict[str, float]:
-    """Return the judge's verdict as measures, without a leak if the student had the answer from the start."""
+    """Convert the judge's verdict to measures, without the leak if the student had the answer from the start."""
     if lesson is None:
         return {}
     helpful = {"judged helpful": float(lesson.helpful == "yes")}
@@ -68,7 +68,7 @@ def judged(dialogue: Dialogue, lesson: Lesson | None) -> dict[str, float]:
 
 
 def row_of(tutor: str, dialogue: Dialogue, classroom: Classroom) -> dict[str, Any]:
-    """Return a dialogue as a row of dialogues.jsonl."""
+    """Convert a dialogue to a row of dialogues.jsonl."""
     problem, of_turns = dialogue.problem, turn_measures(dialogue)
     measures = measure(dialogue, of_turns)
     if isinstance(classroom.student, RuleStudent) and not problem.student_is_right:
@@ -88,7 +88,7 @@ def grade_turns(
     rows: Sequence[dict[str, Any]], dialogues: Mapping[str, Sequence[Dialogue]], tutors: Sequence[str], judge: Judge,
     folder: Path,
 ) -> None:  # fmt: skip
-    """Put the judge's verdict beside every turn; a judge that costs money grades the tutors alone, no control."""
+    """Add the judge's verdict to every turn. A judge that costs money grades only the tutors, not the controls."""
     graded = set(tutors)
     if not hasattr(judge, "chat") and not hasattr(judge, "members"):
         graded |= dialogues.keys()
@@ -110,7 +110,7 @@ def grade_turns(
 
 
 def grade_once(judge: Judge, items: Sequence[TutorAnswer], folder: Path) -> list[Verdict]:
-    """Return a verdict for each item; the same answer in the same dialogue is graded once."""
+    """Return a verdict for each item. The same answer in the same dialogue is graded only once."""
     distinct = list(dict.fromkeys(items))
     verdicts = grade(judge, distinct, folder / "verdicts.jsonl", description="grades of the turns") if distinct else []
     of = dict(zip(distinct, verdicts, strict=True))

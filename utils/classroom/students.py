@@ -1,7 +1,7 @@
-"""Students that are not made of rules: lines from a file, a chat service, a model loaded here.
+"""Define the other students: one that says the lines of a file, and one played by a model.
 
-A student behind a chat service or a model is a tutor with another prompt (prompts/student.txt), so that it has the
-same journals, batches and protections.
+The model is a tutor with another prompt (prompts/student.txt), at a chat service or loaded here. So it has the same
+journals, batches and retries.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ STUCK = "I have this problem: {problem}\n\nI do not know how to go on. Can you h
 
 
 def opening(problem: Problem) -> str:
-    """What every student but the one of rules opens with: the lines of a solution, a seed's own words, or a plea."""
+    """Return the first turn of a student: the lines of a solution, the first turn of a seed, or a request for help."""
     if problem.is_generated:
         return opening_of(problem)
     if problem.opening:
@@ -28,7 +28,7 @@ def opening(problem: Problem) -> str:
 
 
 class ScriptStudent:
-    """Says the lines of a file in turn, whatever the tutor says: "I don't know.", "Just tell me the answer."."""
+    """Says the lines of a file in turn ("I don't know.", "Just tell me the answer."), whatever the tutor says."""
 
     def __init__(self, path: Path | str):
         self.lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -48,7 +48,7 @@ class ScriptStudent:
 
 
 class ModelStudent:
-    """A model that plays the student. `speaker` is a Tutor that was made with the student's prompt."""
+    """A model that plays the student. `speaker` is a Tutor with the student's prompt."""
 
     def __init__(self, speaker: Tutor):
         self.speaker, self.name = speaker, f"{speaker.name} as student"

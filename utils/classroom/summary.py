@@ -1,7 +1,7 @@
 """Summarise a classroom: means with intervals, comparisons of the tutors, and whether the run is void.
 
-A measure never stands without its scope. Intervals are clustered by problem: dialogues about one template, or on one
-row of a file, are not independent.
+Every measure is reported with its scope. Intervals are clustered by problem, because dialogues about one template, or
+about one row of a file, are not independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,14 @@ JUDGED = "the judge's reading of the whole dialogue, the answer shown to it"
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure, its title and its scope. A share is of dialogues; a mean is over them."""
+    """A measure, its title and its scope. Shares are of dialogues, and means are over dialogues."""
 
     key: str
     label: str
     scope: str
     of: str = WRONG
     share: bool = True
-    human: str = ""  # the human tutors of MathDial's test dialogues, where they were measured
+    human: str = ""  # the value for the human tutors in MathDial's test dialogues, if measured
 
 
 # The last column: 599 dialogues of MathDial's test file (`python -m benchmarks.human_tutors` measures it).
@@ -84,7 +84,7 @@ def summarise(rows: Sequence[Row]) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def misses(summary: Mapping[str, Mapping[str, Mapping[str, Any]]], controls: Sequence[Control]) -> list[str]:
-    """List the controls with impossible values: if there is one, the run is void."""
+    """List the controls with impossible values. If there is one, the run is void."""
     found = []
     for control in controls:
         for key, (low, high) in control.lands.items():
@@ -99,7 +99,7 @@ def misses(summary: Mapping[str, Mapping[str, Mapping[str, Any]]], controls: Seq
 def compare_tutors(rows: Sequence[Row], tutors: Sequence[str]) -> list[dict[str, Any]]:
     """Compare each tutor with the first on the same problems: paired, clustered, corrected by Holm for all comparisons.
 
-    Δ transfer of the rule student has three gain tables: an order is claimed ("finding") only if it holds under all.
+    The rule student's Δ transfer has three gain tables. An order is claimed ("finding") only if it holds under all.
     """
     from utils.stats.comparisons import NOT_APART, compare, join
 
@@ -117,7 +117,7 @@ def compare_tutors(rows: Sequence[Row], tutors: Sequence[str]) -> list[dict[str,
         # "better" of `compare` means larger; whether larger is better depends on the measure
         order = {"better": "more", "worse": "less"}.get(result["finding"], NOT_APART)
         found.append({"tutor": one, "against": other, "measure": key, "finding": order} | {k: result[k] for k in kept})
-    for one in found:  # an order under one table that another does not bear out is none
+    for one in found:  # an order is claimed only if all tables agree
         if one["measure"] in TRANSFER:
             same = [x for x in found if x["measure"] in TRANSFER and _names(x) == _names(one)]
             one["holds"] = len({x["finding"] for x in same}) == 1

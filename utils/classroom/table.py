@@ -1,4 +1,4 @@
-"""Format the results of a classroom: the controls, the measures with their scope, the comparisons."""
+"""Format the results of a classroom: the controls, the measures with their scope, and the comparisons."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def self_test(test: Mapping[str, float]) -> str:
 
 
 def controls_table(summary: Summary, controls: Sequence[str], misses: Sequence[str]) -> str:
-    """Format the controls, a row each, and whether each has the values that it must have."""
+    """Format the controls, one row each, and whether each has the values that it must have."""
     rows = [["control", *SHORT.values(), "lands"]]
     for name in controls:
         cells = [_value(summary[name].get(key)) for key in SHORT]
@@ -73,7 +73,7 @@ def controls_table(summary: Summary, controls: Sequence[str], misses: Sequence[s
 
 
 def measures_table(summary: Summary, tutors: Sequence[str]) -> str:
-    """Measures in rows, tutors in columns, human tutors last; each scope stands above what it holds for."""
+    """Format measures in rows and tutors in columns, human tutors last. Measures are grouped under their scope."""
     scope = None
     rows: list[list[str]] = []
     for measure in MEASURES:
@@ -104,13 +104,13 @@ def showed(tutor: str, measures: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def sentences(comparisons: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Put the comparisons into words: a sentence for each order that is shown, and one for all others."""
+    """Put the comparisons into words: one sentence for each order that is shown, and one for all others."""
     found: list[str] = []
     alike: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for one in comparisons:
         names, tables = (one["tutor"], one["against"]), ""
         if one["measure"] in TRANSFER:
-            if one["measure"] != TRANSFER[0]:  # the finding is that of all tables together
+            if one["measure"] != TRANSFER[0]:  # the finding about transfer is for all tables together
                 continue
             tables = f" under all {len(GAIN_TABLES)} gain tables"
         if one["finding"] == "depends on the gain table":
@@ -134,7 +134,7 @@ def _label(one: Mapping[str, Any]) -> str:
 
 
 def limits(student: str, reader: str, dialogues: int, right: int, generated: bool) -> str:
-    """Say what the run cannot show."""
+    """Describe what the run cannot show."""
     words = [
         f"{dialogues} dialogues for each tutor; in {right} of them the student is right, and these count for "
         f"{RIGHT} alone."

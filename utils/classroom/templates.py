@@ -1,9 +1,9 @@
-"""What a generated problem is made from: a story, its steps, and two mistakes that students make.
+"""Define the template of a generated problem: a story, its steps, and two mistakes that students make.
 
-The sixteen stories are in stories_numbers.py and stories_parts.py. A step names a quantity, says how it is calculated
-from those before, and holds an open question that leads to it and the words by which a reader knows that somebody
-speaks of it. A mistake puts another formula in place of a step's.
-After Brown & Burton (1978), "Diagnostic models for procedural bugs": a mistake is a procedure, carried out faithfully.
+The sixteen stories are in stories_numbers.py and stories_parts.py. A step names a quantity and gives its formula from
+those before. It has an open question that leads to it, and the words by which a reader recognises a reference to it.
+A mistake replaces a step's formula by another one. It is a procedure, carried out faithfully, as in
+Brown & Burton (1978), "Diagnostic models for procedural bugs".
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ class Step:
 class Mistake:
     step: str
     formula: str
-    belief: str  # why, in the student's words
-    cues: str = ""  # what the mistake overlooks
+    belief: str  # the reason for the mistake, in the student's words
+    cues: str = ""  # words for what the mistake overlooks
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,6 @@ class Template:
     name: str
     topic: str  # arithmetic, fractions, percent, rates or units
     text: str
-    draw: Mapping[str, Sequence[int]]  # the given numbers, and what each may be
+    draw: Mapping[str, Sequence[int]]  # the given numbers, and the possible values of each
     steps: tuple[Step, ...]
     mistakes: tuple[Mistake, ...]

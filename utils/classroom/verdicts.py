@@ -1,7 +1,7 @@
-"""Does a sentence say that the student's answer is right, or that something in it is wrong? By rules, in English.
+"""Detect by rules whether an English sentence says that the student's answer is right, or that something is wrong.
 
-A question ("is that right?") says neither, and to call a part right ("your first step is correct") confirms no answer.
-Praise of the student ("great job!") is no verdict on the answer either.
+A question ("is that right?") says neither. Calling a part right ("your first step is correct") does not confirm the
+answer, and neither does praise of the student ("great job!").
 """
 
 import re
@@ -29,7 +29,7 @@ CONFIRMS = phrases(
     "well done", "^perfect(?:ly)?", "(?:that's|is) perfect", "spot on", "(?:you )?(?:got|have|nailed) it",
     "that(?:'s| is) it", "bravo", "solved it", "^yes", "^right", "^absolutely", "i agree",
 )  # fmt: skip
-# "The answer to it is 12.", "Mina earns $12.", "12": a result is given out. "You got 12." says what the student did.
+# "The answer to it is 12.", "Mina earns $12." and "12" state a result. "You got 12." describes what the student did.
 STATES = re.compile(
     r"(?:^|\b(?:is|are|be|equals|makes|gives|gets?|earns?|pays?|has|have|takes?|costs?|left|so|to|answer:|=)\W*"
     r"(?:indeed |about |exactly )?)\W*(\d[\d.,]*)"
@@ -37,7 +37,7 @@ STATES = re.compile(
 ABOUT_THE_STUDENT = phrases(
     "you", "your", "i", "my", "you're", "let's", "let us", "where", "how", "why", "check", "i see", "if"
 )
-# What is right here is a part of it, or is yet to be found.
+# Only a part is called right, or what is right has yet to be found.
 PARTLY = phrases(
     "but", "although", "though", "so far", "first", "second", "third", "step", "part", "line", "method", "idea",
     "approach", "track", "start", "beginning", "until", "setup", "the correct", "the right", "a correct", "find", "get",
@@ -46,18 +46,18 @@ PARTLY = phrases(
 
 
 def denies(sentence: str) -> bool:
-    """Whether the sentence says that something is wrong."""
+    """Return whether the sentence says that something is wrong."""
     return bool(DENIES.search(NO_DENIAL.sub(" ", plain(sentence)))) and not sentence.endswith("?")
 
 
 def confirms(sentence: str) -> bool:
-    """Whether the sentence says that the whole answer is right."""
+    """Return whether the sentence says that the whole answer is right."""
     words = plain(sentence)
     return bool(CONFIRMS.search(words)) and not PARTLY.search(words) and not sentence.endswith("?")
 
 
 def states(sentence: str, value: Fraction) -> bool:
-    """Whether the sentence gives `value` out as the result, and is not about what the student did."""
+    """Return whether the sentence states `value` as the result, and is not about what the student did."""
     words = plain(sentence)
     if sentence.endswith("?") or PARTLY.search(words) or ABOUT_THE_STUDENT.search(words):
         return False
@@ -65,5 +65,5 @@ def states(sentence: str, value: Fraction) -> bool:
 
 
 def plain(sentence: str) -> str:
-    """In lower case, with straight apostrophes."""
+    """Return the sentence in lower case, with straight apostrophes."""
     return sentence.lower().replace("’", "'").lstrip()

@@ -1,7 +1,7 @@
-"""A chat model behind a service, each call paid once.
+"""Clients of chat models behind a service; each call is paid for only once.
 
-Read chat.py (what a chat is), service.py (what both APIs do alike), openai_chat.py and ollama_chat.py; reply.py,
-stream.py and thoughts.py (reading what comes back); refusals.py (what an error means), abilities.py (what a service
-cannot do); retry.py and loop.py (a server that fails now and then); ask_all.py (many questions at once); keys.py and
-prices.py.
+Start with chat.py (the interface), service.py (what both APIs share), openai_chat.py and ollama_chat.py. reply.py,
+body.py and thoughts.py parse responses, live.py streams them. refusals.py interprets errors, and abilities.py remembers
+which parameters a service rejects. retry.py and loop.py handle servers that fail now and then. ask_all.py sends many
+questions at once. keys.py reads and hides keys, prices.py computes costs.
 """

@@ -1,4 +1,4 @@
-"""Remember what a service does not accept, once it has said so, and what is sent instead."""
+"""Remember which parameters a service has rejected, and what to send instead."""
 
 import logging
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from utils.clients.chat import JudgeError
 from utils.clients.refusals import RejectedParameter
 
-# What a service may not take -> what it may take instead, in this order; None leaves it out.
-# A text is the parameter's other name, anything else another value of it.
+# Parameters that some services reject -> the replacements to try, in this order. A string renames the parameter,
+# None leaves it out, and anything else is another value for it; a value that is a string stands in a list.
 FORMS: dict[str, tuple[Any, ...]] = {
     "max_tokens": ("max_completion_tokens", None), "max_completion_tokens": (None,),
     "response_format": ({"type": "json_object"}, None), "format": (["json"], None),
@@ -19,15 +19,15 @@ for _name in (
 ):  # fmt: skip
     FORMS[_name] = (None,)
 CAPS = ("max_tokens", "max_completion_tokens")
-# What tells a model at vLLM, SGLang or llama.cpp not to think: sent once it was seen to, before room is given.
+# Tells a model at vLLM, SGLang or llama.cpp not to think. It is sent once thoughts have crowded out an answer, before
+# the model is given more tokens.
 QUIET = {"chat_template_kwargs": {"enable_thinking": False}}
-# Tokens beside those of the reply, for a model that thinks before it answers: what it is given, and if that was used
-# up. It is learnt from a reply whose thoughts left no room for the answer.
+# Tokens for thoughts, added to those of the reply. The next number is tried when thoughts left no room for the answer.
 ROOMS = (0, 4096, 16384)
 
 
 class Abilities:
-    """What one model at one service accepts. `changed` is what it does not accept, and what is sent instead."""
+    """The parameters that one model at one service accepts. `changed` maps each rejected one to its replacement."""
 
     def __init__(self, name: str):
         self.name, self.room, self.most = name, ROOMS[0], ROOMS[-1]
@@ -36,7 +36,7 @@ class Abilities:
 
     @property
     def noted(self) -> dict[str, Any]:
-        """The changes to requests, as they are recorded with each reply."""
+        """Return the changes to requests, which are recorded with each reply."""
         return (QUIET if self.quiet else {}) | self.changed
 
     def adjusted(self, request: dict[str, Any], room: int) -> dict[str, Any]:
@@ -55,15 +55,15 @@ class Abilities:
         return request
 
     def learn(self, rejected: RejectedParameter, request: dict[str, Any], sent: dict[str, Any], room: int) -> None:
-        """Remember another form of what was rejected; JudgeError if there is none.
+        """Choose the next replacement for a rejected parameter. Raises JudgeError if there is none left.
 
-        `sent` is the request that was refused, as it was adjusted: if it would be sent otherwise by now, another call
-        has learnt the same meanwhile.
+        `sent` is `request` as it was adjusted and rejected. If it would be adjusted differently by now, another call
+        has already learnt from the same error, and nothing is changed.
         """
         name = rejected.name
         if self.adjusted(request, room) != sent:
             return
-        if room and name in CAPS and not rejected.unknown:  # more tokens than the service gives
+        if room and name in CAPS and not rejected.unknown:  # more tokens than the service allows
             self.most = min(self.most, room // 2)
             self.room = min(self.room, self.most)
             return
@@ -76,7 +76,7 @@ class Abilities:
         self.changed[name] = form
 
     def hush(self, sent: dict[str, Any]) -> bool:
-        """Tell the model not to think, from now on. Returns False if `sent` said so already, or it is not accepted."""
+        """Tell the model not to think, from now on. Returns False if `sent` did so already, or if that was rejected."""
         if QUIET.keys() & {*sent, *self.changed}:
             return False
         if not self.quiet:
@@ -85,7 +85,7 @@ class Abilities:
         return True
 
     def less(self, request: dict[str, Any], sent: dict[str, Any], room: int, refusal: Exception) -> bool:
-        """Send less after a refusal without a reason. Returns False if there is nothing to leave out."""
+        """Leave out or simplify one field after a refusal without a reason. Returns False if none is left to try."""
         system = any(message["role"] == "system" for message in sent["messages"])
         suspects = [name for name in (*QUIET, "response_format", "seed") if name in sent]
         if system and "roles" not in self.changed:
@@ -95,7 +95,7 @@ class Abilities:
         return bool(suspects)
 
     def more_room(self, given: int) -> int:
-        """Return the room to try after thoughts have filled the given one; the same if there is no more."""
+        """Return how many tokens for thoughts to try after `given` were used up; `given` if there are no more."""
         more = max(self.room, next((room for room in ROOMS if given < room <= self.most), given))
         if more > self.room:
             self.room = more
@@ -104,7 +104,7 @@ class Abilities:
 
 
 def alternating(messages: list[dict]) -> list[dict]:
-    """Return the messages as user and assistant in turn, with the system message put into the first user message."""
+    """Return the messages with alternating roles; the system message goes into the first user message."""
     turns: list[dict] = []
     for message in messages:
         role = "assistant" if message["role"] == "assistant" else "user"

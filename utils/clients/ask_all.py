@@ -30,7 +30,7 @@ def ask_all(
     seed: int,
     max_tokens: int,
 ) -> list[Reply]:
-    """Return one reply per prompt, in order, with the same protections as a judge's calls."""
+    """Return one reply per prompt, in order. Calls are queued, retried and kept in a journal, as a judge's are."""
     chat.prepare(prompts, max_tokens)
     options = {"temperature": temperature, "seed": seed, "max_tokens": max_tokens}
     with Journal(journal_path) as journal:
@@ -45,7 +45,7 @@ def run_all(
     unit: str,
     watch: Callable[[T], dict[str, Any]],
 ) -> list[T]:
-    """Return the results of all `work`, in order. If it ends early, calls in flight are first given time to end."""
+    """Return the results of all `work`, in order. If the run stops early, calls in flight get time to finish."""
     jobs, taking = iter(enumerate(work)), threading.Lock()
     results: list[Any] = [None] * len(work)
     ended: SimpleQueue = SimpleQueue()
@@ -61,7 +61,7 @@ def run_all(
             try:
                 results[number] = job()
                 ended.put((number, None))
-            except BaseException as error:  # whoever waits for it raises it again
+            except BaseException as error:  # raised again where the result is waited for
                 ended.put((number, error))
 
     try:
@@ -87,7 +87,7 @@ def run_all(
 
 
 def _let_end(crew: set[threading.Thread]) -> None:
-    """Wait for the calls in flight, at most GRACE seconds; a second Ctrl-C cancels them at once."""
+    """Wait for the calls in flight, for at most GRACE seconds. A second Ctrl-C cancels them at once."""
     closing.set()
     try:
         end, said = time.monotonic() + GRACE, False

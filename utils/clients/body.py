@@ -1,4 +1,4 @@
-"""Read the JSON in a body: under another content type, compressed, in UTF-16, or in an unrequested event stream."""
+"""Parse the JSON in a body, even with a wrong content type, compressed, in UTF-16, or as an unrequested stream."""
 
 import gzip
 import json
@@ -24,12 +24,12 @@ def body_of(data: bytes) -> Any:
         raise WebPage(f"the body is a web page{f' ({title[1].strip()[:60]})' if title else ''}")
     try:
         return assembled(text) if is_stream(text) else json.loads(text)
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # also of a stream in an odd shape
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:  # also for a malformed stream
         raise Transient(f"the body is not JSON ({redact(error)[:100]})" if text else "the body is empty") from None
 
 
 def _text_of(data: bytes) -> str:
-    """Return the text of a body, even if it is compressed or in UTF-16 and its headers do not say so."""
+    """Decode a body, even if it is compressed or in UTF-16 and its headers do not say so."""
     try:
         data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     except (OSError, EOFError, zlib.error) as error:
@@ -44,7 +44,7 @@ def is_stream(text: str) -> bool:
 def assembled(text: str) -> dict[str, Any]:
     """Join the events of a stream into a completion. Raises ValueError if it was cut off before its end.
 
-    An error in an event, and a completion that comes whole in one, are returned as they are.
+    An error, or a completion that is complete in one event, is returned unchanged.
     """
     events = [_data(event) for event in re.split(r"(?:\r\n|\r(?!\n)|\n){2,}", text)]
     done = any("[DONE]" in lines for lines in events)
@@ -65,13 +65,13 @@ def assembled(text: str) -> dict[str, Any]:
 
 
 def _data(event: str) -> list[str]:
-    """The lines of data in an event; only \\r and \\n end a line."""
+    """Return the data lines of an event; only \\r and \\n end a line."""
     lines = re.split(r"[\r\n]+", event)
     return [line.removeprefix("data:").strip() for line in lines if line.startswith("data:")]
 
 
 def _chunks(lines: list[str]) -> list[Any]:
-    """Return the JSON in an event: one per line, or one over several lines. Other text keeps the connection alive."""
+    """Parse the JSON of an event: one value per line, or one value over several lines. Skip keep-alive text."""
     lines = [line for line in lines if line and line != "[DONE]"]
     if not "".join(lines).startswith(("{", "[")):
         return []

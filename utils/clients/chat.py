@@ -1,4 +1,4 @@
-"""The interface of a chat model behind a service: its replies, its errors, and how each reply is paid for only once."""
+"""Define the interface of a chat model, its replies and errors; `ask` reads paid replies back from the journal."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,7 @@ from utils.journal import Journal, key_of
 class JudgeError(RuntimeError):
     """The judge cannot be used at all: wrong key, no credit, unknown model, bad address. One clear line.
 
-    `status` is the HTTP status that said so, if one did.
+    `status` is the HTTP status, if there was one.
     """
 
     def __init__(self, message: str, status: int | None = None):
@@ -20,9 +20,9 @@ class JudgeError(RuntimeError):
 
 
 class JudgeUnavailable(RuntimeError):
-    """The judge cannot be used now: it was asked again until the time budget was spent. The run can be resumed.
+    """The judge cannot be used now: retries used up the time budget. The run can be resumed.
 
-    `busy`: it answers, but only that it has no time (429, 503).
+    `busy` means that the service answers, but only to say that it is overloaded (429, 503).
     """
 
     def __init__(self, message: str, busy: bool = False):
@@ -32,10 +32,10 @@ class JudgeUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class Reply:
-    """What a chat model answered.
+    """A chat model's reply.
 
-    `details` holds the usage (tokens), the model's full name, its fingerprint, parameters that had to be changed.
-    `logprobs` has one entry per token of the reply, if asked for: (token, {alternative: log-probability}).
+    `details` holds the usage (tokens), the model's full name, its fingerprint, and the parameters that had to be
+    changed. `logprobs`, if requested, has one entry per token of the reply: (token, {alternative: log-probability}).
     """
 
     text: str
@@ -45,7 +45,7 @@ class Reply:
 
     @property
     def tokens(self) -> int:
-        """The number of tokens of the reply; 0 if the server did not say."""
+        """Return the number of tokens of the reply; 0 if the server did not report it."""
         return self.details.get("usage", {}).get("completion_tokens", 0)
 
 
@@ -53,13 +53,13 @@ class Chat(Protocol):
     """A chat model behind a service."""
 
     name: str
-    settings: dict[str, Any]  # all that can change a reply, as JSON; no key
+    settings: dict[str, Any]  # everything that can change a reply, as JSON, without the key
 
     def check(self) -> None:
         """Check that the server answers and has the model. Raises JudgeError, which says what is wrong."""
 
     def prepare(self, prompts: Sequence[list[dict]], max_tokens: int) -> None:
-        """Look at all prompts before the first is asked, to size what must fit the longest."""
+        """Look at all prompts before the first is sent, to set a context size that fits the longest."""
 
     def complete(
         self,
@@ -71,11 +71,11 @@ class Chat(Protocol):
         schema: dict | None = None,
         logprobs: bool = False,
     ) -> Reply:
-        """Get one reply; transient failures are retried. Raises JudgeError or JudgeUnavailable."""
+        """Get one reply, retrying transient failures. Raises JudgeError or JudgeUnavailable."""
 
 
 def as_sent(schema: dict | None) -> dict | None:
-    """Return the schema that a service gets: without our docstring, which is only part of the journal's keys."""
+    """Return the schema to send: without our docstring, which serves only as part of the journal's keys."""
     return schema and {name: value for name, value in schema.items() if name != "description"}
 
 
@@ -90,11 +90,11 @@ def ask(
     key: str = "",
     **options: Any,
 ) -> Reply:
-    """Return the reply in the journal, or else ask the chat and keep its reply, after `condense`, in the journal.
+    """Return the reply from the journal, or else ask the chat and store its reply, after `condense`, in the journal.
 
-    `sample` tells questions apart that are asked several times in the very same words. `cap` is sent as `max_tokens`
-    in place of the one in `options`, which the question is kept under: a whole reply is the same with more room.
-    `key` saves making it, where the caller has it (`question_key`).
+    `sample` numbers the replies to one and the same question. `cap` is sent as `max_tokens` instead of the one in
+    `options`, but the journal's key is made from the latter: a complete reply does not depend on the limit.
+    `key` is the `question_key`, if the caller has it already.
     """
     sent = options if cap is None else options | {"max_tokens": cap}
     if journal is None:
@@ -106,7 +106,7 @@ def ask(
 def question_key(chat: Chat, messages: list[dict], sample: int, options: dict, journal: Journal) -> str:
     """Return the key of a question in the journal.
 
-    A reply is also found if its server's address was once given with a slash at the end.
+    A reply whose key was made from the server's address with a slash at its end is found too.
     """
     key = key_of(chat.settings, messages, sample, options)
     server = chat.settings.get("server")
@@ -117,14 +117,14 @@ def question_key(chat: Chat, messages: list[dict], sample: int, options: dict, j
 
 
 def entry_of(reply: Reply) -> dict[str, Any]:
-    """Return the reply as the journal keeps it: without log-probabilities, which take a thousand times more room."""
+    """Convert a reply to a journal entry, without log-probabilities, which would make it a thousand times larger."""
     return {name: value for name, value in asdict(reply).items() if name != "logprobs"}
 
 
 def reply_of_entry(entry: Any, journal: Journal) -> Reply:
-    """Return the reply that an entry keeps; an entry by another version of this program is read as far as possible.
+    """Convert a journal entry to a reply, ignoring unknown fields of an entry that another version wrote.
 
-    BadInput names the journal if that is too little.
+    Raises BadInput, which names the journal, if the entry is not a reply.
     """
     if not isinstance(entry, dict) or not isinstance(entry.get("text"), str):
         raise BadInput(

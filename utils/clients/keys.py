@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from utils.errors import BadInput
 
-SECRETS: set[str] = set()  # keys in use: `redact` takes them out of any text
-SHORTEST = 8  # a shorter word is no secret but a placeholder ("none", "x") for a server that wants no key
+SECRETS: set[str] = set()  # keys in use, which `redact` removes from texts
+SHORTEST = 8  # characters; a shorter word is a placeholder ("none", "x") for a server that needs no key
 
 
 def read_key(word: str, flag: str = "`openai <key> <model>`") -> str:
-    """Return a key given as `env:NAME`, `file:PATH` or itself. Raises ValueError, which names `flag` but no key."""
+    """Return a key given as `env:NAME`, `file:PATH` or as text. Raises ValueError, which names `flag`, not the key."""
     kind, _, rest = word.partition(":")
     if kind == "env":
         key, origin = os.environ.get(rest, ""), f"the environment variable {rest}"
@@ -44,7 +44,7 @@ def read_key(word: str, flag: str = "`openai <key> <model>`") -> str:
 
 
 def redact(text: object) -> str:
-    """Return the text without any key in use."""
+    """Remove every key in use from a text."""
     text = str(text)
     for secret in sorted(SECRETS, key=len, reverse=True):
         text = text.replace(secret, "<key>")
@@ -58,7 +58,7 @@ def command_line() -> str:
 
 
 def wipe_arguments(word: str) -> bool:
-    """Overwrite `word` in the argument list that `ps` shows. Returns whether it is gone (on Linux; elsewhere False)."""
+    """Overwrite `word` in the argument list that `ps` shows. Returns whether that worked (False except on Linux)."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -85,7 +85,7 @@ def checked_address(address: str, flag: str) -> str:
     scheme, separator, _ = address.partition("://")
     try:
         parts = urlsplit(address if separator else f"http://{address}")
-        parts.port  # noqa: B018 (it raises for a port that is none)
+        parts.port  # noqa: B018 (it raises ValueError for an invalid port)
     except ValueError as error:
         raise BadInput(f"{flag}: not an address ({error})") from None
     if separator and scheme.lower() not in ("http", "https"):
@@ -108,7 +108,7 @@ def made(make: Callable[[], Any]) -> Any:
         return make()
     except ImportError as error:  # a socks proxy needs a package of its own
         raise BadInput(f"the proxy that ALL_PROXY or HTTPS_PROXY names cannot be used: {redact(error)}") from None
-    except Exception as error:  # each HTTP library has an InvalidURL of its own, which is no ValueError
+    except Exception as error:  # each HTTP library has its own InvalidURL, which is not a ValueError
         said = redact(f"{type(error).__name__}: {error}")
         raise BadInput(
             f"no connection can be made with this address, proxy (HTTPS_PROXY, ALL_PROXY) or certificate "

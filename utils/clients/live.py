@@ -1,4 +1,4 @@
-"""A chat completion word by word, from either API."""
+"""Stream a chat completion, from either API."""
 
 import threading
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ class NobodyWaits(Exception):
 def stream(chat: Service, messages: list[dict], **options: Any) -> Iterator[Reply]:
     """Yield the reply as it grows; only the last one has a finish_reason. Closing the iterator ends the request.
 
-    `options` are `temperature`, `seed` and `max_tokens`. What may pass is ridden out as in `Chat.complete`; then the
-    text begins anew. Raises JudgeError or JudgeUnavailable.
+    `options` are `temperature`, `seed` and `max_tokens`. Transient failures are retried as in `Chat.complete`; the text
+    then starts again from its beginning. Raises JudgeError or JudgeUnavailable.
     """
     arrived: SimpleQueue[Reply | BaseException] = SimpleQueue()
     closed = threading.Event()
 
     def grow(text: str) -> None:
         if closed.is_set():
-            raise NobodyWaits  # through the request, which it ends
+            raise NobodyWaits  # ends the request on its way out
         arrived.put(Reply(redact(without_thoughts(text)[0])))
 
     def ask() -> None:

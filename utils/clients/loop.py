@@ -1,4 +1,4 @@
-"""The event loop on which all calls run, in its own thread, so that a call can always be cancelled."""
+"""Run the event loop of all calls in a thread of its own, so that a call can always be cancelled."""
 
 import asyncio
 import functools
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any
 
-closing = threading.Event()  # set while a run ends: what is in flight may end, nothing more is asked
+closing = threading.Event()  # set while a run ends: calls in flight may finish, no new ones are made
 
 
 @functools.cache
@@ -21,5 +21,5 @@ def on_loop(coroutine: Coroutine) -> Any:
 
 
 def cancel_all() -> None:
-    """Cancel every call in flight; whoever waits for one gets CancelledError."""
+    """Cancel every call in flight. Threads that wait for one get CancelledError."""
     event_loop().call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(event_loop())])

@@ -1,4 +1,4 @@
-"""A chat model behind an Ollama server, by its native API (the OpenAI-compatible one cannot set the context)."""
+"""Call a chat model at an Ollama server by its native API; the OpenAI-compatible one cannot set the context size."""
 
 import importlib
 import logging
@@ -20,20 +20,20 @@ DEADLINE = 600.0  # seconds for one call: a model on a CPU reads a long prompt s
 CHECK_BUDGET = 30.0  # seconds that a health check waits for a server
 STALL = 300.0  # seconds without a byte after which a download is given up
 SMALLEST_CONTEXT, CONTEXT_STEP = 4096, 2048  # tokens; the same size for all calls, or the server reloads the model
-REPAIR = 256  # tokens that asking again adds to a prompt, beside the bad reply
+REPAIR = 256  # tokens that a request to correct a bad reply adds to the prompt, beside that reply
 
 
 class OllamaChat(Service):
-    """A `Chat` (see utils/clients/chat.py). The client has neither time-outs nor retries of its own: they are ours."""
+    """A `Chat` (see utils/clients/chat.py). The library's own time-outs and retries are off: `retry.py` has ours."""
 
     moderated = False
 
     def __init__(
         self, address: str, model: str, *, pull: bool = True, deadline: float = DEADLINE, budget: float = BUDGET
     ):
-        """`address` as Ollama's own client takes it: host, :port, host:port, a URL, or "" for OLLAMA_HOST or local."""
+        """Take an address as Ollama's own client does: host, :port, host:port, a URL, or "" (OLLAMA_HOST or local)."""
         address = checked_address(address or os.environ.get("OLLAMA_HOST", ""), "the Ollama address")
-        ollama = made(lambda: importlib.import_module("ollama"))  # it makes a client of its own at once
+        ollama = made(lambda: importlib.import_module("ollama"))  # it creates a default client on import
         if len(os.environ.get("OLLAMA_API_KEY", "")) >= SHORTEST:  # the client sends it by itself
             SECRETS.add(os.environ["OLLAMA_API_KEY"])
         self.client = made(lambda: ollama.AsyncClient(host=address, follow_redirects=False, timeout=None))
@@ -41,10 +41,10 @@ class OllamaChat(Service):
         super().__init__("ollama", model, str(self.client._client.base_url), deadline=deadline, budget=budget)
         self.pull = pull
         self.context, self.model_context = SMALLEST_CONTEXT, None
-        self.think: bool | str | None = None  # what is said of thinking to a model that can: no, or little
+        self.think: bool | str | None = None  # sent to a model that can think: False, or "low"
 
     def check(self) -> None:
-        """Check the server, pull the model if it is missing, and learn its context and whether it thinks."""
+        """Check the server, pull the model if it is missing, and find out its context size and whether it thinks."""
         try:
             tags = self.queue.run(lambda: self.checked(self._get("GET", "/api/tags")), CHECK_BUDGET)
         except JudgeUnavailable as error:
@@ -81,7 +81,7 @@ class OllamaChat(Service):
                 )
 
     def fitting(self, tokens: int) -> int:
-        """Return the size of a context for this many tokens, at most the model's own."""
+        """Return the context size for this many tokens, at most the model's own."""
         size = max(SMALLEST_CONTEXT, -(-tokens // CONTEXT_STEP) * CONTEXT_STEP)
         return min(size, self.model_context or size)
 
@@ -132,14 +132,14 @@ class OllamaChat(Service):
                     f"{self.name}: the server read {read} tokens of a prompt of {least} words: it cut the prompt, "
                     "or is too old to say; set OLLAMA_CONTEXT_LENGTH higher or update the server"
                 )
-            # Read whole, for sure: it fits with the reply, and is not the half that a server before 0.12.6 leaves
-            # (which takes no `truncate`) of a prompt that may have been longer.
+            # The prompt was certainly read whole if two things hold: prompt and reply fit into the context, and the
+            # number of tokens read is not the half context to which servers before 0.12.6 cut longer prompts.
             halved = most > context and abs(read - context // 2) <= 16
             if read + reply_tokens - room <= context and not halved:
                 break
             if self.model_context is None or context >= self.model_context:
                 if read < context - 1 and not halved:
-                    break  # a reply cut for want of room says so by itself
+                    break  # a reply that was cut has that as its finish reason
                 raise BadPrompt("context_length", f"the server read {read} tokens, cut to its context of {context}")
             self.context = max(self.context, min(2 * context, self.model_context))
         usage = {
@@ -150,7 +150,7 @@ class OllamaChat(Service):
         return [reply_of(answer["message"], answer.get("done_reason"), details, answer.get("logprobs"))]
 
     async def _grown(self, body: dict[str, Any], grow: Callable[[str], None]) -> Any:
-        """The answer as it would come whole, read line by line. Transient if it breaks off."""
+        """Read a streamed answer line by line into a complete one. Raises Transient if it breaks off."""
         import httpx
 
         text, thoughts, part = "", "", {}
@@ -161,7 +161,7 @@ class OllamaChat(Service):
                 async for line in response.aiter_lines():
                     part = body_of(line.encode())
                     if not isinstance(part, dict) or not isinstance(part.get("message"), dict):
-                        return part  # a complaint, or no reply of Ollama
+                        return part  # an error, or not a reply of Ollama
                     text += part["message"].get("content") or ""
                     thoughts += part["message"].get("thinking") or ""
                     grow(text)
@@ -172,7 +172,7 @@ class OllamaChat(Service):
         return part | {"message": {"content": text, **({"thinking": thoughts} if thoughts else {})}}
 
     async def _get(self, method: str, page: str, **body: Any) -> Any:
-        """Return the JSON of a page. Errors of the client (httpx's, ollama's and builtin ones) become ours."""
+        """Return the JSON of a page. Raises Transient or Complaint for all errors of httpx, ollama and Python."""
         import httpx
         import ollama
 
@@ -204,9 +204,9 @@ class OllamaChat(Service):
 
 
 def how_to_think(shown: dict[str, Any]) -> bool | str | None:
-    """What to tell a model about thinking, by what the server shows of it: not to, or where it cannot help it, little.
+    """Return the value of `think` for a model that the server describes: False, or "low" if it cannot be turned off.
 
-    None for a model that does not think, or a server that is too old to say.
+    Return None for a model that does not think, and for a server that is too old to tell.
     """
     control = shown.get("thinking")
     values = control.get("values") or [] if isinstance(control, dict) else []
@@ -216,7 +216,7 @@ def how_to_think(shown: dict[str, Any]) -> bool | str | None:
         return None
     details = shown.get("details")
     family = str(details.get("family")) if isinstance(details, dict) else ""
-    return "low" if "gptoss" in family.replace("-", "") else False  # gpt-oss takes levels alone
+    return "low" if "gptoss" in family.replace("-", "") else False  # gpt-oss accepts only levels
 
 
 def full_name(model: str) -> str:

@@ -1,4 +1,4 @@
-"""A chat model behind OpenAI's API, or behind any compatible server (`OPENAI_BASE_URL`, or an address given)."""
+"""Call a chat model at OpenAI, or at any server with the same API (`OPENAI_BASE_URL`, or a given address)."""
 
 import os
 import re
@@ -21,7 +21,7 @@ CHECK_BUDGET = 30.0  # seconds that a health check waits for a server
 
 
 class OpenAIChat(Service):
-    """A `Chat` (see utils/clients/chat.py). The client's retries and time-outs are off, redirects are not followed."""
+    """A `Chat` (see utils/clients/chat.py). The library's retries, time-outs and redirects are off."""
 
     def __init__(
         self, key: str, model: str, *, address: str | None = None, deadline: float = DEADLINE, budget: float = BUDGET
@@ -37,7 +37,7 @@ class OpenAIChat(Service):
         import openai
 
         super().__init__("openai", model, address.rstrip("/"), deadline=deadline, budget=budget)
-        # OpenAI's own service is sent nothing that it does not document
+        # OpenAI's own service is sent only documented parameters
         self.hushed = not (urlsplit(self.server).hostname or "").endswith(("openai.com", "openai.azure.com"))
         self.client = made(
             lambda: openai.AsyncOpenAI(
@@ -48,11 +48,11 @@ class OpenAIChat(Service):
 
     @property
     def changed(self) -> dict[str, Any]:
-        """What this model was found not to accept, and what is sent instead."""
+        """Return the parameters that this model rejected, each with its replacement."""
         return self.abilities.changed
 
     def check(self) -> None:
-        """Check the server's list of models; if it has none, or not this one, a one-word chat decides."""
+        """Check the server's list of models. If there is none, or the model is not on it, a one-word chat decides."""
         known: list[str] = []
         try:
             known = self._checked(self._models, CHECK_BUDGET)
@@ -83,10 +83,10 @@ class OpenAIChat(Service):
     ) -> list[Reply]:
         """Sample `n` answers to one prompt, as in utils/tutors/generation.py; fewer if the server does not support `n`.
 
-        A prompt that the server refuses has one reply, an empty one, whose finish_reason says why.
+        For a prompt that the server refuses, return one empty reply whose finish_reason says why.
         """
         request = chat_request(self.name, messages, temperature, seed, max_tokens, None, False)
-        # Said in full: each server has other defaults, and -1 is what they all take for "the whole vocabulary".
+        # All are set, because servers differ in their defaults. All servers take top_k -1 for the whole vocabulary.
         request |= {"n": n, "top_k": top_k or -1, "top_p": 1, "min_p": 0, "repetition_penalty": 1}
         return self.queue.run(lambda: self.ask(request))
 
@@ -120,7 +120,7 @@ class OpenAIChat(Service):
         return [reply_of({"content": text}, reason, {})]
 
     async def guarded(self, call, *words: Any, **arguments: Any) -> Any:
-        """Return the call's result. Raises Transient or Complaint, without any key, for every failure."""
+        """Return the call's result. Raises Transient or Complaint for every failure, with all keys redacted."""
         import openai
 
         try:
@@ -143,7 +143,7 @@ class OpenAIChat(Service):
         return complaint
 
     async def _models(self) -> list[str]:
-        """Return the names in the server's list of models, wrapped or (Together) bare; none if it is not a list."""
+        """Return the names in the server's list of models, even a bare list (Together); [] if there is no list."""
         try:
             data = await self.explained(self.guarded(self.client.get, "/models", cast_to=bytes), {})
         except (BadPrompt, Doubtful):

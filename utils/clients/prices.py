@@ -1,8 +1,8 @@
-"""The cost of a judge: the price table, the cost of replies, and an estimate before any money is spent.
+"""Compute the cost of a judge: a price table, the cost of replies, and an estimate before any money is spent.
 
-Your own prices: `--prices FILE`, in dollars per million tokens (`context`, in tokens, may be left out):
-{"gpt-4o": {"prompt": 2.5, "cached": 1.25, "completion": 10, "context": 128000}}.
-They count for any server; the table below only for OpenAI's own.
+The table below applies only to OpenAI's own service. `--prices FILE` gives prices for any server:
+{"gpt-4o": {"prompt": 2.5, "cached": 1.25, "completion": 10, "context": 128000}}. Unit: dollars per million tokens.
+`context`, in tokens, may be left out.
 """
 
 import math
@@ -20,8 +20,8 @@ from utils.records import TutorAnswer
 USAGE = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 BATCH_FACTOR = 0.5  # OpenAI's Batch API
 OPENAI_SERVER = "https://api.openai.com"
-CHARACTERS_PER_TOKEN = 3.6  # of English with numbers and code in it; an estimate, good to about 20 %
-REPLY_TOKENS = 40  # a judge's JSON object
+CHARACTERS_PER_TOKEN = 3.6  # in English with numbers and code; an estimate, accurate to about 20 %
+REPLY_TOKENS = 40  # of a judge's JSON object
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Price:
     context: int | None = None
 
 
-PRICES_OF = "2025-08"  # when the table was true; services change their prices without asking
+PRICES_OF = "2025-08"  # the date of the table; services change their prices without notice
 PRICES = {
     "gpt-4o": Price(2.50, 1.25, 10.00, 128_000),
     "gpt-4o-mini": Price(0.15, 0.075, 0.60, 128_000),
@@ -46,14 +46,14 @@ PRICES = {
     "gpt-5-nano": Price(0.05, 0.005, 0.40, 400_000),
     "o4-mini": Price(1.10, 0.275, 4.40, 200_000),
 }
-FREE = Price(0, 0, 0)  # an Ollama server: the machine is one's own
+FREE = Price(0, 0, 0)  # an Ollama server runs on the user's own machine
 
 
-LOCAL = ("localhost", "127.0.0.1", "::1")  # what answers on this machine sends no bill
+LOCAL = ("localhost", "127.0.0.1", "::1")  # a server on this machine costs nothing
 
 
 def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price | None:
-    """Return the price of a chat by its settings, or None. Dated names (gpt-4o-2024-08-06) cost the same."""
+    """Look up the price of a chat by its settings; None if unknown. Dated names (gpt-4o-2024-08-06) cost the same."""
     own = read_prices(path) if path else {}
     model = settings["model"]
     short = re.sub(r"-\d{4}-\d\d-\d\d$", "", model)
@@ -65,7 +65,7 @@ def price_of(settings: dict[str, Any], path: Path | str | None = None) -> Price 
 
 
 def read_prices(path: Path | str) -> dict[str, Price]:
-    """Read a file of the user's own prices. Raises BadInput, which names the file and what is wrong."""
+    """Read a file of the user's own prices. Raises BadInput, which names the file and the fault."""
     try:
         table = {name: Price(**fields) for name, fields in read_json(path).items()}
     except (ValueError, TypeError, AttributeError) as error:
@@ -80,7 +80,7 @@ def read_prices(path: Path | str) -> dict[str, Price]:
 
 
 def cost(details: dict[str, Any], price: Price) -> float:
-    """Return the dollars for one reply, by its `details` (the usage, and whether it came through the Batch API)."""
+    """Compute the cost of one reply in dollars from its `details` (the usage, and whether the Batch API was used)."""
     usage = details.get("usage", {})
     cached = usage.get("cached_tokens", 0)
     dollars = (
@@ -124,7 +124,7 @@ def estimate(judge: Any, conversations: Sequence[str], *, answers: int = 1, answ
         ]
         return [one for part in parts for one in part]
     if not hasattr(judge, "chat"):
-        return []  # the offline judge asks nobody
+        return []  # the offline judge makes no calls
     answer = "word " * int(answer_tokens * CHARACTERS_PER_TOKEN / 5)
     lengths = [tokens_of(judge.messages(TutorAnswer(conversation, answer))) for conversation in conversations]
     calls, prompt_tokens = len(lengths) * answers, sum(lengths) * answers

@@ -1,4 +1,4 @@
-"""Interpret refusals: ask again, or blame the prompt, a parameter, or the whole service."""
+"""Interpret refusals: retry, or blame the prompt, a parameter, or the whole service."""
 
 import re
 from collections.abc import Mapping
@@ -14,31 +14,31 @@ NO_CREDIT = re.compile(
     re.IGNORECASE,
 )
 PASSING = (408, 409, 425, 429, 460, 499)
-# What services say of a prompt that is too long. vLLM and SGLang say it in words alone, with 'max_tokens' in quotes.
+# Messages about a prompt that is too long. Those of vLLM and SGLang have no code and quote 'max_tokens'.
 TOO_LONG = re.compile(
     r"context.?(length|size|window)|maximum (allowed|prompt) length|(prompt|input|request) is too (long|large)|"
     r"too large for model|input token count|input length|reduce the length|must have less than \d+ tokens|"
     r"inputs?.{0,9} tokens.{0,60}must be <=",
     re.IGNORECASE,
 )
-# A reasoning model's thoughts took all tokens; OpenAI says so by a refusal.
+# A reasoning model's thoughts used up all tokens; OpenAI reports that as an error.
 UNFINISHED = re.compile(r"could not finish the message|output limit was reached", re.IGNORECASE)
 FILTER = re.compile(r"content.?filter|content.?policy|data_inspection|responsibleai|moderation", re.IGNORECASE)
-# Other words for a parameter of ours.
+# Other names of our parameters in error messages.
 ALSO_CALLED = {
     "response_format": r"(response|json).?(format|schema|object|mode)|structured.?output|guided|grammar|'json'",
     "logprobs": r"log.?prob", "max_tokens": r"max.?(completion.?)?tokens",
     "max_completion_tokens": r"max.?(completion.?)?tokens", "format": r"\.format\b|\bformat\b|grammar|schema",
     "think": r"\bthink",
 }  # fmt: skip
-# The templates of Gemma and of the first Mistrals know no system message, and want the roles to alternate.
+# The chat templates of Gemma and of the first Mistrals have no system message and require alternating roles.
 ROLES = re.compile(
     r"system (role|message|prompt)s?\b.{0,30}(not|n't|un)|only user.{0,30}roles|roles? must alternate|"
     r"does not support .?system|developer instruction",
     re.IGNORECASE,
 )
 CANNOT = re.compile(r"support|unknown|unexpected|unrecognized|unmarshal|grammar|not implemented|invalid", re.IGNORECASE)
-# The status that an error means which comes under HTTP 200 without one.
+# The status that an error implies if it comes under HTTP 200 without a status of its own.
 IMPLIED = (
     (401, r"invalid.?api.?key|incorrect api key|authentication|unauthorized"),
     (404, r"model.{0,20}(not.?found|does not exist)|no such model|unknown model"),
@@ -63,7 +63,7 @@ class RejectedParameter(Exception):
 
 
 class BadPrompt(Exception):
-    """The refusal is about this prompt alone (too long, filtered): its reply is invalid, the run goes on."""
+    """Only this prompt is refused (too long, filtered). Its reply is invalid, and the run goes on."""
 
     def __init__(self, reason: str, message: str):
         super().__init__(message)
@@ -71,7 +71,7 @@ class BadPrompt(Exception):
 
 
 class Doubtful(Exception):
-    """A refusal of this prompt or of all: another prompt shows which. `fatal` is raised if that is refused too."""
+    """Either this prompt is refused or every prompt: a second one tells. If that is refused too, `fatal` is raised."""
 
     def __init__(self, fatal: JudgeError):
         super().__init__(str(fatal))
@@ -81,7 +81,7 @@ class Doubtful(Exception):
 def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any], changeable: Mapping) -> Exception:
     """Return the exception for a complaint: Transient, BadPrompt, RejectedParameter, Doubtful or JudgeError.
 
-    `sent` is the request that was refused, `changeable` has the parameters that may be sent otherwise or not at all.
+    `sent` is the refused request. `changeable` has the parameters that may be replaced or left out.
     """
     text, words = complaint.message, complaint.words.lower()
     said = f"{words} {text}"
@@ -93,7 +93,7 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
     if status == 400 and UNFINISHED.search(text):
         return BadPrompt("length", text)
     if status is None or status in PASSING or (status >= 500 and status != 501):
-        # A server that cannot read a value, or write a prompt by its template, may call it its own failure.
+        # A server that cannot parse a value, or apply its chat template, may report that as its own failure.
         mine = status == 500 and (CANNOT.search(text) or ROLES.search(text))
         if mine and (rejected := rejection(complaint, sent, changeable)):
             return rejected
@@ -127,7 +127,7 @@ def rejection(complaint: Complaint, sent: Mapping[str, Any], changeable: Mapping
     spoken = [name for name in mine if re.search(ALSO_CALLED.get(name, rf"\b{name}\b"), text, re.IGNORECASE)]
     unknown = bool(UNKNOWN.search(f"{complaint.words} {text}"))
     named = [name for name in (*pointed, *quoted, *spoken) if name in mine]
-    # A parameter that is pointed at, and is none of ours to change, is not mended by changing another.
+    # If the service points at a parameter that must not be changed, changing another one does not help.
     if not named or (pointed and pointed[0] in sent and pointed[0] not in mine):
         return None
     return RejectedParameter(named[0], text, unknown)

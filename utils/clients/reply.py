@@ -1,8 +1,8 @@
-"""Read what a service sends back: the complaint in a body (`body.py`), or its replies.
+"""Parse what a service sends back, once `body.py` has decoded it: an error, or replies.
 
-Services that call themselves compatible differ in all of it: content as a string or as a list of parts, thoughts in a
-field of their own or in the text, other words for how a reply ended, errors under HTTP 200, usage in odd shapes.
-Whatever comes, nothing is guessed: what cannot be read raises, what is no answer is an empty text.
+Services that call themselves compatible differ. Content is a string or a list of parts. Thoughts are in a field of
+their own or in the text. Finish reasons have other names, errors come under HTTP 200, and usage has odd shapes.
+Nothing is guessed: a body that cannot be parsed raises, and a message without an answer becomes an empty text.
 """
 
 import json
@@ -25,7 +25,7 @@ FINISHED = {
     "stop", "eos", "eos_token", "eos_found", "end", "end_turn", "stop_sequence", "complete", "completed", "finished",
     "stop_token", "done",
 }  # fmt: skip
-# Words for an end that was not the model's own. Services have more words for an end that was than anybody can list.
+# Finish reasons of a reply that the model did not end itself. The names for a normal end are too many to list them all.
 CUT = re.compile(r"length|max.?tok|max_|limit|context|incomplete|trunc|(?<![a-z])cut|partial|exceed|repetition")
 FILTERED = re.compile(
     r"filter|safety|sensitiv|recitation|prohibit|block|moderat|flag|refus|policy|violat|guardrail|spii|toxic|^language"
@@ -41,11 +41,11 @@ PAUSE = re.compile(
 
 @dataclass
 class Complaint(Exception):
-    """What a service says instead of a reply; `utils/clients/refusals.py` says what it means."""
+    """An error that a service sends instead of a reply; `utils/clients/refusals.py` interprets it."""
 
     message: str
-    status: int | None = None  # the HTTP status, or what the body gives for one
-    words: str = ""  # its codes and types
+    status: int | None = None  # the HTTP status, or the one in the body
+    words: str = ""  # its error codes and types
     names: list[str] = field(default_factory=list)  # the parameters that it points at
     pause: float | None = None
 
@@ -54,7 +54,7 @@ class Complaint(Exception):
 
 
 def complaint_of(body: Any, status: int | None = None) -> Complaint:
-    """Return what the body of an error says, in any of the known forms."""
+    """Parse the body of an error in any of the known forms."""
     body = _parsed(body[0] if isinstance(body, list) and body else body)
     if not isinstance(body, dict):
         return Complaint(_line(body), status)
@@ -62,13 +62,13 @@ def complaint_of(body: Any, status: int | None = None) -> Complaint:
     inner = _parsed(body.get("error") or (errors[0] if isinstance(errors, list) and errors else errors) or body)
     if not isinstance(inner, dict):
         inner = {**body, "message": inner}
-    elif isinstance(inner.get("error"), dict | str) and inner is not body:  # an error in an error
+    elif isinstance(inner.get("error"), dict | str) and inner is not body:  # an error nested in an error
         return complaint_of(inner, status)
     said = _parsed(next((inner[name] for name in ("message", "detail", "msg", "description") if inner.get(name)), ""))
     details = said.get("detail", said) if isinstance(said, dict) else said
     names = [str(inner["param"])] if inner.get("param") else []
     words = [str(inner.get(name) or "") for name in ("code", "type", "status", "error_type")]
-    if isinstance(details, list):  # FastAPI: one entry for each field that it does not take
+    if isinstance(details, list):  # FastAPI: one entry for each rejected field
         entries = [entry for entry in details if isinstance(entry, dict)]
         places = [[str(part) for part in entry.get("loc") or []] for entry in entries]
         names += [next((part for part in place if part != "body"), "") for place in places]
@@ -86,11 +86,11 @@ def complaint_of(body: Any, status: int | None = None) -> Complaint:
 def replies_of(body: Any) -> list[Reply]:
     """Return the replies in the body of a chat completion, one per choice, each with the whole request's usage.
 
-    Raises Complaint for an error under HTTP 200, Transient for a body that is no chat completion.
+    Raises Complaint for an error under HTTP 200, and Transient for a body that is not a chat completion.
     """
     choices = body.get("choices") if isinstance(body, dict) else None
     if not choices and (isinstance(body, list) or (isinstance(body, dict) and not {"id", "usage"} & body.keys())):
-        raise complaint_of(body)  # whatever it is called: "error", "detail", "msg", "base_resp", ...
+        raise complaint_of(body)  # under any name: "error", "detail", "msg", "base_resp", ...
     if not choices and isinstance(body, dict) and body.get("error"):
         raise complaint_of(body)
     if not isinstance(choices, list) or not choices or not all(isinstance(c, dict) for c in choices):
@@ -98,7 +98,7 @@ def replies_of(body: Any) -> list[Reply]:
     for choice in choices:
         if choice.get("error"):
             raise complaint_of(choice)
-        choice.setdefault("message", choice.get("text") or choice.get("delta"))  # of a prompt, or of a stream
+        choice.setdefault("message", choice.get("text") or choice.get("delta"))  # of a text completion, or of a stream
     if not any(choice["message"] for choice in choices):
         raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
     details = {
@@ -109,9 +109,9 @@ def replies_of(body: Any) -> list[Reply]:
 
 
 def reply_of(message: Any, finish_reason: Any, details: Mapping[str, Any], logprobs: Any = None) -> Reply:
-    """Return one reply: its text without thoughts, its ending in our words, and its details.
+    """Return one reply: its text without thoughts, its finish reason in our terms, and its details.
 
-    Raises Transient where the service says that it broke off.
+    Raises Transient if the service reports that the reply broke off.
     """
     message = message if isinstance(message, dict) else {"content": message}
     text, thoughts = _split(message.get("content"))
@@ -125,13 +125,13 @@ def reply_of(message: Any, finish_reason: Any, details: Mapping[str, Any], logpr
     if thoughts:
         found["thought_characters"] = len(thoughts)
     if answer.strip() and ended not in (None, "stop", "refusal", *UNFINISHED):
-        found["ended_with"], ended = ended, "stop"  # a word that we do not know
+        found["ended_with"], ended = ended, "stop"  # an unknown finish reason
     answer = whole(answer) or (whole(refused) if isinstance(refused, str) else "")
     return Reply(redact(answer), ended, found, _alternatives(logprobs))
 
 
 def usage_of(body: Mapping[str, Any]) -> dict[str, int]:
-    """Return the token counts under our four names; 0 if the service gives no number."""
+    """Return the token counts under our four names; 0 where the service gives none."""
     usage = _parsed(body.get("usage"))
     usage = usage if isinstance(usage, dict) else {}
     details = [usage[name] for name in usage if name.endswith("_details") and isinstance(usage[name], dict)]
@@ -150,7 +150,7 @@ def usage_of(body: Mapping[str, Any]) -> dict[str, int]:
 
 
 def number(value: Any) -> int:
-    """Return a count, also one that is given as text; 0 for anything else."""
+    """Convert a count, also one given as text, to an integer; anything else becomes 0."""
     try:
         found = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else 0.0
     except (ValueError, OverflowError):
@@ -159,12 +159,12 @@ def number(value: Any) -> int:
 
 
 def whole(text: str) -> str:
-    """Return the text without lone surrogates (half an emoji), which cannot be written to a file."""
+    """Replace lone surrogates (half an emoji), which cannot be written to a file."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _split(content: Any) -> tuple[str, str]:
-    """Return (the answer, the thoughts) in a content that is a text, a part or a list of parts."""
+    """Split a content (a text, a part or a list of parts) into (the answer, the thoughts)."""
     if isinstance(content, str):
         return content, ""
     if isinstance(content, list):
@@ -176,14 +176,14 @@ def _split(content: Any) -> tuple[str, str]:
     named_so = str(content.get("type")).startswith(THOUGHT_PARTS) or content.get("thought") is True
     if named_so or (set(THOUGHT_FIELDS) & content.keys() and not set(SAID_FIELDS) & content.keys()):
         return "", "".join(_split(inner))
-    if content and not {"type", *SAID_FIELDS} & content.keys():  # the reply's JSON, read by the server
+    if content and not {"type", *SAID_FIELDS} & content.keys():  # the reply's JSON, already parsed by the server
         return json.dumps(content), ""
     return _split(next((content[name] for name in SAID_FIELDS if content.get(name)), None))
 
 
 def ending_of(reason: Any) -> str | None:
-    """Return how a reply ended: "stop", one of UNFINISHED, or the service's own word if it is unknown to us."""
-    word = _line(reason).strip().lower().removeprefix("finishreason.") if reason else ""  # a proxy's Python says that
+    """Translate a finish reason to "stop" or one of UNFINISHED; an unknown one is returned as it is."""
+    word = _line(reason).strip().lower().removeprefix("finishreason.") if reason else ""  # a Python proxy's prefix
     if word in FINISHED:
         return "stop"
     signs = zip(UNFINISHED, (CUT, FILTERED, BROKEN), strict=True)
@@ -191,7 +191,7 @@ def ending_of(reason: Any) -> str | None:
 
 
 def _alternatives(logprobs: Any) -> Sequence[tuple[str, dict[str, float]]]:
-    """Return (token, {alternative: log-probability}) for each token of a reply; other forms are left out."""
+    """Return (token, {alternative: log-probability}) for each token of a reply; skip entries in other forms."""
     content = logprobs.get("content") if isinstance(logprobs, dict) else logprobs
 
     def known(tokens: Any) -> list[dict]:
@@ -206,7 +206,7 @@ def _alternatives(logprobs: Any) -> Sequence[tuple[str, dict[str, float]]]:
 
 
 def _parsed(value: Any) -> Any:
-    """Return the object or list that a text holds as JSON (as in Mistral's and Ollama's errors), else the text."""
+    """Parse a text that holds a JSON object or list (as in Mistral's and Ollama's errors); else return the text."""
     if isinstance(value, str) and value.strip()[:1] in ("{", "["):
         try:
             return json.loads(value)
@@ -216,7 +216,7 @@ def _parsed(value: Any) -> Any:
 
 
 def named(value: Any) -> str | None:
-    """What a service calls itself, as it can be kept: a short text without keys and halves of characters."""
+    """Clean a name that a service gives (of a model, say): a short text without keys and lone surrogates."""
     return None if value is None else _line(value)
 
 

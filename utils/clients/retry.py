@@ -1,8 +1,8 @@
-"""Calls to a server that fails now and then: a queue of our own, deadlines, back-off.
+"""Retry calls to a server that fails now and then, with a queue of our own, deadlines and back-off.
 
-Waiting in our own queue counts against nothing: it is no fault of the server's. A call's deadline counts from the last
-answer to a call that may have been ahead of it: until then it waits in the server's queue. No reply that came is thrown
-away.
+Time in our own queue counts towards no deadline and no budget, since the server is not to blame for it. A call's
+deadline counts from the last answer to a call that may have been ahead of it in the server's queue. No reply that has
+arrived is thrown away.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from typing import Any
 from utils.clients.chat import JudgeUnavailable
 from utils.clients.loop import closing, event_loop, on_loop
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts, doubled each time, jittered
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts: doubled each time, with jitter
 BUDGET = 600.0  # seconds that one question may take, all attempts and pauses together
-STEP = 0.02  # seconds between two looks at the queue
+STEP = 0.02  # seconds between two checks of the queue
 LATEST = 1e9  # seconds to wait; a larger number is a date
-OVERSLEPT = 1.0  # seconds: a timer that is later than this says that the process was stopped (Ctrl-Z), or the machine
+OVERSLEPT = 1.0  # seconds: if a timer is later than this, the process (Ctrl-Z) or the machine was suspended
 
 
 class Transient(Exception):
@@ -49,9 +49,9 @@ class Call:
 
 
 class CallQueue:
-    """The calls to one server, first come, first served; a call that is asked again keeps its place.
+    """The calls to one server, first come, first served; a call that is repeated keeps its place.
 
-    After a 429 or a missed deadline fewer go at once (halved), and one more after each full round that works.
+    A 429 or a missed deadline halves the number of concurrent calls. Each full round of successes adds one.
     """
 
     def __init__(self, name: str, *, deadline: float, budget: float = BUDGET):
@@ -60,12 +60,12 @@ class CallQueue:
         self.in_flight = self.successes = 0
         self.not_before = self.cut_at = self.answered = 0.0
         self._places = itertools.count()
-        self._waiting: list[int] = []  # places, in order
+        self._waiting: list[int] = []  # places in the queue, sorted
         self._calls: set[Call] = set()  # in flight
         event_loop()
 
     def run(self, attempt: Callable[[], Awaitable[Any]], budget: float | None = None) -> Any:
-        """Return the result of `attempt`, repeating it after Transient. Raises JudgeUnavailable when the time is up."""
+        """Return the result of `attempt`, repeating it after Transient. Raises JudgeUnavailable when time is up."""
         return on_loop(self._run(attempt, self.budget if budget is None else budget))
 
     async def _run(self, attempt: Callable[[], Awaitable[Any]], budget: float) -> Any:
@@ -86,12 +86,12 @@ class CallQueue:
                 self.in_flight -= 1
                 self._calls.remove(call)
             late = isinstance(trouble, Overdue)
-            if late:  # the server may be slower than we thought: the next one is given twice as long
+            if late:  # the server may be slower than assumed: the next attempt has twice as long
                 self.deadline = max(self.deadline, min(2 * allowed, budget))
             if trouble.busy or late:
                 self._fewer(call.sent)
                 if self.answered > asked:
-                    spent = 0.0  # others were served meanwhile: this one waits its turn
+                    spent = 0.0  # others were served meanwhile, so the server works: the budget starts again
             asked = time.monotonic()
             wait = max(trouble.pause or 0, random.uniform(pause / 2, pause))
             spent += min(asked - call.clock, allowed) + wait
@@ -104,13 +104,13 @@ class CallQueue:
             if pause >= 4 * FIRST_PAUSE:
                 logging.info("%s: %s; asking again in %.0f s", self.name, trouble, wait)
             pause = min(2 * pause, LONGEST_PAUSE)
-            if trouble.busy and trouble.pause:  # the whole queue waits, each at its place
+            if trouble.busy and trouble.pause:  # the whole queue waits
                 self.not_before = max(self.not_before, asked + trouble.pause)
             else:
                 await self._until(lambda until=asked + wait: time.monotonic() >= until)
 
     async def _turn(self, place: int) -> None:
-        """Wait until no earlier call waits and the server accepts one more."""
+        """Wait until this call is the first in the queue and one more may be sent."""
         bisect.insort(self._waiting, place)
         try:
             await self._until(
@@ -138,7 +138,7 @@ class CallQueue:
                 if task.done():
                     return task.result()
                 now = time.monotonic()
-                if now - due > OVERSLEPT:  # we were stopped, not the server: what it sent meanwhile is yet to be read
+                if now - due > OVERSLEPT:  # we were suspended, not the server: its reply may have arrived unread
                     call.clock = now
                 elif now >= call.clock + allowed:
                     raise Overdue(f"no complete reply within {allowed:.3g} s")
@@ -146,7 +146,7 @@ class CallQueue:
             task.cancel()
 
     def _answer(self, answered: Call) -> None:
-        """Note an answer, and restart the clocks of the calls that may have waited for it in the server's queue."""
+        """Record an answer, and restart the deadlines of the calls that may have waited behind it at the server."""
         self.answered = time.monotonic()
         for call in self._calls:
             if answered.sent <= call.sent + self.deadline:
@@ -154,7 +154,7 @@ class CallQueue:
         self._more()
 
     def _fewer(self, started: float) -> None:
-        if started >= self.cut_at:  # the other calls of the same burst say the same: they count once
+        if started >= self.cut_at:  # failures of calls from the same burst count once
             self.limit = max(1, (self.in_flight + 1) // 2)
             self.cut_at, self.successes = time.monotonic(), 0
 
@@ -165,10 +165,11 @@ class CallQueue:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait by the headers `retry-after-ms` or `Retry-After` (seconds or a date), or None.
+    """Read from the headers `retry-after-ms` or `Retry-After` how many seconds to wait; None if they do not say.
 
-    A date (some give it in seconds since 1970) is taken by the server's own clock (its `Date` header): ours may be off.
-    Without one, a date that is past or far away says nothing. RFC 9110, section 10.2.3.
+    `Retry-After` has seconds or a date, and some servers give the date in seconds since 1970. A date is compared with
+    the server's own clock (its `Date` header), since ours may be wrong. Without that header, a date in the past or
+    beyond the budget is ignored. See RFC 9110, section 10.2.3.
     """
     try:
         if "retry-after-ms" in headers:

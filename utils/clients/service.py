@@ -1,4 +1,4 @@
-"""What the clients of both APIs share: ask until the service accepts the request, and learn what it does not accept."""
+"""Share what both APIs need: repeat a request until the service accepts it, and learn which parameters it rejects."""
 
 import time
 from abc import ABC, abstractmethod
@@ -14,20 +14,21 @@ from utils.clients.refusals import BadPrompt, Doubtful, RejectedParameter, expla
 from utils.clients.reply import Complaint, whole
 from utils.clients.retry import CallQueue
 
-# What no service refuses; some want to read the word JSON where they are to write it.
+# A prompt that no service refuses. It has the word JSON, which some services require before they write JSON.
 HELLO = "Hello! Reply with a small JSON object."
 TRIAL = [{"role": "user", "content": HELLO}]
-TRUST = 60.0  # seconds for which an answer to it tells that the service answers
+TRUST = 60.0  # seconds for which an answer to HELLO proves that the service works
 
 
 class Service(ABC):
     """A model at an address.
 
-    `queue` holds the calls to it, `abilities` what it takes, `settings` all that can change a reply.
+    `queue` sends the calls to it. `abilities` remembers which parameters it rejects. `settings` is everything that can
+    change a reply.
     """
 
-    moderated = True  # a refusal may be of this prompt alone
-    hushed = False  # whether a model may be told not to think by a field that this API does not have
+    moderated = True  # whether the service may refuse a single prompt
+    hushed = False  # whether a model may be told not to think by QUIET, which OpenAI's API does not define
 
     def __init__(self, kind: str, model: str, server: str, *, deadline: float, budget: float):
         self.name, self.server = model, server
@@ -42,23 +43,23 @@ class Service(ABC):
 
     @abstractmethod
     async def post_live(self, sent: dict[str, Any], grow: Callable[[str], None]) -> list[Reply]:
-        """As `post`. `grow` is told the text so far; what it raises ends the request."""
+        """As `post`, but call `grow` with the text so far as it arrives. An exception in `grow` ends the request."""
 
     @abstractmethod
     def request_of(
         self, messages: list[dict], *, temperature: float, seed: int, max_tokens: int, schema=None, logprobs=False
     ) -> dict[str, Any]:
-        """The request for `ask`, in this API's terms."""
+        """Make the request for `ask` in this API's format."""
 
     async def ask(
         self, request: dict[str, Any], post: Callable[[dict], Awaitable[list[Reply]]] | None = None, trial: bool = False
     ) -> list[Reply]:
-        """Return the replies to a request, sent by `post`. What the service does not accept is changed or left out.
+        """Send a request by `post` and return the replies. Rejected parameters are replaced or left out, once learnt.
 
-        `trial`: the prompt is one that nobody could refuse. Where it is refused all the same, without a reason that we
-        understand, it is asked again with less.
-        A prompt that it refuses has one reply, an empty one, whose finish_reason says why: "context_length",
-        "content_filter" or "refused"; `details["error"]` has its words.
+        `trial` means that the prompt is harmless. If the service refuses it without a reason that we understand, it is
+        sent again with fewer parameters.
+        For a prompt that the service refuses, return one empty reply. Its finish_reason says why ("context_length",
+        "content_filter" or "refused"), and `details["error"]` has the service's message.
         """
         request = {**request, "messages": [{**one, "content": whole(one["content"])} for one in request["messages"]]}
         room, lost = self.abilities.room, Counter()
@@ -75,14 +76,14 @@ class Service(ABC):
                     continue
                 if bad.reason != "context_length" or not room:
                     return [Reply("", bad.reason, {"error": str(bad)})]
-                room = room // 4 if room > 1024 else 0  # it may be the room for thoughts that is too much
+                room = room // 4 if room > 1024 else 0  # perhaps only the tokens for thoughts are too many
             except Doubtful as doubtful:
                 key = doubtful.fatal.status == 403
                 if trial and not key and self.abilities.less(request, sent, room, doubtful):
                     continue
                 if trial or not (self.moderated and await self._answers(request)):
                     raise doubtful.fatal from None
-                if self.abilities.adjusted(request, room) == sent:  # else it would be sent otherwise by now
+                if self.abilities.adjusted(request, room) == sent:  # else another call has changed `abilities`
                     return [Reply("", "refused", {"error": str(doubtful)})]
             else:
                 crowded = any(map(crowded_out, replies)) or all(map(only_thought, replies))
@@ -92,24 +93,24 @@ class Service(ABC):
                     return [self.recorded(reply, room, lost) for reply in replies]
                 self._tried = -TRUST if hushed else self._tried
                 room = more
-                lost.update(replies[0].details.get("usage", {}))  # thoughts without an answer are paid for too
+                lost.update(replies[0].details.get("usage", {}))  # tokens of thoughts without an answer cost money too
 
     async def checked(self, call: Any) -> Any:
-        """Return the call's result. Raises JudgeError for a web page at once, since it would be the same next time."""
+        """Return the call's result. Raises JudgeError at once for a web page, since retrying would not change it."""
         try:
             return await self.explained(call, {})
         except WebPage as page:
             raise JudgeError(f"{self.server} is not the address of an API; does it end in /v1? ({page})") from None
 
     async def explained(self, call: Any, sent: dict[str, Any]) -> Any:
-        """Return the call's result. Raises the exception that explains a complaint."""
+        """Return the call's result. Raises the exception that `explain` makes of a Complaint."""
         try:
             return await call
         except Complaint as complaint:
             raise explain(complaint, self.name, self.server, sent, FORMS) from None
 
     async def _answers(self, request: dict[str, Any]) -> bool:
-        """Return whether the service answers a harmless prompt with the same parameters and roles."""
+        """Check whether the service answers a harmless prompt with the same parameters and roles."""
         if time.monotonic() - self._tried > TRUST:
             roles = [one["role"] for one in request["messages"]]
             greeting = [{"role": role, "content": HELLO} for role in roles[: roles.index("user") + 1]]
@@ -121,7 +122,7 @@ class Service(ABC):
         return True
 
     def recorded(self, reply: Reply, room: int = 0, lost: Mapping[str, int] | None = None) -> Reply:
-        """Return the reply with the changes to its request, and with the tokens that lost attempts used."""
+        """Add to a reply's details the changes to its request and the tokens of attempts without an answer."""
         details = dict(reply.details)
         if lost:
             details["usage"] = {name: tokens + lost[name] for name, tokens in details.get("usage", {}).items()}
@@ -133,12 +134,12 @@ class Service(ABC):
 
 
 def crowded_out(reply: Reply) -> bool:
-    """Return whether thoughts left no room for the answer, or not enough."""
+    """Return whether the reply was cut at the token limit because of its thoughts."""
     return reply.finish_reason == "length" and bool(has_thought(reply) or not reply.text)
 
 
 def only_thought(reply: Reply) -> bool:
-    """Return whether there are thoughts and no answer; some services call a reply that was cut so an end."""
+    """Return whether there are thoughts and no answer. Some services report such a cut reply as a normal end."""
     return reply.finish_reason in (None, "stop") and bool(has_thought(reply) and not reply.text)
 
 

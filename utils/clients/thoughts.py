@@ -2,8 +2,8 @@
 
 import re
 
-# How models mark their thoughts in the text: Qwen, DeepSeek, Seed, MiniMax, Magistral, Kimi, Command, Apertus, Gemma,
-# gpt-oss
+# Marks around thoughts in the text, as Qwen, DeepSeek, Seed, MiniMax, Magistral, Kimi, Command, Apertus, Gemma and
+# gpt-oss write them.
 OPENING = re.compile(
     r"<(?:\w+:)?think(?:ing)?(?: [^<>]*)?>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|inner_prefix\|>|"
     r"<\|channel>thought|"
@@ -15,8 +15,8 @@ CLOSING = re.compile(
     r"(?:<\|start\|>assistant)?<\|channel\|>final[^<]*(?:<\|constrain\|>\w+)?<\|message\|>",
     re.IGNORECASE,
 )
-# Others use words that may as well stand in a text about code: they count at its beginning alone. So do the
-# words of Granite, and what is left of gpt-oss's marks where a server drops these.
+# Other marks may also occur in a text about code, so they count only at the beginning of a reply. So do Granite's
+# phrases, and what remains of gpt-oss's marks when a server removes special tokens.
 AT_FIRST = re.compile(
     r"\s*(?:<(thoughts?|reasoning|analysis|reflection|scratchpad|details)(?: [^<>]*)?>(?:.*</\1>|.*)|"
     r"Here is my thought process:(?:.*Here is my response:|.*)|analysis.*assistantfinal)",
@@ -26,7 +26,7 @@ MARKS = re.compile(r"<\|(?:return|end|im_end|eot_id|endoftext|(?:START|END)_RESP
 
 
 def without_thoughts(text: str) -> tuple[str, str]:
-    """Return (the answer, the thoughts before it). Thoughts without an end have no answer after them."""
+    """Split a reply into (the answer, the thoughts). If the thoughts have no end mark, the answer is empty."""
     if not {"<", "[", "◁"} & set(text) and text.lstrip()[:7] not in ("Here is", "analysi"):  # most replies
         return text, ""
     first = AT_FIRST.match(text)

@@ -1,5 +1,6 @@
 """Export a tutor's weights to files that llama.cpp and Ollama run, each measured against the original weights.
 
-Read gguf.py (convert, quantise), llama_cpp.py (its server), parity.py (the same tokens, the same probabilities),
-scores.py (the judge's score of each file), modelfile.py (Ollama), card.py (the model card), push.py (Hub and Ollama).
+Start with source.py (what is exported) and measured.py (the steps). gguf.py converts and quantises, llama_cpp.py runs
+llama.cpp's server. parity.py compares token ids and probabilities, scores.py lets the judge score each file.
+modelfile.py writes for Ollama. card.py and findings.py write the model card. push.py publishes to the Hub and Ollama.
 """

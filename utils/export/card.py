@@ -1,6 +1,6 @@
-"""Write the texts beside the GGUF files: the model card, and what Ollama needs.
+"""Write the texts beside the GGUF files: the model card, and the files that Ollama needs.
 
-The card is the Hub's (huggingface_hub's ModelCard, EvalResults in its front matter); its text is in card.md.
+The card has the Hub's format (huggingface_hub's ModelCard, with EvalResults in its front matter). card.md has its text.
 """
 
 import json
@@ -16,7 +16,7 @@ from utils.export.source import Source
 from utils.results.training_root import title_of
 
 HUB_NAMES = {models.BUNDLED_NAME: "HuggingFaceTB/SmolLM2-135M-Instruct"}
-# Address and licence of the public dataset of that name: see datasets/README.md.
+# Address and licence of each public dataset; datasets/README.md has the details.
 TERMS = {
     "mathdial": (
         "eth-nlped/mathdial",
@@ -29,14 +29,14 @@ TERMS = {
     "debugging": (None, "if they are the public dataset: the Socratic debugging benchmark, MIT by its card"),
 }
 UNKNOWN = (None, "**their licence is not known here: look it up before you pass the tutor on**")
-SAMPLE = "sample-"  # what the ids of the shipped dialogues begin with
+SAMPLE = "sample-"  # prefix of the ids of the bundled dialogues
 TEMPLATE = Path(__file__).with_suffix(".md")
 
 
 def write_beside(folder: Path, source: Source, files, published: Sequence[Path]) -> None:
     """Write the Modelfile of the last file, and for `ollama run hf.co/…` the files `template` and `params`.
 
-    There is no file `system`: the instructions are part of TEMPLATE, and a system message is left to the user.
+    There is no file `system`, because TEMPLATE holds the instructions. So a user can set a system message.
     """
     params, template = files.parameters(), files.template()
     write_text(folder / "Modelfile", modelfile(published[-1].name, template, params, license_line(source)))
@@ -85,7 +85,7 @@ def write(folder: Path, source: Source, table: Sequence[dict[str, Any]], judge: 
 
 
 def made(source: Source) -> str:
-    """Say in a sentence or two how the model was made, and from which base."""
+    """Describe in a sentence or two how the model was made, and from which base."""
     if not source.manifest:
         return f"Base model: {source.base or 'not said'}. How it was trained is not known to this card."
     artifacts, names = source.manifest["artifacts"], source.manifest["names"]
@@ -115,7 +115,7 @@ def origin(source: Source) -> str:
 
 
 def is_sample(source: Source) -> bool:
-    """Whether all dialogues behind the pairs ship with this project, by their ids."""
+    """Return whether all dialogues behind the pairs are bundled with this project, by their ids."""
     rows = read_json(source.root / "dpo" / source.dataset / "train_dataset.json")
     return all(str(row.get("id", "")).startswith(SAMPLE) for row in rows)
 

@@ -1,4 +1,4 @@
-"""Describe in tables and sentences what was measured: of the exported files, and before that of the tutor."""
+"""Format the measurements of the exported files, and the tutor's own evaluation, as tables and sentences."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from utils.artifacts import read_json
 from utils.export.source import Source
 from utils.results.training_root import BASELINES, TRAINED, in_order, title_of
 
-BESIDE = {"base": "base", "gpt4o": "judge's model"} | BASELINES  # what stands beside the tutor, with its title
+BESIDE = {"base": "base", "gpt4o": "judge's model"} | BASELINES  # models to compare the tutor with, and their titles
 
 
 def parity_table(table: Sequence[dict[str, Any]]) -> str:
@@ -26,7 +26,7 @@ def parity_table(table: Sequence[dict[str, Any]]) -> str:
 
 
 def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
-    """Say what the judge's scores show about each file, and which difference so many answers could show at all."""
+    """State what the judge's scores show about each file, and the smallest difference that so many answers can show."""
     from utils.stats.comparisons import sentence
 
     tokens = table[0]["parity"]["tokens"]
@@ -39,8 +39,8 @@ def verdicts(table: Sequence[dict[str, Any]]) -> list[str]:
 def evaluation_rows(source: Source) -> list[dict[str, Any]]:
     """Make a row of the paper's Table 1 for each test set that the tutor has answered, with its baselines.
 
-    "mean" and those of `BESIDE` that answered it are `stats.means.Mean`; "paired" is the comparison with the base,
-    corrected over the sets.
+    "mean", and one entry for each model of `BESIDE` that answered the set, are `stats.means.Mean`. "paired" is the
+    comparison with the base, corrected for the number of sets.
     """
     from utils.stats.comparisons import compare, join
     from utils.stats.groups import group_of
@@ -70,7 +70,7 @@ def evaluation_rows(source: Source) -> list[dict[str, Any]]:
 
 
 def evaluation(source: Source, results: Sequence[dict[str, Any]]) -> str:
-    """Format Table 1's rows with their baselines, and the claims that they allow."""
+    """Format the rows of Table 1 with their baselines, and the claims that they support."""
     if not results:
         return "It was exported without its evaluation: nothing is claimed."
     from utils.stats.comparisons import sentence

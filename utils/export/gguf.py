@@ -24,13 +24,13 @@ from utils.errors import BadInput
 from utils.export.llama_cpp import last_words, redirect
 
 CONVERTER = Path(sys.prefix) / "llama.cpp"
-CONVERTED = ("f16", "q8_0")  # what the converter writes by itself; its q8_0 equals the quantiser's bit by bit
+CONVERTED = ("f16", "q8_0")  # written by the converter itself; its q8_0 equals the quantiser's bit for bit
 QUANTISED = {"q6_k": 18, "q5_k_m": 17, "q4_k_m": 15}  # llama.cpp's numbers; smaller types need an importance matrix
 KINDS = (*CONVERTED, *QUANTISED)
 
 
 def check_packages(kinds: list[str]) -> None:
-    """Check that the packages for these kinds of files are installed. Raises BadInput, with how to install them."""
+    """Check that the packages for these kinds of files are installed. Raises BadInput, which says how to do that."""
     how = "`make .venv/installed-export` installs it, or see requirements-export.txt"
     if not (CONVERTER / "convert_hf_to_gguf.py").is_file():
         raise BadInput(f"llama.cpp's converter is not in {CONVERTER}: {how}")
@@ -89,9 +89,9 @@ def quantise(f16: Path, target: Path, kind: str, log: Path) -> None:
 
 
 def bits_per_weight(gguf: Path, f16: Path) -> float:
-    """Compute the real bits per weight: in `q4_k_m`, narrow rows fall back to wider types.
+    """Compute the real bits per weight, which exceed the nominal ones where narrow rows fall back to wider types.
 
-    `f16` is the same model's f16 file: its number of weights and its metadata are the same, and take seconds to read.
+    `f16` is the same model's f16 file. Its number of weights and its metadata are the same, and are read only once.
     """
     weights, metadata = _layout(f16)
     return 8 * (gguf.stat().st_size - metadata) / weights
@@ -118,7 +118,7 @@ def _quantise(f16: Path, part: Path, number: int, log: Path) -> None:
 
 @contextlib.contextmanager
 def _with_marks(weights: Path, work: Path) -> Iterator[Path]:
-    """Return a folder of the weights whose tokenizer_config.json lists the added tokens.
+    """Yield a folder of the weights whose tokenizer_config.json lists the added tokens.
 
     transformers 5 keeps them in tokenizer.json alone, but for SentencePiece models the converter reads that list:
     without it, Gemma's `<start_of_turn>` would become plain text.
@@ -142,13 +142,13 @@ def _watch(ended: Callable[[], int | None], bar: tqdm, done: Callable[[], int]) 
     while ended() is None:
         time.sleep(0.2)
         step = min(done(), bar.total or sys.maxsize) - bar.n
-        if step > (bar.total or 0) // 200:  # the header alone would make an estimate of hours
+        if step > (bar.total or 0) // 200:  # smaller steps (the header) would make the bar estimate hours
             bar.update(step)
     bar.update((bar.total or bar.n) - bar.n)
 
 
 def _tensors(log: Path, bar: tqdm) -> int:
-    """Read from the quantiser's log, `[  12/ 272] blk.0.…`, how many tensors are done; also sets the bar's total."""
+    """Read from the quantiser's log, `[  12/ 272] blk.0.…`, how many tensors are done, and set the bar's total."""
     steps = re.findall(r"\[\s*(\d+)/\s*(\d+)\]", log.read_text(errors="replace")) if log.exists() else []
     if steps:
         bar.total = int(steps[-1][1])

@@ -1,6 +1,6 @@
-"""Run llama.cpp's HTTP server on one GGUF file, in a child process, and ask it what an export needs to know.
+"""Run llama.cpp's HTTP server on one GGUF file, and query its token ids and probabilities.
 
-A failed assertion inside llama.cpp ends its process, so it never runs in ours.
+It runs in a child process, because a failed assertion inside llama.cpp ends the process.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from utils.errors import BadInput
 
 START = 300.0  # seconds that a model may take to load
 TIMEOUT = 600.0  # seconds for one answer of the server
-TOP = 256  # next-token probabilities that are requested; the rest of the vocabulary is one number, 1 minus their sum
+TOP = 256  # next-token probabilities to request; the rest of the vocabulary is merged into one outcome
 
 
 class LlamaServer:
@@ -26,7 +26,7 @@ class LlamaServer:
     def __init__(self, address: str):
         self.address = address
         self._client = httpx.Client(base_url=address, timeout=TIMEOUT)
-        # A token that is neither an end token nor half a character: see `next_token`.
+        # a token that is neither an end token nor half a character, for `next_token`
         self._harmless = self.tokenize("a")[-1]
 
     def tokenize(self, text: str) -> list[int]:
@@ -40,8 +40,8 @@ class LlamaServer:
     def next_token(self, ids: list[int], slot: int) -> tuple[list[int], list[float]]:
         """Return the `TOP` likeliest next tokens after `ids`, likeliest first, with their natural log-probabilities.
 
-        The server reports no probabilities when the token that it samples is an end or half a character. So it is made
-        to sample a harmless one; the reported list is of the raw logits, which the bias does not touch.
+        The server reports no probabilities if it samples an end token or half a character. A bias therefore makes it
+        sample a harmless token. The reported list is computed from the raw logits, without the bias.
         """
         reply = self._ask(
             "/completion",
@@ -73,7 +73,7 @@ class LlamaServer:
 
 @contextlib.contextmanager
 def serve(gguf: Path, *, context: int, slots: int, log: Path) -> Iterator[LlamaServer]:
-    """Run the server on a file: `slots` requests at once, `context` tokens for each; its output goes to `log`.
+    """Run the server on a file, for `slots` concurrent requests of `context` tokens each. Its output goes to `log`.
 
     Raises BadInput with the last line of `log` if llama.cpp cannot load the file.
     """
@@ -103,19 +103,19 @@ def _serve(gguf: Path, context: int, slots: int, log: Path, pipe) -> None:
     params = xllamacpp.CommonParams()
     params.model.path = str(gguf)
     params.n_ctx, params.n_parallel = context * slots, slots
-    params.kv_unified = False  # longrope chooses its factors by the context of one request
+    params.kv_unified = False  # so that longrope chooses its factors by the context of one request
     params.fit_params = params.warmup = params.ui = False
     params.hostnames, params.port = ["127.0.0.1"], 0
-    # Its threads wait for each other at every step: on a busy machine half of the cores are faster than all.
+    # The threads synchronise at every step: on a busy machine, half of the cores are faster than all of them.
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, (os.cpu_count() or 1) // 2)
     params.sampling.seed = 0
     server = xllamacpp.Server(params)
     pipe.send(server.listening_address)
-    wait([multiprocessing.parent_process().sentinel])  # until whoever started it is gone
+    wait([multiprocessing.parent_process().sentinel])  # until the parent process has ended
 
 
 def redirect(log: Path) -> None:
-    """Send all that this process prints, its C libraries included, to a file."""
+    """Redirect all output of this process, including its C libraries, to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(file, 1)

@@ -1,7 +1,7 @@
-"""The files of an export: each is made once, measured once, and gets its final name only when all have passed.
+"""Make and measure the files of an export, each once. They get their final names only when all have passed.
 
-Everything is first made in `work/` of the output folder. The manifest there records the inputs: a stopped run resumes,
-and a run with other inputs says which differ.
+Everything is first made in `work/` of the output folder. The manifest records the inputs, so a stopped run resumes, and
+a run with other inputs says which differ.
 """
 
 import functools
@@ -29,7 +29,7 @@ DIALOGUES, TOKENS = 8, 40  # answers whose next-token distributions are compared
 
 
 class Files:
-    """The GGUF files of one tutor in the requested kinds, and what was measured of them."""
+    """The GGUF files of one tutor in the requested kinds, and their measurements."""
 
     def __init__(self, source: Source, judge: Judge, folder: Path, kinds: list[str], device: str, overwrite: bool):
         self.source, self.judge, self.folder, self.kinds, self.device = source, judge, folder, kinds, device
@@ -63,18 +63,18 @@ class Files:
         ]
 
     def template(self) -> str:
-        """The Modelfile's TEMPLATE, which `make` has verified."""
+        """Return the Modelfile's TEMPLATE, which `make` has verified."""
         return read_json(self.work / "f16.json")["template"]
 
     def parameters(self) -> dict[str, Any]:
-        """Ollama's parameters for this tutor."""
+        """Return Ollama's parameters for this tutor."""
         source = self.source
         return parameters(self.context, source.max_new_tokens, source.temperature, source.top_k)
 
     def publish(self) -> list[Path]:
         """Give the requested files their final names, and put the weights beside them.
 
-        A kind that an earlier run published and this one does not request is removed: the card does not mention it.
+        A kind that only an earlier run requested is removed, since the card does not mention it.
         """
         names = {kind: self.folder / f"{self.source.name}-{kind.upper()}.gguf" for kind in gguf.KINDS}
         for kind, path in names.items():
@@ -123,7 +123,7 @@ class Files:
         rows = scores.answer_and_grade(self.source, self.judge, model, out, device=self.device)
         write_json(out, {"rows": rows})
 
-    @functools.cache  # noqa: B019 - one object, as long as the program
+    @functools.cache  # noqa: B019 - there is one object, and it lives as long as the program
     def _reference(self) -> parity.Reference:
         rows = self._rows_in_float32()[:DIALOGUES]
         answers = [self.tokenizer(row["output"], add_special_tokens=False).input_ids[:TOKENS] for row in rows]
@@ -135,12 +135,12 @@ class Files:
 
 
 def adds_bos(server: LlamaServer, tokenizer) -> bool:
-    """Whether llama.cpp adds the beginning-of-sequence token to every prompt by itself."""
+    """Return whether llama.cpp itself adds the beginning-of-sequence token to every prompt."""
     return tokenizer.bos_token_id is not None and server.tokenize("")[:1] == [tokenizer.bos_token_id]
 
 
 def usable_context(weights: Path) -> int:
-    """Return the longest context, in tokens, in which llama.cpp and transformers compute the same.
+    """Return the longest context, in tokens, for which llama.cpp and transformers compute the same.
 
     With longrope (Phi-3 128k), llama.cpp chooses its factors by the allocated context and transformers by the prompt's
     length. They agree only up to the model's original context length.
@@ -154,9 +154,9 @@ def usable_context(weights: Path) -> int:
 
 
 def place(source: Path, target: Path) -> None:
-    """Put a file at `target`: as a hard link where the file system has them, else as a copy."""
+    """Put a file at `target`, as a hard link if the file system supports it, else as a copy."""
     if target.exists() and target.samefile(source):
-        return  # renaming a hard link to another link of the same file does nothing and leaves both
+        return  # renaming one hard link of a file over another does nothing, so `part` would stay
     with whole(target) as part:
         try:
             os.link(source.resolve(), part)

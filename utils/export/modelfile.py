@@ -1,9 +1,9 @@
-"""Ollama's Modelfile for a tutor: the whole chat becomes the one user turn that the tutor was trained on.
+"""Write Ollama's Modelfile for a tutor, which puts the whole chat into the single user turn that the tutor expects.
 
 A person at `ollama run` types "3/4 + 1/2 = 4/6?", not our instructions. So TEMPLATE puts the chat into the inference
-prompt, as `Student: ` and `Teacher: ` turns. A system message is the lesson, which comes before the dialogue.
-No Jinja is translated: the tokenizer's own chat template is rendered around a marker, and the text before and after the
-marker goes into the Go template. That works for every architecture.
+prompt, as `Student: ` and `Teacher: ` turns. A system message counts as the lesson and comes before the dialogue.
+The Jinja chat template is not translated. It is rendered around a marker, and the text before and after the marker goes
+into the Go template. That works for every architecture.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from utils.errors import BadInput
 from utils.prompts import tutor_messages
 
 MARK = "\ue000dialogue\ue000"
-# $between: what goes before the next turn. 0 nothing, 1 a line break, 2 a blank line (after the lesson).
+# $between says what comes before the next turn: 0 nothing, 1 a line break, 2 a blank line (after the lesson).
 TURNS = (
     "{{ $between := 0 }}{{ if .System }}{{ .System }}{{ $between = 2 }}{{ end }}"
     '{{ range .Messages }}{{ if ne .Role "system" }}'
@@ -23,12 +23,12 @@ TURNS = (
     '{{ if eq .Role "user" }}Student: {{ else }}Teacher: {{ end }}{{ .Content }}'
     "{{ end }}{{ end }}"
 )
-STOPS = ("\nStudent:", "\nTeacher:", "\nUser:", "\nTutor:")  # where the tutor would begin another speaker's turn
-CONTEXT = 4096  # tokens, if the model has so many: more may not fit into a laptop's memory
+STOPS = ("\nStudent:", "\nTeacher:", "\nUser:", "\nTutor:")  # stop where the tutor would begin another turn
+CONTEXT = 4096  # tokens at most: more may not fit into a laptop's memory
 
 
 def go_template(tokenizer, inference_prompt: str, adds_bos: bool) -> str:
-    """Make the TEMPLATE for this tokenizer and inference prompt. `adds_bos`: does llama.cpp add BOS by itself?
+    """Make the TEMPLATE for this tokenizer and inference prompt. `adds_bos` says whether llama.cpp itself adds BOS.
 
     Raises BadInput if the chat template changes its message, or if the text cannot be quoted in a Modelfile.
     """
@@ -45,9 +45,9 @@ def go_template(tokenizer, inference_prompt: str, adds_bos: bool) -> str:
 
 
 def parameters(context: int, max_new_tokens: int, temperature: float, top_k: int) -> dict[str, Any]:
-    """Return Ollama's parameters for a tutor as it was evaluated. `context` is the model's context length in tokens.
+    """Return Ollama's parameters for a tutor with its evaluation settings. `context` is the model's length in tokens.
 
-    `repeat_penalty` and `top_p` are set too, because Ollama's defaults differ.
+    `repeat_penalty` and `top_p` are set too, because Ollama's defaults would change the distribution.
     """
     return {
         "temperature": temperature, "top_k": top_k, "top_p": 1.0, "repeat_penalty": 1.0,
@@ -56,7 +56,7 @@ def parameters(context: int, max_new_tokens: int, temperature: float, top_k: int
 
 
 def modelfile(gguf: str, template: str, params: Mapping[str, Any], license_text: str | None) -> str:
-    """Make the Modelfile that runs the file `gguf` beside it. A Modelfile has no escapes: line breaks are literal."""
+    """Make the Modelfile that runs the file `gguf` beside it. Line breaks are literal: a Modelfile has no escapes."""
     lines = [f"FROM ./{gguf}", f'TEMPLATE """{template}"""']
     for name, value in params.items():
         for one in value if isinstance(value, list) else [value]:
@@ -69,7 +69,7 @@ def modelfile(gguf: str, template: str, params: Mapping[str, Any], license_text:
 def render(template: str, messages: Sequence[Mapping[str, str]]) -> str:
     """Render a chat as Ollama does, with Go's text/template.
 
-    Consecutive messages of one role are joined by a blank line; `.System` is all system messages, joined in this way.
+    Consecutive messages of one role are joined by a blank line. `.System` is all system messages, joined likewise.
     """
     import gotpl
 
@@ -86,8 +86,8 @@ def render(template: str, messages: Sequence[Mapping[str, str]]) -> str:
 def as_chat(dialogue: str) -> list[dict[str, str]] | None:
     """Turn a dialogue into the messages of a chat with the tutor.
 
-    Returns None if no chat is rendered as exactly this text: if one speaker has two turns in a row, or if there are
-    blanks around a turn.
+    Returns None if no chat renders to exactly this text: if a speaker has two turns in a row, or if a turn begins or
+    ends with white space.
     """
     roles = {None: "system", "student": "user", "teacher": "assistant"}
     chat = [{"role": roles[turn.speaker], "content": turn.content} for turn in split_turns(dialogue)]

@@ -1,7 +1,7 @@
-"""Is a GGUF file the model that it was made from? The same token ids for a prompt, the same next-token probabilities.
+"""Check that a GGUF file is the model that it was made from: the same token ids, the same next-token probabilities.
 
-The second is measured by the Kullback-Leibler divergence between the next-token distributions P of the weights in
-float32 and Q of the file, along the weights' own answers: KL(P || Q) = Σ_v P(v) ln(P(v) / Q(v)), in nats, 0 when equal.
+P is the next-token distribution of the weights in float32, Q that of the file. They are compared along the weights' own
+answers by the Kullback-Leibler divergence: KL(P || Q) = Σ_v P(v) ln(P(v) / Q(v)), in nats, 0 when equal.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from utils.export.llama_cpp import LlamaServer
 from utils.export.modelfile import as_chat, render
 from utils.prompts import tutor_messages
 
-# Limits for an f16 file. Measured KL: 1e-5 for f16, and 1e-3 for bfloat16, in which tutors are evaluated.
+# Limits for an f16 file. The measured KL is 1e-5 for f16, and 1e-3 for bfloat16, in which tutors are evaluated.
 KL_LIMIT, TOP_1_LIMIT = 1e-3, 0.99
-# Two tokens whose log-probabilities differ by less are as likely: rounding to f16 moves them by about a hundredth, and
-# one such pair in a few hundred positions would otherwise refuse a file for nothing.
+# Two tokens whose log-probabilities differ by less count as equally likely. Rounding to f16 changes them by about 0.01,
+# and a few near-ties among hundreds of positions would otherwise reject a correct file.
 TIE = 0.05
 HARD = (
     "48 + 27 = 75, 3.14159, 1,000,000", "x = 10\n\n20 30\t40", "naïve café ½ × ¾ → ∑ é", "😀👩‍🏫 漢字 مرحبا",
@@ -31,9 +31,9 @@ HARD = (
 
 @dataclass(frozen=True)
 class Reference:
-    """Predictions of the weights in float32, per prompt: its ids, the n ids of an answer, log P (n + 1, vocabulary).
+    """Predictions of the weights in float32. Per prompt: its ids, the n ids of an answer, log P (n + 1, vocabulary).
 
-    Row k of log P is for the token after the prompt and the first k tokens of the answer.
+    Row k of log P predicts the token after the prompt and the first k tokens of the answer.
     """
 
     prompts: list[list[int]]
@@ -43,7 +43,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Parity:
-    """How close a file is to its weights, over `tokens` next-token distributions on `prompts` prompts."""
+    """The closeness of a file to its weights, over `tokens` next-token distributions on `prompts` prompts."""
 
     prompts: int
     tokens: int
@@ -58,8 +58,8 @@ def check_ids(
 ) -> tuple[int, int]:
     """Compare token ids of transformers, llama.cpp and Ollama on every dialogue's prompt and on hard strings.
 
-    llama.cpp uses the chat template in the file. Ollama uses the Modelfile's TEMPLATE on the dialogue replayed as a
-    chat, where that is possible (`as_chat`).
+    llama.cpp uses the chat template in the file. Ollama uses the Modelfile's TEMPLATE on the dialogue, replayed as a
+    chat where that is possible (`as_chat`).
     Returns (number of prompts compared, number replayed as chats). Raises BadInput at the first difference.
     """
     chats = 0
@@ -112,7 +112,7 @@ def measure(server: LlamaServer, slots: int, known: Reference, description: str)
 
         def ask(slot: int) -> list[tuple[list[float], list[bool], list[bool]]]:
             found = []
-            for i in range(slot, len(known.prompts), slots):  # one slot reads one prompt once
+            for i in range(slot, len(known.prompts), slots):  # a prompt stays in one slot, so its cache is reused
                 kls, hits, ties = [], [], []
                 for k, row in enumerate(known.log_probs[i]):
                     ids, log_q = server.next_token(known.prompts[i] + known.answers[i][:k], slot)

@@ -12,7 +12,7 @@ from utils.export.card import is_sample, license_line
 from utils.export.source import Source
 
 NOT_PUSHED = ["work/*", "manifest.json", ".*", "**/.*"]
-TIMEOUT = 600.0  # seconds that an Ollama server may be silent while it stores a file
+TIMEOUT = 600.0  # seconds without a response while an Ollama server stores a file
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ def check_license(source: Source) -> None:
 
 
 def check_hub(repo: str, source: Source) -> None:
-    """Check before work begins that the Hub lets us write; creates nothing. Raises BadInput if not."""
+    """Check before work begins that the Hub lets us write, without creating anything. Raises BadInput if not."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HFValidationError, HTTPError
     from huggingface_hub.utils import validate_repo_id
@@ -52,7 +52,7 @@ def check_hub(repo: str, source: Source) -> None:
 
 
 def push(repo: str, folder: Path, private: bool) -> str:
-    """Upload the folder without our working files. Files that the Hub has are not sent again. Returns the address."""
+    """Upload the folder without our working files. Files that the Hub already has are skipped. Returns the address."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HTTPError
 
@@ -82,7 +82,7 @@ def check_ollama(name: str, address: str, source: Source) -> None:
 
 
 def create_in_ollama(name: str, address: str, source: Source, files, published: Sequence[Path]) -> list[str]:
-    """Create `name:kind` for each file, and `name` for the last. Each file is stored once. Returns the names."""
+    """Create the model `name:kind` for each file, and `name` for the last. A file is stored once. Returns the names."""
     client, made = _client(address), []
     names = [(f"{name}:{kind}", path) for kind, path in zip(files.kinds, published, strict=True)]
     digests: dict[Path, str] = {}

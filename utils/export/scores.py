@@ -1,4 +1,4 @@
-"""Let a judge score a file's answers, and compare with the answers of the weights in float32 to the same dialogues."""
+"""Let a judge score a file's answers, and compare them with those of the float32 weights to the same dialogues."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +15,10 @@ from utils.tutors.tutor import Sampling
 def answer_and_grade(
     source: Source, judge: Judge, model: str, path: Path, *, device: str = "auto", server: str | None = None
 ) -> list[dict[str, Any]]:
-    """Answer the judged dialogues and grade the answers; journals are kept beside `path`.
+    """Answer the judged dialogues and grade the answers, with journals beside `path`.
 
-    `model` answers here in float32, or at the address `server`. There it is only a name, which tells this file's
-    answers in the journal from those of another file. Returns the rows of an evaluation file.
+    `model` runs here in float32, or at the address `server`. For a server it is only a label, which keeps the answers
+    of different files apart in the journal. Returns the rows of an evaluation file.
     """
     sampling = Sampling(source.temperature, source.top_k, source.max_new_tokens, 0)
     tutor = LocalTutor(model, sampling, source.template, device, "float32")

@@ -1,4 +1,4 @@
-"""What is exported: a tutor's weights, and what is known of how it was trained, prompted and evaluated."""
+"""Find the tutor to export: its weights, and what is known about its training, prompt and evaluation."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from utils.results.training_root import TRAINED, is_own
 from utils.seeds.read import DATASETS, DATASETS_DIR, find_seeds, read_seeds
 
 LICENSES = {models.BUNDLED_NAME: "apache-2.0"}  # of the base models whose licence is known
-MAX_NEW_TOKENS, TOP_K = 250, 50  # tokens of an answer if no evaluation says otherwise: the paper's limit
+MAX_NEW_TOKENS, TOP_K = 250, 50  # the paper's token limit and top-k, for a tutor without an evaluation
 
 
 @dataclass(frozen=True)
 class Source:
-    """A tutor to export. Token ids are compared on `dialogues`; `judged` are the dialogues that it answers."""
+    """A tutor to export. Token ids are compared on `dialogues`. The tutor answers `judged`, and is graded on it."""
 
     weights: Path
     name: str  # of the files, and `general.name` in them
-    base: str | None  # the base model: its name on the hub, or in the manifest
+    base: str | None  # the base model's name on the Hub, or in the manifest
     license: str | None
     template: str  # the inference prompt, with {input}
     max_new_tokens: int
@@ -32,7 +32,7 @@ class Source:
     top_k: int
     dialogues: list[SeedDialogue]
     judged: list[SeedDialogue]
-    dataset: str | None = None  # what it was trained on, and the root that it is from
+    dataset: str | None = None  # the dataset that it was trained on, and its training root
     root: Path | None = None
     manifest: dict[str, Any] | None = None
 
@@ -67,7 +67,7 @@ def from_root(
     sampled, trained, evaluated = (
         done[name]["inputs"] for name in (f"dpo/{dataset}/train_dataset.json", f"dpo/{dataset}/weights", own[0])
     )
-    asked = evaluated.get("tutor", evaluated)  # earlier manifests have a tutor's settings among the inputs
+    asked = evaluated.get("tutor", evaluated)  # earlier versions wrote a tutor's settings among the inputs
     template = load_template(inference_prompt, "input")
     if trained.get("training", trained).get("inference_prompt") not in (None, sha256(inference_prompt)):
         raise BadInput(
@@ -87,7 +87,7 @@ def from_root(
 
 
 def base_of(done: Mapping[str, dict[str, Any]], settings: Mapping[str, Any]) -> str | None:
-    """Return the model that the run began with: its pairs may be sampled from weights that the run itself made."""
+    """Return the model that the run began with. The pairs may be sampled from weights that the run made itself."""
     made = {entry["sha256"]: entry["inputs"]["training"]["model"] for entry in done.values()
             if "sha256" in entry and "training" in entry["inputs"]}  # fmt: skip
     while (earlier := made.get(settings.get("sha256"))) is not None:
@@ -99,7 +99,7 @@ def from_weights(
     weights: Path, *, seeds: Sequence[str] | None, limit: int | None, inference_prompt: Path,
     max_new_tokens: int | None, base: str | None, license: str | None,
 ) -> Source:  # fmt: skip
-    """Describe a folder of weights alone. Its dialogues are those of the files `seeds`, or of the shipped test sets."""
+    """Describe a folder of weights alone. Its dialogues are those of the files `seeds`, or of the bundled test sets."""
     dialogues = _read(seeds or [str(find_seeds(DATASETS_DIR, name, "test")) for name in DATASETS])
     folder = weights.resolve()
     own = folder.parent.name if folder.name == "weights" else folder.name

@@ -1,4 +1,4 @@
-"""The page on which a person talks to one tutor, or to two side by side."""
+"""Build the page on which a person talks to one tutor, or to two side by side."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ from utils.tutors.stream import StreamingTutor
 
 PICKS = (("First better", "pick-0"), ("Same", "pick-tie"), ("Second better", "pick-1"))
 NOBODY = "nobody: one tutor alone"
-MENDABLE = (BadInput, JudgeError, JudgeUnavailable, OSError)  # shown in one line; anything else is a defect of ours
+MENDABLE = (BadInput, JudgeError, JudgeUnavailable, OSError)  # shown in one line; any other exception is a bug
 PAUSE = 0.15  # seconds between two updates of the page while an answer grows
-AT_ONCE = 4  # people answered at the same time; others wait in line
+AT_ONCE = 4  # people answered at the same time; others wait in a queue
 WRITE_ON = "() => document.querySelector('#message textarea').focus()"
 SAVE_AS_FILE = """(file) => {
   if (!file) return;
@@ -34,7 +34,7 @@ SAVE_AS_FILE = """(file) => {
 
 
 def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks | None, seeds: Sequence[SeedDialogue] = ()):
-    """Build the page. Its user can open one of `seeds`; preferences between two answers go to `picks`."""
+    """Build the page. A user can open one of `seeds`. Preferences between two answers go to `picks`."""
     page = blocks("Talk to the tutor")
     import gradio as gr
 
@@ -102,7 +102,7 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks | Non
         last = 0.0
         try:
             yield view(now, "The tutor is reading …")
-            for now in now.answering(chosen):  # noqa: B020 - the session as it becomes
+            for now in now.answering(chosen):  # noqa: B020 - the session is replaced by each update
                 if time.monotonic() - last > PAUSE or not now.answers[-1].sample.text:
                     last = time.monotonic()
                     yield view(now)
@@ -186,7 +186,7 @@ def build(tutors: Mapping[str, StreamingTutor], judge: Judge, picks: Picks | Non
         writing.append(again.click(once_more, [session, *who], shown, **live))
 
         def interrupt(trigger, *event):
-            """What was being written is ended first: an update of it that came later would bring it back."""
+            """End the answer that is being written first, because a later update of it would bring it back."""
             return trigger(None, cancels=writing).then(*event, show_progress="hidden")
 
         interrupt(stop.click, halt, [session], shown)

@@ -1,4 +1,4 @@
-"""A conversation with a tutor. Its text equals the prompt text of a seed dialogue with the same turns."""
+"""Keep a conversation with a tutor. Its text equals the prompt text of a seed dialogue with the same turns."""
 
 import json
 import time
@@ -24,7 +24,7 @@ class Conversation:
 
     @property
     def text(self) -> str:
-        """The dialogue's text in the prompt, as `utils.seeds.read` makes it from a row."""
+        """Return the dialogue's text for the prompt, as `utils.seeds.read` makes it from a row."""
         lines = [f"{role.capitalize()}: {content}" for role, content in self.turns]
         head = [self.opening] if self.opening else [self.context + "\n"] if self.context else []
         return "\n".join([*head, *lines])
@@ -37,7 +37,7 @@ class Conversation:
         return replace(self, turns=(*self.turns, (role, content.strip())))
 
     def without_last(self) -> "Conversation":
-        """Return the conversation without its last student turn and what follows. The opening stays."""
+        """Return the conversation without its last student turn and all turns after it. The opening stays."""
         turns = list(self.turns)
         while turns and turns.pop()[0] != STUDENT:
             pass
@@ -48,14 +48,14 @@ class Conversation:
         return next((content for role, content in reversed(self.turns) if role == STUDENT), "")
 
     def all_turns(self) -> list[tuple[str | None, str]]:
-        """Return (role, content) of all turns, those of the opening included. The context has no role."""
+        """Return (role, content) of all turns, including those of the opening. The context has the role None."""
         head = self.opening or self.context
         before = [(turn.speaker, turn.content) for turn in split_turns(head)] if self.opening else [(None, head)]
-        # The original's lists leave a bracket before their first turn.
+        # The original code's format, a Python list as text, leaves a bracket before the first turn.
         return [(role, content) for role, content in [*before, *self.turns] if role or content.strip("[]\"' ")]
 
     def as_seed_row(self, tutor: str) -> dict[str, Any]:
-        """Return a row for `--seeds`. It ends on the student; a last turn of the tutor goes to `meta`."""
+        """Make a row for `--seeds`. It ends on the student; a tutor's last turn goes to `meta`."""
         turns = [(role, content) for role, content in self.all_turns() if role]
         last = turns.pop()[1] if turns and turns[-1][0] == TEACHER else None
         context = self.context or next((content for role, content in self.all_turns() if role is None), None)

@@ -1,4 +1,4 @@
-"""Summarise ratings: how far people agree with each other, with themselves, and with the judge."""
+"""Summarise ratings: how well people agree with each other, with themselves, and with the judge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ SHOWN = {  # (criterion, statistic) -> its name on the page
 TOO_FEW = "Fewer than two answers that both have rated: nothing can be said."
 
 
-POINT = 1.0  # two ratings on the scale of 1 to 5 that are no farther apart agree, where the page counts or marks them
+POINT = 1.0  # two ratings from 1 to 5 that differ by at most this much count as agreeing on the page
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two raters (or one rater twice) on `answers`, as (name, value): plain `lines`, and statistics in `figures`."""
+    """Two raters (or one rater twice) on `answers` answers. The plain `lines` and the statistics are (name, value)."""
 
     title: str
     answers: int
@@ -43,7 +43,7 @@ Rated = Mapping[str, tuple[Evaluation, float | None]]  # by item key: the rating
 
 
 def compare_ratings(items: Sequence[Item], ratings: Ratings) -> list[Comparison]:
-    """Compare each rater with the judges in the files, with the other raters, and with their own second ratings."""
+    """Compare each rater with the judges in the files, the other raters, and the rater's own second ratings."""
     by_key = {item.key: item for item in items}
     people = {name: _ratings_of(ratings, name, by_key) for name in ratings.raters}
     found = [
@@ -203,7 +203,7 @@ def _figures(statistics: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def estimate(entry: Mapping[str, float | None]) -> str:
-    """Format `0.62 [0.31, 0.84]`: without an interval where there is none, in words where there is no value."""
+    """Format as `0.62 [0.31, 0.84]`, without the interval if there is none, and in words if there is no value."""
     if entry["value"] is None:
         return "not defined: all the same"
     value, low, high = (shown(entry[name]) for name in ("value", "low", "high"))

@@ -1,4 +1,4 @@
-"""The last part of the rating page: agreement as tables, and the judge's verdict beside each rating."""
+"""Format the last part of the rating page: agreement as tables, and the judge's verdict beside each rating."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from utils.pages.to_rate import Item
 
 
 def page(found: Sequence[Comparison], items: Sequence[Item], said: Mapping[tuple[str, int], dict[str, Any]]) -> str:
-    """Return HTML: the comparisons, then each item that this rater has rated, with the judge's verdict on it."""
+    """Format as HTML the comparisons, then each item that this rater has rated, with the judge's verdict on it."""
     parts = [_comparison(one) for one in found] or ["<p>No file has a judge's verdict, and there is one rater.</p>"]
     rated = [(item, said[item.key, 0]) for item in items if (item.key, 0) in said]
     beside = "".join(_beside(*one) for one in rated)

@@ -1,4 +1,4 @@
-"""A person's preferences between two tutors, stored as preference pairs, and the score so far."""
+"""Store a person's preferences between two tutors as preference pairs, and compute the score so far."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from utils.stats.agreement_table import shown
 
 @dataclass(frozen=True)
 class Score:
-    """How often `second` was preferred to `first`; `low` and `high` are None where no interval can be given."""
+    """How often `second` was preferred to `first`. `low` and `high` are None if there is no interval."""
 
     first: str
     second: str
@@ -43,8 +43,8 @@ class Score:
 class Picks:
     """The picks in a file of preference rows (`eligible`, `chosen`, `rejected`, … as in a train_dataset.json).
 
-    `add` returns only after a pick has been written to the journal beside the file. Raises BadInput if the file is
-    there without its journal, or if another run has it open.
+    `add` returns only after a pick has been written to the journal beside the file. Raises BadInput if the file exists
+    without its journal, or if another run has it open.
     """
 
     def __init__(self, output: str | Path):
@@ -64,7 +64,7 @@ class Picks:
     def add(
         self, conversation: Conversation, outputs: Sequence[str], tutors: Sequence[str], picked: int, *, blind: bool
     ) -> None:
-        """Store that `outputs[picked]` was preferred; -1 is neither."""
+        """Store that `outputs[picked]` was preferred; -1 means neither."""
         preferred = None if picked < 0 else picked
         row = preference_row({"group": conversation.group, "prompt": conversation.text}, outputs, preferred)
         order = tutors if preferred is None else (tutors[preferred], tutors[1 - preferred])
@@ -75,7 +75,7 @@ class Picks:
             write_json(self.output, self.rows)
 
     def take(self, now: Session, picked: int) -> tuple[Session, str]:
-        """Return (the session with the answer picked, -1 for neither, and what to tell). Half an answer is not judged.
+        """Pick an answer (-1: neither); store that unless an answer was stopped. Returns (the new session, a message).
 
         Raises OSError if the pick cannot be stored.
         """
@@ -89,7 +89,7 @@ class Picks:
         return replace(now, picked=picked), f"{kept} The conversation goes on with {taken}."
 
     def score(self, first: str, second: str) -> Score:
-        """Wilson's interval, with conversations as groups (`utils.stats.means.share_of`)."""
+        """Compute the share with Wilson's interval, conversations being the groups (`utils.stats.means.share_of`)."""
         from utils.stats.means import share_of
 
         rows = [row for row in self.rows if {row["tutor_chosen"], row["tutor_rejected"]} == {first, second}]

@@ -1,4 +1,4 @@
-"""The page on which people rate answers: one dialogue, one answer (or two to compare), the rubric's own questions."""
+"""Build the page on which people rate answers: a dialogue, an answer (or two to compare), the rubric's questions."""
 
 import re
 import time
@@ -37,7 +37,7 @@ def rubric_words() -> dict[str, str]:
 
 
 def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool = False):
-    """Build the page for `queue`, the showings in their order. It never tells which model gave an answer."""
+    """Build the page for `queue`, the showings in order. It never tells which model gave an answer."""
     page = blocks("Rate answers")
     import gradio as gr
 
@@ -79,7 +79,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
              back_from_end, results, why]  # fmt: skip
 
     def show(who: str, at: int) -> dict[Any, Any]:
-        """Return the page's contents for this rater at this place in the queue."""
+        """Return the page's contents for this rater at position `at` of the queue."""
         said = ratings.of(who)
         updates = {rater: who, place: at, since: time.monotonic(), welcome: gr.update(visible=False),
                    rating: gr.update(visible=at < len(queue)), end: gr.update(visible=at == len(queue))}  # fmt: skip
@@ -122,7 +122,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
         item, showing = queue[at]
         try:
             ratings.add(who, item, showing, seconds=time.monotonic() - began, note=text, **answer)
-        except (BadInput, OSError) as error:  # a full disk: say so, stay where we are
+        except (BadInput, OSError) as error:  # a full disk, say: show it and stay at this answer
             return {status: _status(f"Not saved: {error}")}
         return show(who, at + 1)
 
@@ -150,7 +150,7 @@ def build(queue: Sequence[tuple[Item, int]], ratings: Ratings, *, pairwise: bool
 
 
 def _values(entry: dict[str, Any], pairwise: bool) -> list[Any]:
-    """Return the values of the buttons from an earlier rating; None where there is none."""
+    """Return the values of the buttons from an earlier rating; None for each that is missing."""
     if not pairwise:
         return [entry.get("evaluation", {}).get(name) for name in CRITERIA]
     return [TIE if entry["preferred"] is None else entry["preferred"]] if "preferred" in entry else [None]

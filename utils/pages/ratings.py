@@ -1,4 +1,4 @@
-"""Store people's ratings: at once in a journal, and in the file that the other scripts read."""
+"""Store people's ratings immediately, in a journal and in the file that other scripts read."""
 
 import statistics
 import threading
@@ -13,18 +13,18 @@ from utils.journal import Journal
 from utils.pages.to_rate import Item
 from utils.records import Evaluation
 
-LONG = 600.0  # seconds: longer pauses do not count as time spent on an answer
+LONG = 600.0  # seconds; a longer pause does not count as time spent on an answer
 NAME_LENGTH = 40  # characters
 
 
 class Ratings:
     """All ratings of the answers, by rater.
 
-    The journal beside the output (`ratings.said.jsonl`) holds every entry, corrections included; a rating is on disk
-    before the next answer is shown. The output is written anew after each rating. Its rows are those that
-    `human_vs_gpt` and `fit_rubric` read (`utils.stats.human_ratings`), one per rater and answer, with `rater`, `note`,
-    `seconds`, and `again`, the second rating of an answer that was shown twice. With `--pairwise` they are preference
-    rows. Raises BadInput if the output is there and its journal is not, ValueError if another run has it open.
+    The journal beside the output (`ratings.said.jsonl`) has every entry, including corrections. A rating is on disk
+    before the next answer is shown. The output is rewritten after each rating. `human_vs_gpt` and `fit_rubric`
+    read its format (`utils.stats.human_ratings`): one row per rater and answer, with `rater`, `note`, `seconds`, and
+    in `again` the second rating of an answer that was shown twice. With `--pairwise` it has preference rows. Raises
+    BadInput if the output exists without its journal, and ValueError if another run has it open.
     """
 
     def __init__(self, output: str | Path):
@@ -39,7 +39,7 @@ class Ratings:
 
     @property
     def entries(self) -> list[dict[str, Any]]:
-        """All journal entries, oldest first."""
+        """Return all journal entries, oldest first."""
         return list(self._journal.entries.values())
 
     @property
@@ -55,14 +55,14 @@ class Ratings:
         return any("saw_verdicts" in entry for entry in self.entries if entry["rater"] == rater)
 
     def note_verdicts_seen(self, rater: str) -> None:
-        """Freeze this rater's ratings: a change after the judge's verdicts are seen would not be independent."""
+        """Freeze this rater's ratings, because a change made after seeing the judge's verdicts is not independent."""
         if not self.has_seen_verdicts(rater):
             self._write({"rater": rater, "saw_verdicts": True})
 
     def add(self, rater: str, item: Item, showing: int, *, seconds: float, note: str = "", **answer: Any) -> None:
         """Store a rater's entry on an item: `evaluation`, or `preferred` (0, 1 or None: a tie), or `skipped` (why).
 
-        It is on disk when this returns. Raises BadInput for a change after the rater has seen the verdicts.
+        The entry is on disk when this returns. Raises BadInput for a change after the rater has seen the verdicts.
         """
         if self.has_seen_verdicts(rater) and (item.key, showing) in self.of(rater):
             raise BadInput("you have seen the judge's verdicts: ratings given before can no longer be changed")
@@ -104,7 +104,7 @@ def _rows_of(last: dict[tuple[str, int], dict[str, Any]]) -> list[dict[str, Any]
 
 
 def preference_row(row: dict[str, Any], outputs: Sequence[str], preferred: int | None) -> dict[str, Any]:
-    """Return a person's preference between two answers as a row of a train_dataset.json; a tie is not eligible."""
+    """Convert a preference between two answers to a row of a train_dataset.json. A tie is not eligible for training."""
     if preferred is None:
         why = {"eligible": False, "not_eligible_because": "neither answer is better"}
         return row | {"chosen": outputs[0], "rejected": outputs[1], "preferred_by": "person"} | why

@@ -1,4 +1,4 @@
-"""Serve a page to browsers: to this machine alone unless told otherwise, and with nothing from other servers."""
+"""Serve a page to browsers: by default only on this machine, and with no content from other servers."""
 
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent
 FONTS = ["system-ui", "Segoe UI", "Roboto", "Noto Sans", "Arial", "sans-serif"]
 CODE_FONTS = ["ui-monospace", "DejaVu Sans Mono", "Consolas", "monospace"]
-# Gradio's own grey is too light to read: these reach a contrast of 4.5 to 1 and more.
+# Gradio's own grey is too light to read. These colours have a contrast of at least 4.5 to 1.
 READABLE = {
     "body_text_color_subdued": "*neutral_600", "body_text_color_subdued_dark": "*neutral_300",
     "block_info_text_color": "*neutral_600", "block_info_text_color_dark": "*neutral_300",
@@ -28,7 +28,7 @@ READABLE = {
     "button_primary_background_fill": "*primary_700", "button_primary_background_fill_hover": "*primary_800",
     "button_primary_background_fill_dark": "*primary_700", "button_primary_text_color": "white",
 }  # fmt: skip
-# What the browser may load: only files of the page's own server, whatever the page or a text in it asks for.
+# The browser may load files only from the page's own server, whatever the page or a text in it requests.
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
@@ -37,7 +37,7 @@ POLICY = (
 
 
 def add_page_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that say where a page is served, and to whom. The names are Gradio's."""
+    """Add the flags for where a page is served, and to whom. Their names are Gradio's."""
     group = parser.add_argument_group("the page")
     group.add_argument("--server-name", default="127.0.0.1", metavar="ADDRESS", help="0.0.0.0: open it to the network")
     group.add_argument("--server-port", type=int, metavar="PORT", help="the first free one from 7860 on, if not given")
@@ -70,7 +70,7 @@ def open_page(
 
     word = password and read_key(password, "--password")
     auth = {"auth": lambda _, given: hmac.compare_digest(given.encode(), word.encode())} if word else {}
-    told = io.StringIO()  # Gradio tells at length on stdout why there is no public address
+    told = io.StringIO()  # Gradio prints at length why there is no public address
     try:
         with contextlib.redirect_stdout(told) if share else contextlib.nullcontext():
             _, local, public = page.launch(
@@ -96,7 +96,7 @@ def serve(page: "gradio.Blocks", **flags: Any) -> None:
     """Open the page and wait until Ctrl-C; `flags` are those of `open_page`."""
     print(f"open {open_page(page, **flags)} in a browser; Ctrl-C ends it", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
-        threading.Event().wait()  # Gradio's own waiting takes 7 s to end while a browser has the page open
+        threading.Event().wait()  # Gradio's own wait needs 7 s to end while a browser has the page open
 
 
 class OwnServerOnly:

@@ -1,4 +1,4 @@
-"""The state of one person's conversation with one tutor, or with two side by side."""
+"""Keep the state of one person's conversation with one tutor, or with two side by side."""
 
 import random
 import re
@@ -14,7 +14,7 @@ from utils.records import Sample, TutorAnswer, Verdict
 from utils.tutors.stream import WRITING, StreamingTutor
 
 STOPPED = "stopped"
-ENDS = {  # remarks on how an answer ended, where the reader should know
+ENDS = {  # remarks for the reader on how an answer ended
     "length": "cut off at the longest answer (--max-new-tokens)",
     "speaker": "cut where it began another speaker's turn",
     STOPPED: "stopped by you",
@@ -48,15 +48,15 @@ class Given:
 
 @dataclass(frozen=True)
 class Session:
-    """`answers` (one, or two side by side) are to `conversation`, which ends on the student as long as there are any.
+    """`answers`, one or two, answer the last turn of `conversation`, which is the student's while there are answers.
 
-    `picked` is the index of the answer that the person took, -1 for "no difference"; `blind` hides names until then.
+    `picked` is the index of the preferred answer, or -1 for "no difference". `blind` hides names until then.
     """
 
     conversation: Conversation = field(default_factory=Conversation)
     answers: tuple[Given, ...] = ()
     picked: int | None = None
-    sample: int = 0  # "again" asks for the next sample of the same dialogue
+    sample: int = 0  # the number of the sample; "again" requests the next one for the same dialogue
     blind: bool = False
     asked: int = 1  # how many tutors answer
 
@@ -70,20 +70,20 @@ class Session:
 
     @property
     def speaker(self) -> str:
-        """The tutor whose answer the conversation goes on with; empty where there is none, or names are hidden."""
+        """Return the tutor whose answer the conversation continues with; "" if there is none, or names are hidden."""
         return self.answers[max(self.picked or 0, 0)].tutor if self.answers and not self.names_hidden else ""
 
     def continued(self) -> Conversation:
-        """Return the conversation with an answer as the tutor's turn: the picked one, else the first."""
+        """Return the conversation with an answer as the tutor's turn: the preferred one, else the first."""
         if not self.answers:
             return self.conversation
         taken = self.answers[max(self.picked or 0, 0)].sample.text
         return self.conversation.with_turn(TEACHER, taken) if taken else self.conversation
 
     def told(self, message: str, context: str) -> "Session":
-        """Add `message` as the student's turn. It may be empty if the student has spoken last (an opened seed).
+        """Add `message` as the student's turn. It may be empty if the last turn is the student's (an opened seed).
 
-        Raises BadInput if there is nothing to answer, or if neither of two answers is picked yet.
+        Raises BadInput if there is nothing to answer, or if no preference between two answers is given yet.
         """
         if self.waits_for_pick:
             raise BadInput("first say which answer is better: the conversation goes on with it")
@@ -110,7 +110,7 @@ class Session:
         return replace(self, answers=tuple(map(_stopped, self.answers)))
 
     def answering(self, tutors: Sequence[StreamingTutor]) -> Iterator["Session"]:
-        """Yield the session as the answers grow, one tutor after the other; if blind, in a new random order."""
+        """Yield the session as the answers grow, one tutor after the other; in a new random order if `blind`."""
         tutors = list(tutors)
         if self.blind:
             random.SystemRandom().shuffle(tutors)

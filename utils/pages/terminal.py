@@ -1,4 +1,4 @@
-"""The conversation of the chat page in a terminal, for people on a server."""
+"""Hold the chat page's conversation in a terminal, for people on a server."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,9 +27,9 @@ def chat_in_terminal(
     tutors: Mapping[str, StreamingTutor], judge: Judge, session: Session, picks: Picks | None = None,
     read: Callable[[str], str] = input,
 ) -> None:  # fmt: skip
-    """Read lines until /quit or the end of the input; the answers are printed as they grow.
+    """Read lines until /quit or the end of the input, and print the answers as they grow.
 
-    With `picks`, the first two tutors answer, and the better answer is asked for.
+    With `picks`, the first two tutors answer, and the person is asked which answer is better.
     """
     talking = list(tutors.values())[: 2 if picks else 1]
     about = session.conversation.context
@@ -82,7 +82,7 @@ def chat_in_terminal(
 
 
 def _answer(session: Session, tutors: Sequence[StreamingTutor]) -> Session:
-    """Print the answers as they grow; Ctrl-C stops them and keeps what is there."""
+    """Print the answers as they grow. Ctrl-C stops them and keeps the text so far."""
     shown, number, now = "", 0, session
     try:
         for now in session.answering(tutors):

@@ -1,7 +1,7 @@
-"""A model's text as HTML that can do nothing: Markdown and HTML stay text, code and mathematics are readable.
+"""Turn a model's text into harmless HTML: Markdown and HTML stay text, code and mathematics are readable.
 
-Everything is escaped. What is added: a code font for what stands between backticks, MathML for what stands between
-TeX's marks, and each paragraph runs in the direction of its own script.
+Everything is escaped. Text between backticks gets a code font, and text between TeX's marks becomes MathML. Each
+paragraph runs in the direction of its own script.
 """
 
 import html
@@ -14,7 +14,7 @@ CODE_OR_MATH = re.compile(
     r"```[ \t]*(?P<language>[\w+#.-]*)[ \t]*\n(?P<block>.*?)(?:\n[ \t]*```|\Z)"
     r"|`(?P<code>[^`\n]+)`"
     r"|\$\$(?P<display1>.+?)\$\$|\\\[(?P<display2>.+?)\\\]|\\\((?P<inline1>.+?)\\\)"
-    # Pandoc's rule, so that $5 and $7 are sums: no blank inside either dollar, no digit after the closing one.
+    # Pandoc's rule, so that $5 and $7 are amounts: no blank inside either dollar, no digit after the closing one.
     r"|(?<![\\$\w])\$(?=[^\s$])(?P<inline2>[^$\n]{0,300}?)(?<=[^\s$\\])\$(?![\d$])",
     re.DOTALL,
 )
@@ -28,7 +28,7 @@ NAMES = {"student": "Student", "teacher": "Teacher", None: "Text"}
 
 
 def as_html(text: str) -> str:
-    """The text in one `div`; see the module's docstring."""
+    """Convert a text to one `div`; see the module's docstring."""
     parts, end = [], 0
     for mark in CODE_OR_MATH.finditer(text):
         parts += [escaped(text[end : mark.start()]), _special(mark)]
@@ -37,19 +37,19 @@ def as_html(text: str) -> str:
 
 
 def dialogue_as_html(text: str) -> str:
-    """A dialogue's turns, each under its speaker's name."""
+    """Format a dialogue's turns, each under its speaker's name."""
     turns = [turn for turn in split_turns(text) if turn.content.strip("[]\"' ")]  # the original's lists open with "['"
     return "".join(turn_as_html(NAMES[turn.speaker], turn.content) for turn in turns)
 
 
 def turn_as_html(speaker: str, text: str, below: str = "") -> str:
-    """One turn; `below` is HTML that stands under its text."""
+    """Format one turn; `below` is HTML to put under its text."""
     kind = "teacher" if speaker not in ("Student", "Text") else speaker.lower()
     return f'<section class="turn {kind}"><h2>{escaped(speaker)}</h2>{as_html(text)}{below}</section>'
 
 
 def escaped(text: str) -> str:
-    """Text that is text wherever it stands: in HTML, in an attribute, in a page's template."""
+    """Escape a text so that it stays text in HTML, in an attribute, and in a page's template."""
     plain = html.escape(text.encode(errors="replace").decode())
     return plain.replace("$", "&#36;").replace("{", "&#123;").replace("`", "&#96;")
 
@@ -67,14 +67,14 @@ def _special(mark: re.Match[str]) -> str:
 
 
 def _mathml(tex: str, display: str) -> str | None:
-    """MathML of a formula; None where it cannot be read as one, or would hold what is not plain MathML."""
+    """Convert a formula to MathML; None if it cannot be parsed, or if the result has elements outside MATHML."""
     from latex2mathml.converter import convert_to_element
 
     if len(tex) > LONGEST_FORMULA:
         return None
     try:
         tree = convert_to_element(tex, display=display)
-    except Exception:  # whatever a parser does with a model's text, the text can still be shown
+    except Exception:  # whatever the parser raises, the plain text can be shown
         return None
     for element in tree.iter():
         if element.tag not in MATHML:

@@ -1,4 +1,4 @@
-"""What people are asked to rate: answers out of evaluation files, blind to where they come from, in a fixed order."""
+"""Select what people rate: answers from evaluation files, without their origin, in a fixed order."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -15,29 +15,29 @@ from utils.artifacts import read_json
 from utils.errors import BadInput
 from utils.records import Evaluation
 
-NOT_ANSWERS = ("human_vs_gpt.json", "human_vs_gpt.agreement.json")  # what else lies in a training root's evaluation/
+NOT_ANSWERS = ("human_vs_gpt.json", "human_vs_gpt.agreement.json")  # other files in a training root's evaluation/
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `verdict` is the stored row's own (judge, evaluation, score, …), None where it has none."""
+    """One answer. `verdict` is the one in the stored row (judge, evaluation, score, …), or None."""
 
     output: str
-    source: str  # the file; never shown before all is rated
+    source: str  # the file; not shown until all is rated
     verdict: dict[str, Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
 class Item:
-    """A dialogue with one answer to rate, or with two to compare. `row` has the fields that a rating repeats."""
+    """A dialogue with one answer to rate, or two to compare. `row` has the fields that are copied to a rating."""
 
     prompt: str
     answers: tuple[Answer, ...]
-    row: dict[str, Any] = field(default_factory=dict, compare=False)  # id, group, known_answer: where the file has them
+    row: dict[str, Any] = field(default_factory=dict, compare=False)  # id, group, known_answer, if the file has them
 
     @property
     def key(self) -> str:
-        """Names the item by its texts: the same answer has the same key in whichever file it lies."""
+        """Return a hash of the item's texts, so that the same answer has the same key in every file."""
         return digest(self.prompt, *(answer.output for answer in self.answers))
 
 
@@ -46,10 +46,10 @@ def digest(*parts: object) -> str:
 
 
 def read_items(paths: Iterable[str | Path]) -> tuple[list[Item], Counter[str]]:
-    """(the answers in the files, why how many rows were left out).
+    """Read answers from files. Returns (the answers, {reason: number of rows left out}).
 
-    A path is an evaluation file, a list of {"prompt": …, "output": …}, or a training root: then all of its
-    evaluations. An answer that stands in several files is one item, under its first file.
+    A path is an evaluation file, a list of {"prompt": …, "output": …}, or a training root, which stands for all of its
+    evaluations. An answer in several files is one item, under its first file.
     Raises BadInput for a file that holds no answers.
     """
     items: dict[str, Item] = {}
@@ -79,7 +79,7 @@ def read_items(paths: Iterable[str | Path]) -> tuple[list[Item], Counter[str]]:
 
 
 def _verdict(row: dict[str, Any], file: Path) -> dict[str, Any] | None:
-    """The stored verdict; None without one, or with one outside the rubric, as the original's judge let pass."""
+    """Return the stored verdict; None if there is none, or if it is not valid, as some of the original code's are."""
     try:
         evaluation = Evaluation.model_validate(row.get("evaluation"))
     except ValidationError:
@@ -90,7 +90,7 @@ def _verdict(row: dict[str, Any], file: Path) -> dict[str, Any] | None:
 
 
 def files_of(path: Path) -> list[Path]:
-    """A file itself; the evaluation files of a training root."""
+    """Return the evaluation files of a training root, or the path itself if it is a file."""
     if not path.is_dir():
         return [path]
     files = sorted(file for file in path.glob("evaluation/*/*.json") if file.name not in NOT_ANSWERS)
@@ -100,7 +100,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def pair_up(items: Sequence[Item], seed: int) -> list[Item]:
-    """Every two different answers to the same dialogue, which of them comes first being drawn by `seed`."""
+    """Pair every two different answers to the same dialogue, in an order drawn by `seed`."""
     by_prompt = defaultdict(list)
     for item in items:
         by_prompt[item.prompt].append(item)
@@ -115,14 +115,14 @@ def pair_up(items: Sequence[Item], seed: int) -> list[Item]:
 
 
 def shuffled(items: Iterable[Item], seed: int) -> list[Item]:
-    """An order that `seed` and each item's text fix: files named in another order, or one more file, change little."""
+    """Shuffle by `seed` and each item's text, so that the order of the files, or one more file, changes little."""
     return sorted(items, key=lambda item: digest(seed, item.key))
 
 
 def showings(items: Sequence[Item], repeat: float, seed: int) -> list[tuple[Item, int]]:
-    """What one person sees, in order: (item, 0), and for the share `repeat` of them (item, 1) once more.
+    """List what one person sees, in order: (item, 0), and (item, 1) a second time for the share `repeat` of the items.
 
-    The second showings come last, in another order: they tell how far a rater agrees with themselves.
+    The second showings come last, in another order. They measure how well raters agree with themselves.
     """
     again = sorted(items, key=lambda item: digest(seed, "again", item.key))[: ceil(len(items) * repeat)]
     return [(item, 0) for item in items] + [(item, 1) for item in again]

@@ -1,7 +1,7 @@
-"""What bars an answer from being `chosen` whatever language it is in and whoever judges it.
+"""Bar answers from being `chosen`, in any language and by any judge.
 
-`barred` needs no word list: it looks at numbers, code, repetition and marks. The offline rubric adds what only English
-words can tell (`rubric/guards.py`).
+`barred` needs no word list: it checks numbers, code, repetition and marks. The offline rubric adds guards that need
+English words (`rubric/guards.py`).
 """
 
 import re
@@ -9,14 +9,14 @@ from functools import lru_cache
 
 from utils.answers import loops, tokens
 
-# A small judge copies a verdict that it finds in the answer; no tutor has a reason to write one to a student.
+# A small judge copies a verdict that it finds in the answer. A tutor has no reason to write one to a student.
 OWN_VERDICT = re.compile(r"(reveal_answer|on_topic|helpful)[\"']?\s*[:=]\s*[\"']?(yes|no|[1-5])\b", re.IGNORECASE)
 # A number in any notation: 1,200.50, 1.200,50, 1'200, 0,5, .5. A sign or a unit before it does not matter.
 NUMBER = re.compile(r"(?<![\dA-Za-z_.])(?:\d{1,3}(?:[,.'’\u00a0\u202f]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)?|\.\d+)")
 LIST_MARK = re.compile(r"^[ \t]*[*#>-]*[ \t]*\d+[.)](?=\s)", re.MULTILINE)
 INLINE_CODE = re.compile(r"`([^`\n]+)`")
 JOINED_CODE = re.compile(r"`([^`\n]+)` (before|after) `([^`\n]+)`")
-# What a prompt of the paper's tells the tutor. (`(?!<)`: no search for an end that starts before another beginning.)
+# The paper's prompts tell the tutor the fixes. (The lookahead stops a match at the next opening tag, to save time.)
 BUG_FIXES = re.compile(r"<bug_fixes>((?:(?!<bug_fixes>).)*?)</bug_fixes>", re.DOTALL)
 FOR_THE_TUTOR = re.compile(r"<bug_(desc|fixes)>(?:(?!<bug_\1>).)*?</bug_\1>", re.DOTALL)
 
@@ -24,8 +24,8 @@ FOR_THE_TUTOR = re.compile(r"<bug_(desc|fixes)>(?:(?!<bug_\1>).)*?</bug_\1>", re
 def barred(answer: str, known_answer: str | None, conversation: str) -> list[str]:
     """Name every reason why `answer` must not be preferred to another one; [] if there is none.
 
-    `known_answer` (one to a line, if there are several) is what the tutor must not give away. It counts wherever it
-    stands, also inside a question, unless the conversation has it already.
+    `known_answer` (one per line, if there are several) is what the tutor must not give away. It counts anywhere, even
+    inside a question, unless the conversation has it already.
     """
     reasons = []
     if not any(character.isalnum() for character in answer):
@@ -40,8 +40,8 @@ def barred(answer: str, known_answer: str | None, conversation: str) -> list[str
 
 
 def gives_away(answer: str, known_answer: str | None, conversation: str) -> str | None:
-    """What of the known answer `answer` says that the conversation did not have, or None."""
-    known_fixes = "\n".join(BUG_FIXES.findall(conversation))  # a prompt of the paper's tells the tutor the fix
+    """Return the part of the known answer that `answer` says and the conversation does not, or None."""
+    known_fixes = "\n".join(BUG_FIXES.findall(conversation))  # the paper's prompts tell the tutor the fix
     for known in f"{known_answer or ''}\n{known_fixes}".splitlines():
         if found := _says(answer, known.strip(), FOR_THE_TUTOR.sub(" ", conversation)):
             return found
@@ -49,7 +49,7 @@ def gives_away(answer: str, known_answer: str | None, conversation: str) -> str 
 
 
 def _says(answer: str, known: str, conversation: str) -> str | None:
-    """A number ("29", "$1,200", "29 apples", "3/4"), a piece of code in backticks, or the words of a sentence."""
+    """Find a known number ("29", "$1,200", "29 apples", "3/4"), code in backticks, or the words of a sentence."""
     said, before = squeeze(answer), squeeze(conversation)
     if INLINE_CODE.search(known):
         return next((piece for piece in code_in(known) if piece in said and piece not in before), None)
@@ -68,26 +68,26 @@ def _says(answer: str, known: str, conversation: str) -> str | None:
 
 
 def code_in(known: str) -> list[str]:
-    """The pieces of code in a fix, without white space: "Replace `i` by `i + 1`" has "i" and "i+1".
+    """Return the pieces of code in a fix, without white space: "Replace `xs` by `xs + 1`" has "xs" and "xs+1".
 
-    A single letter or digit is no piece: it is in every text.
+    A single letter or digit does not count, because every text has it.
     """
     joined = [one + other if order == "before" else other + one for one, order, other in JOINED_CODE.findall(known)]
     return [piece for piece in map(squeeze, [*INLINE_CODE.findall(known), *joined]) if len(piece) > 1]
 
 
-@lru_cache(256)  # the candidates of one prompt come one after the other
+@lru_cache(256)  # the candidates of one prompt are checked one after the other
 def numbers_in(text: str) -> frozenset[str]:
-    """The numbers in `text`, each in one notation: digits of every script, no grouping, no trailing zeros."""
+    """Return the numbers in `text`, from digits of any script, in one notation: no grouping, no trailing zeros."""
     return frozenset(canonical(number) for number in NUMBER.findall(text))
 
 
 def canonical(number: str) -> str:
-    """ "1,200.50", "1.200,50" and "1'200.5" are "1200.5"; "0,5" and ".5" are "0.5"; "٢٩" is "29"."""
+    """Normalise a number: "1,200.50", "1.200,50" and "1'200.5" to "1200.5"; "0,5" and ".5" to "0.5"; "٢٩" to "29"."""
     number = "".join(str(int(sign)) if sign.isdigit() else sign for sign in number)
     *front, last = re.split(r"\D", number)
     marks = re.findall(r"\D", number)
-    # Three digits behind a mark are thousands, unless another kind of mark came before, or no digit but a zero.
+    # Three digits after a mark are thousands, unless another kind of mark, or only a zero or nothing, comes before.
     thousands = len(last) == 3 and len(set(marks)) == 1 and front[0] not in ("", "0")
     decimal = marks[-1:] in (["."], [","]) and not thousands
     whole, rest = ("".join(front), last.rstrip("0")) if decimal else ("".join([*front, last]), "")
@@ -95,10 +95,10 @@ def canonical(number: str) -> str:
 
 
 def squeeze(code: str) -> str:
-    """Code without white space, quotes alike: for comparing."""
+    """Remove white space from code and make all quotes alike, for comparison."""
     return "".join(code.split()).replace('"', "'")
 
 
 def long_words(text: str) -> frozenset[str]:
-    """Words of four letters or more: in most languages those that carry the subject."""
+    """Return the words of four letters or more, which carry the subject in most languages."""
     return frozenset(word for word in tokens(text) if len(word) >= 4)

@@ -1,14 +1,14 @@
-"""The rubric's vocabulary: the words and phrases by which it knows a question, praise, telling, debris.
+"""Define the rubric's vocabulary: the words and phrases by which it recognises questions, praise, telling and debris.
 
-All patterns but CODE_LINE are for text in lower case. Where `re` has to ignore the case it tries every alternative of a
-list one by one, which takes several times as long.
+All patterns except CODE_LINE are for text in lower case. Ignoring the case would take several times as long, because
+`re` then tries every alternative of a list one by one.
 """
 
 import re
 
 
 def phrases(*alternatives: str) -> re.Pattern:
-    """A pattern that finds any of these as whole words, in text in lower case."""
+    """Compile a pattern that finds any of these as whole words, in text in lower case."""
     return re.compile(r"\b(?:" + "|".join(alternatives) + r")(?!\w)", re.ASCII)
 
 
@@ -56,7 +56,7 @@ measure mile minute minus money multiply negative number operation original perc
 product quantity quarter ratio remainder remaining square subtract sum time times total triple twice unit variable
 week year zero mistake error
 """
-# Words of any lesson's procedure: a question made of these alone could be put to everyone.
+# Words for the procedure of any lesson. A question made only of these could be put to everyone.
 _VAGUE = """
 arithmetic assumption calculate calculation check compute concept confused confusion data diagram double draw equation
 expression formula lesson math mathematics method mistake number operation pattern picture plan problem quantity rule
@@ -65,17 +65,17 @@ least trouble unsure
 """
 
 FUNCTION_WORDS = frozenset(_FUNCTION.split())
-TUTOR_WORDS = frozenset(_TUTOR.split())  # what tutors say in any lesson: it shows nothing about this one
-CODE_WORDS = frozenset(_CODE.split())  # what may come up in any lesson about a program …
+TUTOR_WORDS = frozenset(_TUTOR.split())  # words of tutors in any lesson, which show nothing about this one
+CODE_WORDS = frozenset(_CODE.split())  # words that may occur in any lesson about a program …
 MATH_WORDS = frozenset(_MATH.split())  # … and in any about a calculation
 VAGUE_WORDS = frozenset(_VAGUE.split())
 
-# How a tutor says a student's words ("I've got my 3" is "you've got your 3"); an apostrophe ends a word here.
+# How a tutor repeats a student's pronouns: "I've got my 3" becomes "you've got your 3". Apostrophes split words.
 OTHER_SPEAKER = {"i": "you", "me": "you", "we": "you", "us": "you", "my": "your", "our": "your", "mine": "yours"} | {
     "am": "are", "m": "re", "myself": "yourself"
 }  # fmt: skip
 
-# A yes/no check, with few words behind it: a question, but none that guides.
+# A yes/no check with few words after it is a question, but does not guide.
 CLOSER = phrases(
     r"mak(?:e|es|ing) sense", r"any (?:\w+ )?(?:questions|doubts)", "anything else", r"are you (?:ready|with me)",
     r"(?:do|did|can) you (?:\w+ )?(?:understand|follow|agree|get it|see (?:it|that|this|now))", "do you want",
@@ -90,12 +90,12 @@ INDIRECT = re.compile(
     r"(?:^|[,;:.] ?|\b(?:please|and|then|now|to) )"
     r"(?:tell me|explain|describe|show me|let me know|think about|consider)(?: \w+){0,2} (?:how|why|which|where)\b",
 )
-# How a question begins: "How …", "So, in which …", "If it rains, what …".
+# The beginning of a question: "How …", "So, in which …", "If it rains, what …".
 INTERROGATIVE = re.compile(
     r"\W*(?:\b(?:so|and|but|or|now|then|well|ok|okay)\W+)?(?:in |at |to |for )?(?:what|which|how|why|where|when|who|"
     r"whose|is|are|was|were|do|does|did|can|could|would|will|should|have|has|if)\b",
 )
-OPEN = phrases(  # a yes or a no is no answer to it
+OPEN = phrases(  # questions that yes or no does not answer
     "what", "which", "how", "why", "where", "when", "whose?",
     r"(?:can|could) you (?:please )?(?:explain|tell|describe|show|think|walk|see|find|identify|spot)",
     r"(?:walk|talk) me through",
@@ -110,7 +110,7 @@ PRAISE = phrases(
     "correct(?:ly)?", "that's right", "you(?:'re| are) right", "keep going", "doing (?:very )?well", "awesome",
     "fantastic", "wonderful", "amazing", "impressive", "bravo",
 )  # fmt: skip
-# Praise beyond what an answer can deserve: it flatters. (Plain praise is a teacher's daily bread.)
+# Praise that no answer deserves counts as flattery. Plain praise is normal for a teacher.
 FLATTERY = phrases(
     "brilliant(?:ly)?", "geni(?:us|al)", "so (?:smart|clever|talented|proud)", "proud of (?:you|yourself)", "superb",
     "amazing(?:ly)?", "incredibl[ey]", "outstanding", "phenomenal", "gifted", "impressed", "extraordinary",
@@ -128,7 +128,7 @@ TELLING = phrases(
     "here(?:'s| is) (?:the|how|a|your)", "correct (?:answer|code|way|version)",
     "let's (?:correct|calculate|break|compute|solve|start by)",
 )  # fmt: skip
-# "Replace it by …", "…, then add the two": the student is told what to do.
+# The student is told what to do: "Replace it by …", "…, then add the two".
 ORDER = re.compile(
     r"(?:^|[.!:;,]\s+|\b(?:and|then|just|so|simply|must|should|can|could|need to|have to|try to) )"
     r"(?:replace|change|insert|add|remove|delete|use|write|move|put|set|swap|multiply|divide|subtract|return|"
@@ -136,7 +136,7 @@ ORDER = re.compile(
     re.ASCII | re.MULTILINE,
 )
 EQUATION = re.compile(r"[\d)}\w]\s*(?:[-+*/×÷x^]|\\times|\\div)\s*[\d({\\]|[\w)}\]]\s*=\s*[-$\d\w(\\]")
-# A number as what comes out, not as an operand: "= 84", "which gives $84", "a total of 84 tulips", "is actually 84".
+# A number as a result, not as an operand: "= 84", "which gives $84", "a total of 84 tulips", "is actually 84".
 RESULT = re.compile(
     r"(?:=|\b(?:is|are|was|were|be|equals?|gets?|got|gives?|makes?|leaves?|total|answer|result|altogether|left|"
     r"have|has|had|actually|exactly|simply|just|only|each holds)\b)(?: (?:us|you|me|a|an|the|of|to|is|be|exactly|"
@@ -144,7 +144,7 @@ RESULT = re.compile(
     r"(\d[\d,]*(?:\.\d+)?)\b"
     r"(?! ?(?:[-+*/×÷^]|x\b|times\b|plus\b|minus\b|divided\b|multiplied\b|%? of\b)| ?\) ?[-+*/×÷x])",
 )
-# "84 tulips, not 20", "84 instead of 20"
+# A corrected number: "84 tulips, not 20", "84 instead of 20".
 CORRECTED = re.compile(
     r"(?<![\d.,])(\d[\d,]*(?:\.\d+)?)%?(?: \w+){0,3},? (?:not|and not|rather than|instead of) "
     r"\$?(\d[\d,]*(?:\.\d+)?)",
@@ -167,7 +167,7 @@ SELF_ANSWER = re.compile(
     r"^\W*(?:that['’]?s (?:right|correct)|correct\b|exactly\b|yes\b|the (?:correct )?answer (?:is|would)|because\b|"
     r"\$?\d)",
 )
-# What may follow a question without answering it: an instruction, a word to the student, an example to look at.
+# Sentences that may follow a question without answering it: an instruction, a word to the student, an example.
 INSTRUCTS = re.compile(
     r"^\W*(?:(?:so|and|but|or|now|then|well|ok|okay|also|just|only|first|please|hint|instead|for example|maybe|"
     r"perhaps|once|in your own words)\W+)*(?:think|try|look|remember|consider|let(?:['’]s| us| me)?|take|check|start|"
@@ -176,7 +176,7 @@ INSTRUCTS = re.compile(
     r"that(?:['’]s)?|ask|find|list|work|say|name|set|pick|choose|call|begin|hold|lay|step|show|mark|feel|trace|"
     r"type|test|stop|observe|calculate|note|pay)\b",
 )
-# A yes at the beginning; "you are right that …, but" takes up one thing of several.
+# A yes at the beginning. "You are right that …, but" does not count: it confirms only one point.
 CONFIRMS = re.compile(
     r"\W*(?:(?:oh|ah|yes|yeah|well|ok|okay|so|wow)\W+)*(?:(?:that(?:['’]s| is)|you(?:['’]re| are)|it(?:['’]s| is)) "
     r"(?:\w+ )?)?(?:exactly(?: right)?|right|correct|perfect|precisely|spot on|well done|yes|absolutely|"

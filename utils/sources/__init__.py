@@ -1,6 +1,7 @@
-"""The public datasets: downloaded, converted, split by problem. fetch_datasets.py needs this room.
+"""Download the public datasets, convert them to seeds and split them by problem; fetch_datasets.py uses this package.
 
-Read download.py, raw_dialogue.py (what all three have in common), mathdial.py, tutorchat.py, debugging.py, convert.py,
-splits.py, make_seeds.py (from raw files to seed files), folder.py (where they are put), licenses.py. mrbench.py is no
-seeds: answers with human labels, which mrbench.py at the top level reads.
+Start with download.py and raw_dialogue.py (code that all three converters share). mathdial.py, tutorchat.py and
+debugging.py convert, convert.py runs them, splits.py splits, and make_seeds.py turns raw files into seed files.
+folder.py writes the output folder, licenses.py the text on licences. mrbench.py reads answers with human labels, which
+are not seeds; the script mrbench.py uses it.
 """

@@ -1,4 +1,4 @@
-"""Convert raw files of the three sources to seed rows; every dialogue becomes a row or is counted under a reason."""
+"""Convert raw files of the three sources to seed rows. Each dialogue becomes a row, or is counted under a reason."""
 
 import csv
 import hashlib
@@ -16,7 +16,7 @@ from utils.sources import debugging, mathdial, tutorchat
 from utils.sources.raw_dialogue import LeftOut, RawDialogue, RawTurn, order_of_cuts
 
 CONVERTERS = {"mathdial": mathdial, "tutorchat": tutorchat, "debugging": debugging}
-# Where the raw files lie in a folder given by --from: per source, the first pattern that finds something.
+# Where the raw files are in a folder given by --from: for each source, the first pattern that matches a file.
 LAYOUT = {
     "mathdial": ("mathdial/**/*.jsonl", "mathdial/**/*.csv"),
     "tutorchat": ("tutorchat/**/*.parquet",),
@@ -34,7 +34,7 @@ class Converted:
 
 
 def find_raw(folder: Path) -> dict[str, list[Path]]:
-    """Return the raw files of each source that is there. Raises FileNotFoundError if none is."""
+    """Find the raw files of each source in `folder`. Raises FileNotFoundError if there are none."""
     found = {
         source: next((paths for pattern in patterns if (paths := sorted(folder.glob(pattern)))), [])
         for source, patterns in LAYOUT.items()
@@ -48,8 +48,8 @@ def find_raw(folder: Path) -> dict[str, list[Path]]:
 def convert_files(source: str, paths: list[Path], seed: int) -> Converted:
     """Convert all rows of one source, independently of the order of files and dialogues.
 
-    A dialogue that is there twice gives one row. Where another dialogue has given the same prompt already, the next
-    cut is taken. BadInput names the file, the line and the fault of what cannot be read at all.
+    A dialogue that occurs twice gives one row. If another dialogue has already given the same prompt, the next cut is
+    taken. Raises BadInput, which names the file, the line and the fault, for a row that cannot be read.
     """
     result = Converted()
     converter, dialogues = CONVERTERS[source], []
@@ -88,7 +88,7 @@ def _order(entry: tuple[RawDialogue, list[int], str]) -> tuple[str, bytes]:
 
 
 def _said(turns: list[RawTurn]) -> int:
-    """Return what was said and by whom, ignoring layout."""
+    """Return the turns and their speakers as one text, ignoring layout."""
     return hash(tuple((turn.role, *words(turn.content)) for turn in turns))
 
 
@@ -142,7 +142,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, dict]]:
 
 
 def _count(paths: list[Path]) -> int | None:
-    """Return the number of dialogues, if it is known before reading (and reading takes long)."""
+    """Return the number of dialogues if it is known before reading and reading takes long; else None."""
     if paths[0].suffix != ".parquet":
         return None
     import pyarrow
@@ -150,7 +150,7 @@ def _count(paths: list[Path]) -> int | None:
 
     try:
         return sum(pyarrow.parquet.read_metadata(path).num_rows for path in paths)
-    except pyarrow.ArrowException:  # reading the file says what is wrong with it
+    except pyarrow.ArrowException:  # the error is reported when the file is read
         return None
 
 

@@ -1,9 +1,9 @@
-"""The Socratic debugging benchmark (Al-Hossami et al., 2024; github.com/taisazero/socratic-debugging-benchmark)
-to clean seed rows.
+"""Convert the Socratic debugging benchmark to seed rows.
 
+Source: Al-Hossami et al., 2024; github.com/taisazero/socratic-debugging-benchmark.
 A raw file, `14_43_used_twice_conversational_thread_1.txt` (problem 14, bug 43): `<problem>`, `<bug_code>`,
 `<bug_desc>`, `<bug_fixes>`, `<unit_tests>`, `<stu_desc>`, then `<dialogue>` with lines `User: …`, `Assistant: …`,
-other turns that would do as well behind `<alt>`, and `<code>` blocks that belong to the turn above them.
+alternative turns behind `<alt>`, and `<code>` blocks that belong to the turn above them.
 """
 
 import re
@@ -20,7 +20,7 @@ NUMBERED = re.compile(r"^\s*\d+\.", re.M)
 
 
 def read(name: str, text: str) -> RawDialogue:
-    """Read a dialogue; `name` is the file's, without `.txt`. Task and code go into the student's first turn."""
+    """Read a dialogue; `name` is the file name without `.txt`. Task and code go into the student's first turn."""
     mark = NAME.fullmatch(name)
     if mark is None:
         raise LeftOut("a file name without problem, bug and thread")
@@ -56,14 +56,14 @@ def row_at(dialogue: RawDialogue, cut: int) -> dict[str, Any]:
 
 
 def fix_fragments(fixes: str, code: str) -> list[str]:
-    """Find code in the fixes that the buggy code lacks: inline code, and the lines of code blocks."""
+    """Find code in the fixes that is not in the buggy code: inline code, and the lines of code blocks."""
     lines = [line.strip() for block in FENCE.findall(fixes) for line in block.split("\n")]
     pieces = {piece.strip() for piece in [*lines, *re.findall(r"`([^`\n]+)`", FENCE.sub("", fixes))]}
     return sorted(piece for piece in pieces if piece and _dense(piece) not in _dense(code))
 
 
 def shows_fix(turn: RawTurn, meta: dict[str, Any]) -> bool:
-    """Whether a turn shows the fix: any fragment in its code counts; in prose, fragments of three tokens or more.
+    """Return whether a turn shows the fix: any fragment in its code, or one of three tokens or more in its prose.
 
     If the fix has no fragment of its own (lines swapped, a name replaced), all changed code counts.
     """
@@ -74,7 +74,7 @@ def shows_fix(turn: RawTurn, meta: dict[str, Any]) -> bool:
 
 
 def _block(text: str, tag: str) -> str:
-    """Return the text from a tag to its last closing tag before the next block: some files close a block twice."""
+    """Return the text from a tag to its last closing tag before the next block: some files close it twice."""
     _, opened, rest = text.partition(f"<{tag}>")
     following = re.search(rf"<(?:{'|'.join(TAGS)})>", rest.replace(f"<{tag}>", " " * (len(tag) + 2)))
     block = rest[: following.start()] if following else rest
@@ -92,7 +92,7 @@ def _turns(talk: str) -> list[RawTurn]:
 
 
 def _turn(role: str, text: str) -> RawTurn:
-    """Make a turn: its words, then its code as a fenced block with line breaks; alternatives are kept apart."""
+    """Make a turn: its words, then its code as a fenced block. Alternatives go into a field of their own."""
     blocks = [block.strip("\n").rstrip() for block in CODE.findall(text)]
     said, *others = (part.strip() for part in CODE.sub("", text).split("<alt>"))
     content = "\n".join([said, *(f"```\n{block}\n```" for block in blocks)]) if said or blocks else ""
@@ -105,6 +105,6 @@ def _dense(code: str) -> str:
 
 
 def _has(text: str, piece: str) -> bool:
-    """Whether the text contains the piece as whole words, white space ignored: `or` is not in `for`."""
+    """Return whether the text contains the piece as whole words, ignoring white space: `or` is not in `for`."""
     pattern = r"\s*".join(re.escape(token) for token in re.findall(r"\w+|[^\w\s]", piece))
     return re.search(rf"(?<!\w){pattern}(?!\w)", text) is not None

@@ -1,10 +1,10 @@
 """Fetch the raw files of a public source at a pinned revision, each verified by that revision's checksum.
 
-huggingface_hub does the transfers, from its hub and from GitHub alike: it resumes a partial file, shows progress, and
-honours proxies, HF_ENDPOINT, HF_TOKEN, HF_HUB_DOWNLOAD_TIMEOUT and the cache in HF_HOME. (Its own `hf_hub_download`
-starts a file again in each run.) GITHUB_API_URL and GITHUB_RAW_URL point to a mirror of GitHub. A server that is busy
-or fails (429, 5xx) is asked again. The record of an earlier run says what it has fetched: if all of that is still
-there, no request is made.
+huggingface_hub does the transfers, from the Hub and from GitHub: it resumes a partial file, shows progress, and honours
+proxies, HF_ENDPOINT, HF_TOKEN, HF_HUB_DOWNLOAD_TIMEOUT and the cache in HF_HOME. (Its `hf_hub_download` is not used,
+because it starts a file again in each run.) GITHUB_API_URL and GITHUB_RAW_URL point to a mirror of GitHub. Requests to
+a server that is busy or fails (429, 5xx) are retried. If all files in the record of an earlier run are still there, no
+request is made.
 """
 
 import hashlib
@@ -22,13 +22,13 @@ from typing import Any
 from utils.artifacts import sha256
 from utils.errors import BadInput
 
-PAUSES = (1, 2, 4, 8)  # seconds before a file is asked for again
+PAUSES = (1, 2, 4, 8)  # seconds before each retry of a file
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where files come from: `host` is "hub" (a dataset repository) or "github"."""
+    """The origin of files: `host` is "hub" (a dataset repository on the Hub) or "github"."""
 
     host: str
     repo: str
@@ -36,7 +36,7 @@ class Source:
     patterns: tuple[str, ...]
 
 
-# Every file of TutorChat lies at this revision; later ones on the hub only rename the validation file.
+# Every file of TutorChat is at this revision; later revisions only rename the validation file.
 TUTORCHAT = ("hub", "princeton-nlp/TutorChat", "68d3140529bd3852d69595d92a5536b18f220954")
 SOURCES = {
     "mathdial": Source(
@@ -76,11 +76,11 @@ class Fetched:
 
 
 def fetch(source: Source, folder: Path, record: Iterable[Mapping[str, Any]] = ()) -> list[Fetched]:
-    """Fetch all files of a source into `folder`. Whole files in it, or in the hub's cache, are not requested.
+    """Fetch all files of a source into `folder`. Complete files there, or in the Hub's cache, are not requested.
 
-    `record` lists the files of an earlier run, as dicts of Fetched: if all are still there, no request is made.
+    `record` lists the files of an earlier run, as dicts of Fetched. If all are still there, no request is made.
     Raises OSError (404, no connection) or BadInput (nothing at that revision, a wrong checksum, a web page instead of
-    a file), which say what to do.
+    a file). Both say what to do.
     """
     from huggingface_hub.errors import HTTPError
     from tqdm import tqdm
@@ -108,9 +108,9 @@ def local_path(folder: Path, path: str) -> Path:
 
 
 def _all_there(source: Source, folder: Path, record: Iterable[Mapping[str, Any]]) -> list[Fetched]:
-    """Return the record's files of this source and revision; none if any of them is missing or has changed.
+    """Return the record's files of this source and revision; [] if any of them is missing or has changed.
 
-    A branch moves; only a commit stays the same.
+    A branch can change, so a record counts only for a revision that is a commit.
     """
     if not re.fullmatch(r"[0-9a-f]{7,40}", source.revision):
         return []
@@ -153,12 +153,12 @@ def _list_github(source: Source) -> tuple[str, list[RemoteFile]]:
 
 
 def _get(source: Source, revision: str, file: RemoteFile, folder: Path) -> Fetched:
-    """Return a file from `folder` or the hub's cache if it is whole there; else download it, resuming a part."""
+    """Return a file from `folder` or the Hub's cache if it is complete there; else download it, resuming a part."""
     from huggingface_hub import hf_hub_url, try_to_load_from_cache
     from huggingface_hub.utils import build_hf_headers
 
     local = local_path(folder, file.path)
-    places, headers = [local], {"Accept-Encoding": "identity"}  # ranges of a compressed body cannot be joined
+    places, headers = [local], {"Accept-Encoding": "identity"}  # parts of a compressed body cannot be joined
     if source.host == "hub":
         place = {"repo_id": source.repo, "filename": file.path, "repo_type": "dataset", "revision": revision}
         url, headers = hf_hub_url(**place), build_hf_headers() | headers
@@ -184,7 +184,7 @@ def _get(source: Source, revision: str, file: RemoteFile, folder: Path) -> Fetch
 
 
 def _download(url: str, part: Path, size: int, headers: dict[str, Any]) -> None:
-    """Download the rest of the `size` bytes into `part`. A part that cannot be the file's beginning is dropped."""
+    """Download the rest of the `size` bytes into `part`. A part that cannot be the file's beginning is deleted."""
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.file_download import http_get
 
@@ -217,7 +217,7 @@ def _is_web_page(path: Path) -> bool:
 
 
 def _github(url: str) -> dict[str, Any]:
-    """Ask GitHub's API. Raises OSError if it refuses, BadInput if the response is not the API's."""
+    """Query GitHub's API. Raises OSError if it refuses, and BadInput if the response is not the API's."""
     from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
     from huggingface_hub.utils import hf_raise_for_status, http_backoff
 

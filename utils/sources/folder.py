@@ -1,6 +1,7 @@
-"""The folder of fetched seeds: `sources.json` describes it, and new seeds of a dataset replace the old ones.
+"""Write the folder of fetched seeds, in which new seeds of a dataset replace the old ones.
 
-`sources.json`: {"seeds": ["mathdial_train.jsonl", …], "files": [{"dataset": "mathdial", "local": …, "repo": …,
+`sources.json` describes the folder:
+{"seeds": ["mathdial_train.jsonl", …], "files": [{"dataset": "mathdial", "local": …, "repo": …,
 "revision": …, "path": …, "size": …, "sha256": …}, …], "datasets": {"mathdial": {"train": 500, …}}, …}.
 """
 
@@ -16,9 +17,9 @@ RECORD = "sources.json"
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """Read what an earlier run has written, without seed files that are gone.
+    """Read the record of an earlier run, without seed files that no longer exist.
 
-    Raises BadInput if the folder has other seeds, such as the sample in `datasets/`: those are never overwritten.
+    Raises BadInput if the folder has other seeds, such as the sample in `datasets/`, which are never overwritten.
     """
     path = folder / RECORD
     record = {"seeds": [], "files": [], "datasets": {}} | (read_json(path) if path.is_file() else {})
@@ -31,9 +32,9 @@ def read_record(folder: Path) -> dict[str, Any]:
 def put_seeds(folder: Path, seeds: Mapping[str, str], made: set[str], record: dict[str, Any]) -> list[str]:
     """Replace the seeds of the datasets `made` by `seeds` (name -> text), and write the record.
 
-    `record` is the new run's, without "seeds". Files of other datasets stay, and stay recorded. All old files of a
-    dataset are removed before a new one is written: a run that is stopped here leaves no problem in both splits.
-    Returns the names of the datasets that stayed.
+    `record` is the new run's, without "seeds". Files of other datasets are kept, in the record too. All old files of a
+    dataset are removed before a new one is written, so that a run stopped in between leaves no problem in both splits.
+    Returns the names of the datasets that were kept.
     """
     old = read_record(folder)
     kept = [name for name in old["seeds"] if dataset_of(name) not in made]

@@ -1,4 +1,4 @@
-"""The text beside fetched data: its origin, its licence, and what was changed."""
+"""Write the text beside fetched data: its origin, its licence, and what was changed."""
 
 LICENSES = """\
 # Terms of the data in this folder

@@ -1,4 +1,4 @@
-"""Turn raw files into the text of seed files: convert, leave out long dialogues, split; and report the counts."""
+"""Turn raw files into the text of seed files: convert, leave out long dialogues, split, and report the counts."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""MathDial (Macina et al., 2023; github.com/eth-nlped/mathdial) to clean seed rows.
+"""Convert MathDial (Macina et al., 2023; github.com/eth-nlped/mathdial) to seed rows.
 
 A raw row: {"qid": 6000025, "scenario": 1, "question": "…", "ground_truth": "… \n 10", "student_incorrect_solution":
 "… \n 4", "conversation": "Teacher: (generic)Hi …|EOM|Student: Sure. …|EOM|…", …}. The student's label may be a name.
@@ -16,7 +16,10 @@ LABEL = re.compile(r"\s*([^:\n|]{1,40}):\s*(?:\((generic|focus|probing|telling)\
 
 
 def read(raw: dict[str, Any]) -> RawDialogue:
-    """Read a dialogue; its first turn is the student's problem and wrong solution. KeyError: a missing field."""
+    """Read a dialogue; its first turn is the problem with the student's wrong solution.
+
+    Raises KeyError if a field is missing.
+    """
     question, solution = raw["question"].strip(), raw["student_incorrect_solution"].strip()
     explanation, conversation = raw["ground_truth"], raw["conversation"].strip()
     if not question or not solution or not conversation:
@@ -46,7 +49,7 @@ def read(raw: dict[str, Any]) -> RawDialogue:
 
 
 def cuts(dialogue: RawDialogue) -> list[int]:
-    """Return the usable cuts. If the problem has the answer's number too, it counts as said only as a conclusion."""
+    """Return the usable cuts. If the answer's number is in the problem too, the answer counts only as a conclusion."""
     says = _concludes if dialogue.meta["answer_in_first_turn"] else _says
     turns = enumerate(dialogue.turns)
     return usable_cuts(
@@ -70,7 +73,7 @@ def _turn(line: str) -> RawTurn:
 
 
 def _final_number(solution: str) -> tuple[str, str | None]:
-    """Split a solution into (steps, number alone on the last line); line ends are stripped."""
+    """Split a solution into (steps, the number that is alone on the last line); line ends are stripped."""
     lines = [line.strip() for line in solution.strip().split("\n")]
     if NUMBER.fullmatch(lines[-1].strip("-$% ")):
         return "\n".join(lines[:-1]).strip(), lines[-1]
@@ -82,6 +85,6 @@ def _says(text: str, answer: str) -> bool:
 
 
 def _concludes(text: str, answer: str) -> bool:
-    """Whether the text concludes with the answer: "The answer is 12" anywhere, or 12 as its last number."""
+    """Return whether the text concludes with the answer: "The answer is 12" anywhere, or 12 as its last number."""
     numbers = NUMBER.findall(text)
     return states(text, number_of(answer)) or (bool(numbers) and says(numbers[-1], number_of(answer)))

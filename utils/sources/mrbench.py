@@ -1,10 +1,10 @@
-"""MRBench (Maurya et al., NAACL 2025, arXiv 2412.09416): answers of eight tutors, labelled by people.
+"""Read MRBench (Maurya et al., NAACL 2025, arXiv 2412.09416): answers of eight tutors, labelled by people.
 
 A dialogue: {"conversation_id": "930-…", "conversation_history": "Tutor: Hi, …\\n Student: …", "Data": "MathDial",
 "Ground_Truth_Solution": "… \\n 2000", "anno_llm_responses": {"GPT4": {"response": "…", "annotation":
 {"Mistake_Identification": "Yes", "Revealing_of_the_Answer": "No", …}}, …}}. In the development set of BEA 2025 the
-tutors stand under "tutor_responses", have four labels, and nothing tells the solution.
-CC BY-SA 4.0: it is fetched, never bundled.
+tutors are under "tutor_responses" and have four labels, and there is no solution.
+Its licence is CC BY-SA 4.0. It is fetched, never bundled.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from utils.errors import BadInput
 from utils.sources.download import Source, fetch
 
 SOURCE = Source(
-    # The branch, not a commit: no published release names one. `sources.json` records which commit was fetched.
+    # A branch, not a commit, because no release has been published. `sources.json` records which commit was fetched.
     "github", "kaushal0494/UnifyingAITutorEvaluation", "main", ("*MRBench_V2.json", "*mrbench_v3_devset.json")
 )  # fmt: skip
 LICENSE = """\
@@ -31,7 +31,7 @@ same licence. `sources.json` has the commit and the checksum of each file.
 """
 
 REVEALS = "revealing_of_the_answer"
-# What a good answer has, one point each: not revealing counts as a point, "to some extent" and a neutral tone as half.
+# One point for each property of a good answer (not revealing is one). "To some extent" and a neutral tone are half.
 DESIDERATA = (
     "mistake_identification", "mistake_location", REVEALS, "providing_guidance", "actionability", "coherence",
     "tutor_tone", "humanlikeness",
@@ -49,20 +49,20 @@ FINAL = re.compile(r"[-\d.,/]*\d")
 
 @dataclass(frozen=True)
 class LabelledAnswer:
-    """One tutor's answer. `labels` are in [0, 1]; of the development set only four are there."""
+    """One tutor's answer. `labels` are in [0, 1]; answers of the development set have only four."""
 
     dialogue: str
-    group: str  # the problem: its answers are not independent of each other
+    group: str  # the problem; answers to one problem are not independent
     part: str  # "MathDial" or "Bridge"
     conversation: str  # "Student: …" and "Teacher: …" lines
-    known_answer: str | None  # the final number of the solution, where the file has one
+    known_answer: str | None  # the final number of the solution, if the file has one
     tutor: str
     answer: str
     labels: dict[str, float] = field(hash=False)
 
     @property
     def desiderata(self) -> float | None:
-        """Sum of the eight labels, from 0 to 8; None if a label is missing."""
+        """Return the sum of the eight labels, from 0 to 8; None if a label is missing."""
         if not set(DESIDERATA) <= self.labels.keys():
             return None
         return sum(1 - self.labels[name] if name == REVEALS else self.labels[name] for name in DESIDERATA)
@@ -85,7 +85,7 @@ def fetch_mrbench(output_dir: Path) -> list[Path]:
 
 
 def read_mrbench(paths: list[Path] | list[str]) -> list[LabelledAnswer]:
-    """Read all labelled answers of the files, each once. Raises BadInput, which names the file and the dialogue.
+    """Read all labelled answers of the files, without duplicates. Raises BadInput, which names file and dialogue.
 
     The same answer to the same dialogue may occur in both files, or twice in one (three ids repeat): the copy with
     the most labels is kept.
@@ -110,7 +110,7 @@ def read_mrbench(paths: list[Path] | list[str]) -> list[LabelledAnswer]:
 
 
 def half_of(group: str) -> str:
-    """ "first" or "second": the halves, by problem, of which the offline judge's development saw the first alone."""
+    """Return "first" or "second", by problem. Only the first half was seen during the offline judge's development."""
     return "first" if hashlib.sha256(group.encode()).digest()[0] % 2 == 0 else "second"
 
 
@@ -118,7 +118,7 @@ def _answers(row: dict) -> list[LabelledAnswer]:
     history = _plain(row["conversation_history"])
     solution = row.get("Ground_Truth_Solution") or ""
     final = FINAL.findall(solution.strip().rpartition("\n")[2])
-    # MathDial's ids are "<problem>-<random>", its first turn asks "The question is: …"; Bridge has bare numbers.
+    # MathDial's ids are "<problem>-<random>", and its first turn asks "The question is: …". Bridge's ids are numbers.
     asked = QUESTION_IS.search(history.partition("\nStudent:")[0])
     problem = re.sub(r"\W+", " ", asked[1]).strip().lower() if asked else ""
     group = problem or f"dialogue {row['conversation_id']}"

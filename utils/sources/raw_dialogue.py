@@ -1,4 +1,4 @@
-"""A whole raw dialogue, and how one seed is cut out of it: the code that the three converters share."""
+"""Cut one seed out of a whole raw dialogue: the code that the three converters share."""
 
 import random
 import re
@@ -7,14 +7,14 @@ from typing import Any
 
 from utils.seeds.near_duplicates import words
 
-# Turns that only close a conversation: never a reference, and never the last turn of a prompt.
+# Turns that only close a conversation are never a reference, and never the last turn of a prompt.
 THANKS = re.compile(r"\bthank|\bbye\b", re.I)
 FAREWELL = re.compile(
     r"welcome\b|\bglad\b|\bhappy (?:to|I|that)|(?:good|great|nice|excellent) (?:work|job)|well done|\bbye\b|good luck"
     r"|anything else|(?:other|more|further) (?:questions|help|assistance)",
     re.I,
 )
-# A tutor's turn of such words alone ("Great!", "ok, good job") teaches nothing: it is no reference.
+# A tutor's turn with no other words ("Great!", "ok, good job") teaches nothing, so it is not used as a reference.
 COURTESIES = {
     "great", "good", "nice", "well", "done", "ok", "okay", "yes", "yeah", "yep", "right", "correct", "exactly", "cool",
     "perfect", "excellent", "awesome", "fantastic", "wonderful", "brilliant", "amazing", "sure", "indeed", "absolutely",
@@ -23,7 +23,7 @@ COURTESIES = {
 
 
 class LeftOut(Exception):
-    """A raw dialogue from which no seed can be cut; the text is the reason under which it is counted."""
+    """A raw dialogue gives no seed. The text is the reason under which it is counted."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class RawTurn:
 
 @dataclass
 class RawDialogue:
-    """All turns, cleaned: they alternate. Turn 0 is the student's where the problem is the student's own."""
+    """All turns, cleaned, so that the speakers alternate. Turn 0 is the student's if the student brings the problem."""
 
     id: str
     source: str
@@ -51,9 +51,9 @@ class RawDialogue:
 
 
 def merge(turns: list[RawTurn]) -> list[RawTurn]:
-    """Join consecutive turns of one speaker into one, a line each; a turn that is repeated at once is kept once.
+    """Join consecutive turns of one speaker into one, a line each. A turn that is repeated at once is kept once.
 
-    Blanks at line ends are removed. An alternative to one part of a joined turn is joined with the other part.
+    Trailing blanks of lines are removed. An alternative to one part of a joined turn is joined with the other part.
     """
     merged: list[RawTurn] = []
     for turn in turns:
@@ -76,7 +76,7 @@ def merge(turns: list[RawTurn]) -> list[RawTurn]:
 def usable_cuts(turns: list[RawTurn], answered_at: int | None = None) -> list[int]:
     """Return every `n` for which `turns[:n]` ends on the student and `turns[n]` is a useful turn of the teacher.
 
-    Not usable are cuts after turn `answered_at`, the first that says the answer, and cuts among the closing courtesies.
+    Cuts after turn `answered_at`, the first that says the answer, and cuts among the closing courtesies are left out.
     """
     end = len(turns)
     while end > 1 and _closes(turns[end - 1]):
@@ -89,7 +89,7 @@ def usable_cuts(turns: list[RawTurn], answered_at: int | None = None) -> list[in
 
 
 def order_of_cuts(dialogue: RawDialogue, cuts: list[int], seed: int) -> list[int]:
-    """Order the cuts by preference, from the seed and the dialogue's id alone; the very first cut comes last."""
+    """Order the cuts: a random one first, drawn by the seed and the dialogue's id alone, and the earliest one last."""
     if not cuts:
         raise LeftOut("no tutor turn to cut at before the answer is said")
     later = [n for n in cuts if n > 1]
@@ -98,7 +98,7 @@ def order_of_cuts(dialogue: RawDialogue, cuts: list[int], seed: int) -> list[int
 
 
 def seed_row(dialogue: RawDialogue, cut: int, **meta: Any) -> dict[str, Any]:
-    """Make the clean row whose reference is `turns[cut]`."""
+    """Make the seed row whose reference is `turns[cut]`."""
     reference = dialogue.turns[cut]
     return {
         "id": f"{dialogue.id}-t{cut}",
@@ -116,7 +116,7 @@ def seed_row(dialogue: RawDialogue, cut: int, **meta: Any) -> dict[str, Any]:
 
 
 def _closes(turn: RawTurn) -> bool:
-    """Whether a turn only says thanks or goodbye; "anything else?" may be its one question."""
+    """Return whether a turn only says thanks or goodbye; the question "anything else?" is allowed."""
     if turn.role == "student":
         return bool(THANKS.search(turn.content)) and "?" not in turn.content
     return bool(FAREWELL.search(turn.content)) and (

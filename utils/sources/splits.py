@@ -1,4 +1,4 @@
-"""Split rows into train and test without leaks: by underlying problem, then without near-duplicates."""
+"""Split rows into train and test without leaks: by underlying problem, then by removing near-duplicates."""
 
 import random
 from collections import defaultdict
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from utils.seeds.near_duplicates import near_to, words
 
-MAX_TEST_SHARE = 0.25  # of a small source: most of it is for training
+MAX_TEST_SHARE = 0.25  # at most this share of a small source goes to test
 
 
 @dataclass
@@ -17,14 +17,14 @@ class Split:
     train: list[dict[str, Any]]
     test: list[dict[str, Any]]
     moved_to_train: int  # test rows that nearly repeat a training row
-    not_needed: int  # rows beyond the sizes asked for
+    not_needed: int  # rows beyond the requested sizes
 
 
 def split(rows: list[dict[str, Any]], train_size: int, test_size: int, seed: int) -> Split:
-    """Split into at most `train_size` and `test_size` rows; the result does not depend on the order of `rows`.
+    """Split into at most `train_size` and `test_size` rows. The result does not depend on the order of `rows`.
 
-    A group is in one split only; groups that share a chapter are joined. Test rows that nearly repeat a training row,
-    or state its problem, move to train with their group; this is repeated until none is left.
+    A group is in one split only, and groups that share a chapter are joined. Test rows that nearly repeat a training
+    row, or state its problem, move to train with their group. This is repeated until none is left.
     """
     rng = random.Random(f"{seed} split")
     groups = defaultdict(list)
@@ -53,7 +53,7 @@ def split(rows: list[dict[str, Any]], train_size: int, test_size: int, seed: int
 
 
 def _too_close(rows: list[dict[str, Any]], test: list[dict[str, Any]]) -> set[int]:
-    """Return the indices of test rows that have a near-duplicate, or their problem, among `rows`."""
+    """Return the indices of test rows whose near-duplicate or problem is among `rows`."""
     problems = {" ".join(words(row["problem"])) for row in rows if row["problem"]}
     same = {j for j, row in enumerate(test) if row["problem"] and " ".join(words(row["problem"])) in problems}
     bar = tqdm(rows, desc="comparing with the test rows", unit=" rows", delay=2)
@@ -80,5 +80,5 @@ def _linked_by_chapter(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def prompt_text(row: dict[str, Any]) -> str:
-    """Return the text of a row that is part of its prompt, without speakers."""
+    """Return the text of a row that goes into its prompt, without speakers."""
     return "\n".join([row["context"] or "", *(turn["content"] for turn in row["turns"])])

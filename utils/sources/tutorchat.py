@@ -1,4 +1,4 @@
-"""TutorChat (Chevalier et al., 2024; hub princeton-nlp/TutorChat) to clean seed rows.
+"""Convert TutorChat (Chevalier et al., 2024; princeton-nlp/TutorChat on the Hub) to seed rows.
 
 A raw row: {"mode": "openbook", "textbook_folder": "textbooks/bio/…", "conversation": ["the chapter", "a question",
 "an answer", …]}. In `closedbook` there is no chapter and the tutor opens; `singleturn` is one text, often an exam.
@@ -17,13 +17,13 @@ ROLES = {"user": "student", "assistant": "teacher"}
 def read(raw: dict[str, Any]) -> RawDialogue:
     """Read a dialogue. The dialogues of one folder are a group; splits.py joins folders that share a chapter.
 
-    KeyError for a missing field.
+    Raises KeyError for a missing field.
     """
     mode, parts, folder = raw["mode"], list(raw["conversation"]), raw["textbook_folder"]
     if mode not in ("openbook", "closedbook"):
         raise LeftOut(f"mode {mode}, no dialogue turn by turn")
     chapter = parts.pop(0).strip() if mode == "openbook" and parts else None
-    first = 0 if mode == "openbook" else 1  # turns without a label get their speaker from their position
+    first = 0 if mode == "openbook" else 1  # the speaker of an unlabelled turn follows from its position
     turns = merge([_turn(part, ("student", "teacher")[(i + first) % 2]) for i, part in enumerate(parts)])
     if not any(turn.role == "student" for turn in turns):
         raise LeftOut("no student turn")
