@@ -12,7 +12,7 @@ from utils.classroom.problems import Problem
 from utils.records import Sample, SeedDialogue
 from utils.tutors.tutor import Answers
 
-RIGHT = "Yes, that is right. Well done."  # said to a student who is right, by the controls that distinguish
+RIGHT = "Yes, that is right. Well done."  # to a student who is right, by controls that check the answer
 
 
 def targeted(problem: Problem, dialogue: str) -> str:

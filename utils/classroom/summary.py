@@ -11,7 +11,7 @@ from typing import Any
 from utils.classroom.controls import Control
 from utils.classroom.rule_student import GAIN_TABLES
 
-Row = Mapping[str, Any]  # a dialogue: "tutor", "id", "group", "measures", … (classroom.row_of)
+Row = Mapping[str, Any]  # a dialogue: "tutor", "id", "group", "measures", … (run.row_of)
 EXACT = "numbers and words that were said"
 WRONG, RIGHT = "students who are wrong", "students who are right"
 RULES = "whether a student who takes the words literally gets there; not learning"

@@ -7,7 +7,8 @@ from utils.clients.chat import JudgeError
 from utils.clients.refusals import RejectedParameter
 
 # Parameters that some services reject -> the replacements to try, in this order. A string renames the parameter,
-# None leaves it out, and anything else is another value for it; a value that is a string stands in a list.
+# None leaves it out, and anything else is another value for it; a value that is a string stands in a list. "roles" is
+# not a parameter: its replacement makes `adjusted` alternate the roles of the messages.
 FORMS: dict[str, tuple[Any, ...]] = {
     "max_tokens": ("max_completion_tokens", None), "max_completion_tokens": (None,),
     "response_format": ({"type": "json_object"}, None), "format": (["json"], None),

@@ -68,7 +68,7 @@ def run_all(
         for started in range(min(concurrency, len(work))):
             try:
                 threading.Thread(target=serve, name=f"{unit} {started}", daemon=True).start()
-            except RuntimeError as error:  # the system gives no more threads
+            except RuntimeError as error:  # the system allows no more threads
                 if not started:
                     raise OSError(errno.EAGAIN, f"the system gives this program no thread ({error})") from None
                 logging.warning("%d calls at once instead of %d (%s)", started, concurrency, error)

@@ -13,7 +13,7 @@ STARTS = ("data:", "event:", "id:", "retry:", ":")
 
 
 class WebPage(Transient):
-    """The body is a web page: a proxy's, or the address is not that of an API."""
+    """The body is a web page: it comes from a proxy, or the address is not that of an API."""
 
 
 def body_of(data: bytes) -> Any:

@@ -12,7 +12,7 @@ from utils.clients.thoughts import without_thoughts
 
 
 class NobodyWaits(Exception):
-    """The iterator was closed while its reply was still growing."""
+    """The iterator was closed before its reply was complete."""
 
 
 def stream(chat: Service, messages: list[dict], **options: Any) -> Iterator[Reply]:

@@ -34,7 +34,7 @@ class OllamaChat(Service):
         """Take an address as Ollama's own client does: host, :port, host:port, a URL, or "" (OLLAMA_HOST or local)."""
         address = checked_address(address or os.environ.get("OLLAMA_HOST", ""), "the Ollama address")
         ollama = made(lambda: importlib.import_module("ollama"))  # it creates a default client on import
-        if len(os.environ.get("OLLAMA_API_KEY", "")) >= SHORTEST:  # the client sends it by itself
+        if len(os.environ.get("OLLAMA_API_KEY", "")) >= SHORTEST:  # the library sends it, so it must be redacted
             SECRETS.add(os.environ["OLLAMA_API_KEY"])
         self.client = made(lambda: ollama.AsyncClient(host=address, follow_redirects=False, timeout=None))
         self.puller = made(lambda: ollama.Client(host=address, follow_redirects=False, timeout=STALL))

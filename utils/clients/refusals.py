@@ -55,7 +55,7 @@ REJECTING = (400, 404, 415, 422, 500, 501)
 
 
 class RejectedParameter(Exception):
-    """The service does not accept a parameter, or (unless `unknown`) not this value of it."""
+    """The service rejects this value of a parameter, or the parameter itself (`unknown`)."""
 
     def __init__(self, name: str, message: str, unknown: bool = False):
         super().__init__(message)

