@@ -2,9 +2,9 @@
 
     python -m figures --training-root runs/demo
 
-Bars are means with 95 % intervals clustered by problem, diamonds the paper's published values, grey marks baselines.
-Answers without a valid verdict are left out and counted in the figure. What is missing is listed, the rest is drawn.
-A training root made by the original code works too.
+Bars are means with 95 % intervals clustered by problem, diamonds the paper's published values, grey marks baselines
+and other tutors. Answers without a valid verdict are left out and counted in the figure. What is missing is listed, the
+rest is drawn. A training root made by the original code works too.
 """
 
 import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)

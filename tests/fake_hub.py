@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 BREAK_AT = 15_000_000  # bytes: beyond the 10 MB that the client writes at a time
 
@@ -70,6 +71,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.do_GET()
 
+    def do_POST(self):
+        """What `datasets` asks of single paths; a folder is none of them."""
+        asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        match self.path.split("?")[0].strip("/").split("/"):
+            case ["api", "datasets", owner, name, "paths-info", *_]:
+                there = self._listing(f"{owner}/{name}", hub=True) or []
+                self._json([one for one in there if one["path"] in asked.get("paths", [])])
+            case _:
+                self._nothing()
+
     def do_GET(self):
         parts = self.path.split("?")[0].strip("/").split("/")
         self.hub.tokens.append(("/".join(parts), self.headers.get("Authorization")))
@@ -79,6 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
         match parts:
             case ["api", "datasets", owner, name, "tree", *_]:
                 self._json(self._listing(f"{owner}/{name}", hub=True))
+            case ["api", "datasets", owner, name, "revision", _] if f"{owner}/{name}" in self.hub.files:
+                siblings = [{"rfilename": path} for path in self.hub.files[f"{owner}/{name}"]]
+                self._json({"id": f"{owner}/{name}", "sha": "c" * 40, "siblings": siblings})
             case ["repos", owner, name, "commits", revision] if f"{owner}/{name}" in self.hub.files:
                 self._json({"sha": revision.ljust(40, "0")})
             case ["repos", owner, name, "git", "trees", _]:

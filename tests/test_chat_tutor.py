@@ -2,6 +2,7 @@
 
 import json
 
+from fake_ollama import FakeOllama
 from fault_server import FaultServer
 
 import eval_model
@@ -77,6 +78,18 @@ def test_an_answer_that_never_came_is_not_graded(tmp_path):
     summary = self_eval.main(seeds=[seeds], output_path=tmp_path / "self.json", tutor=base, judge=judge)
     assert summary["invalid"] == 1 and summary["score"] is None
     assert "content_filter" in read_json(tmp_path / "self.json")[0]["evaluation_error"]
+
+
+def test_eval_model_asks_ollama_where_its_flags_say_so(tmp_path):
+    seeds = tmp_path / "x.json"
+    seeds.write_text(json.dumps(["Student: Why does it float?"]))
+    with FakeOllama(models=["qwen3:8b"]) as server:
+        flags = ["--seeds", str(seeds), "--output-path", str(tmp_path / "x_out.json"), "--tutor", "ollama"]
+        call(eval_model.main, eval_model.parse_args([*flags, server.host, "qwen3:8b"]))
+    (body,) = server.bodies
+    assert body["model"] == "qwen3:8b" and "Student: Why does it float?" in body["messages"][-1]["content"]
+    (row,) = read_json(tmp_path / "x_out.json")
+    assert row["tutor"] == "qwen3:8b" and row["output"]
 
 
 def test_eval_model_asks_the_service_that_its_flags_name(tmp_path, monkeypatch):

@@ -608,9 +608,36 @@ def test_other_datasets_than_the_papers(tmp_path, draw):
     assert "paper" not in words(drawn["figure_5"]) + words(drawn["figure_6"])
     assert heights(drawn["figure_6"])[charts.BLUE][0] == pytest.approx(0.6)
     assert csv_rows(tmp_path)["high_school_physics", "base"]["paper"] == ""
+    assert "paper" not in (tmp_path / "figures" / "table_1.md").read_text(encoding="utf-8")
     assert [one["dataset"] for one in result["comparisons"]] == ["high_school_physics"]
     assert drawn["training"].axes[0].get_title(loc="left").startswith("High School Physics")
     assert not any("mathdial" in line for line in result["missing"])
+
+
+def test_another_tutor_stands_beside_base_and_tutors(tmp_path, draw):
+    """It stood in the table alone, and in no figure."""
+    root = make_tree(tmp_path)
+    for dataset in DATASETS:
+        write(root / "evaluation" / dataset / "also_qwen3-8b.json", rows(4, 6, tutor="qwen3:8b"))
+    write_manifest(root)
+    drawn = draw(root)["drawn"]
+    for name, first in (("figure_5", (4 + 6 * BAD_SCORE) / 10), ("figure_6", 0.4)):
+        (marks,) = [c for c in drawn[name].axes[0].collections if c.get_label() == "qwen3:8b"]
+        assert marks.get_offsets()[0][1] == pytest.approx(first)
+        assert heights(drawn[name]).keys() == set(charts.COLORS)
+    row = csv_rows(root)["mathdial", "also_qwen3-8b"]
+    assert (row["title"], row["answers"], row["paper"]) == ("qwen3:8b", "10", "")
+    assert "| qwen3:8b" in (root / "figures" / "table_1.md").read_text(encoding="utf-8")
+
+
+def test_a_tutor_of_two_datasets_is_one_tutor_and_both_are_its_own(tmp_path, draw):
+    for dataset, good in (("optics", 9), ("physics", 8)):
+        for model, extra in (("base", 5), ("from_finetuned_with_optics+physics", 0)):
+            write(tmp_path / "evaluation" / dataset / f"{model}.json", rows(good - extra, 10 - good + extra))
+    write_manifest(tmp_path)
+    result = draw(tmp_path)
+    assert "fine-tuned on Optics + Physics" in " ".join(words(result["drawn"]["figure_5"]).split())
+    assert [(one["dataset"], one["primary"]) for one in result["comparisons"]] == [("optics", True), ("physics", True)]
 
 
 # --- one file, one Pearson

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.test_pairs import FOREIGN
 from utils import cli, flags
 from utils.clients.chat import Reply, as_sent
 from utils.journal import Journal
@@ -135,6 +136,12 @@ def test_an_answer_that_carries_a_verdict_is_guarded(answer, caught):
     """A small judge copies it (6 of 6 in benchmarks/injection.py); a guarded answer is never `chosen`."""
     verdict = ChatJudge(FixedChat(TEXT), TEMPLATE).grade(TutorAnswer("Student: hi", answer))
     assert bool(verdict.guards) == caught
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_no_english_rule_guards_what_a_language_model_graded(language):
+    """The rules called a Chinese answer gibberish, or off topic."""
+    assert ChatJudge(FixedChat(TEXT), TEMPLATE).grade(TutorAnswer(*FOREIGN[language])).guards == []
 
 
 def test_asking_again_shows_the_error_and_takes_another_seed():

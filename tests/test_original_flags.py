@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,38 @@ from utils.cli import call
 def test_the_originals_flags_are_aliases(script, flags, expected):
     args = vars(importlib.import_module(script).parse_args(flags))
     assert expected.items() <= args.items()
+
+
+DOCS = (Path(__file__).resolve().parent.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
+STAGE = {"--input": "--seeds", "--output": "--output-path", "--eval-prompt": "--judge-prompt"}
+FLAGS = {  # the original's flags and what they are called here
+    "gen_train_dataset": STAGE, "eval_model": STAGE, "self_eval": STAGE,
+    "train": {"--input": "--train-dataset", "--checkpoints-dir": "--output-dir", "--model-dir": "--output-dir"},
+    "human_vs_gpt": {"--output-dir": "--output-path"}, "pipeline": {"--use-cache": "always on"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("script", FLAGS)
+def test_help_and_docs_have_the_originals_flags(script, capsys):
+    """argparse takes `--output` for the beginning of `--output-path`: what is accepted need not be told."""
+    with pytest.raises(SystemExit, match="0"):
+        importlib.import_module(script).parse_args(["--help"])
+    entries = re.findall(r"^  --.*(?:\n {8,}.*)*", capsys.readouterr().out, re.MULTILINE)
+    (row,) = [line for line in DOCS.splitlines() if line.startswith(f"| `{script} --")]
+    for old, new in FLAGS[script].items():
+        (entry,) = [one for one in entries if re.search(rf"(?:^  |, ){old}\b(?!-)", one)]
+        assert len(entry.split()) > 4  # it says what it is
+        assert f"{old} " in row.replace("`", " ") and new in row
+
+
+def test_what_use_cache_asks_for_is_said_in_one_line(tmp_path, caplog):
+    Path(tmp_path / "optics_train.json").write_text(json.dumps([STRING.format(n=n, s=n + 3) for n in range(4)]))
+    flags = ["--datasets-dir", str(tmp_path), "--output-dir", str(tmp_path / "out"), "--dry-run"]
+    with caplog.at_level("INFO"):
+        pipeline = importlib.import_module("pipeline")
+        call(pipeline.main, pipeline.parse_args([*flags, "--use-cache"]))
+    (said,) = [record.getMessage() for record in caplog.records if "cache" in record.getMessage()]
+    assert "--use-cache is always on" in said
 
 
 # --- the six lines run, one after the other, in one folder

@@ -202,6 +202,17 @@ def test_a_second_judges_verdict_on_another_answer_is_not_shown_as_one_on_this(t
     assert unpacked(path)["dialogues"][0]["answers"]["base"]["verdicts"][1] is None
 
 
+def test_another_tutor_and_another_dataset_are_shown_without_the_papers_values(tmp_path, without_figures):
+    for model, tutor in (("base", "base"), ("from_finetuned_with_optics", "weights"), ("also_qwen3-8b", "qwen3:8b")):
+        write(tmp_path / "evaluation" / "optics" / f"{model}.json", rows(4, 6, tutor=tutor))
+    write_manifest(tmp_path)
+    path = report.main(tmp_path)
+    page, data = path.read_text("utf-8"), unpacked(path)
+    assert data["tutors"]["also_qwen3-8b"] == "qwen3:8b" and "<td>qwen3:8b</td>" in page
+    assert all("also_qwen3-8b" in one["answers"] for one in data["dialogues"])
+    assert "Phi-3" not in page and ">paper</th>" not in page
+
+
 def test_the_cost_is_the_sum_of_what_the_verdicts_say(tmp_path, without_figures):
     """3 test sets x 10 answers of the base at half a dollar; rows of other files say nothing."""
     root = make_tree(tmp_path)

@@ -3,8 +3,11 @@
 import csv
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from utils.dialogue import cut_at_new_turn, split_turns
@@ -341,6 +344,30 @@ def test_limit_reads_no_more_than_it_needs(tmp_path, name):
     assert len(read_seeds(tmp_path / name, limit=40)) == 40
     with pytest.raises(BadInput):
         read_seeds(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv"])
+def test_limit_holds_no_more_than_it_needs(tmp_path, name):
+    head, end, tail = {"a.jsonl": ("", "\n", ""), "a.json": ("[", ",\n", '"z"]'), "a.csv": ("text\n", "\n", "")}[name]
+    (tmp_path / name).write_text(head + (json.dumps("word " * 1000) + end) * 2000 + tail)  # 10 MB
+    tracemalloc.start()
+    try:
+        assert len(read_seeds(tmp_path / name, limit=2)) == 2
+        assert tracemalloc.get_traced_memory()[1] < 2e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_limit_reads_no_more_batches_of_parquet_than_it_needs(tmp_path):
+    """The second group of rows is spoilt."""
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"text": [f"{n:05} " * 20 for n in range(2000)]}).to_parquet(path, row_group_size=1000)
+    content = path.read_bytes()
+    start = pq.ParquetFile(path).metadata.row_group(1).column(0).data_page_offset
+    path.write_bytes(content[:start] + b"\xff" * 200 + content[start + 200 :])
+    assert len(read_seeds(path, limit=1000)) == 1000
+    with pytest.raises(BadInput, match="not a whole parquet file"):
+        read_seeds(path)
 
 
 def test_a_long_list_is_read_whole_whatever_the_chunks(tmp_path):

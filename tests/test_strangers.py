@@ -139,6 +139,22 @@ def test_a_dataset_without_a_test_set_is_trained_on_and_what_is_not_shown_is_sai
     assert "no test set of wurf: no tutor is evaluated on it; nothing is evaluated, so the table" in caplog.text
 
 
+def test_two_datasets_without_a_test_set_make_one_tutor_and_a_report(tmp_path, tiny):
+    """The run ended before it began: nothing could be evaluated."""
+    for name in ("physics", "optics"):
+        text = "Student: 3 + {} is {}.\nTeacher: Why?\nStudent: I counted.\nTeacher: What do 3 and {} more make?"
+        lines = [json.dumps({"text": f"{name}\n" + text.format(n, n + 4, n)}) + "\n" for n in range(3)]
+        (tmp_path / f"{name}_train.jsonl").write_text("".join(lines))
+    done = in_process.run(
+        "pipeline", "--output-dir", tmp_path / "run", "--datasets-dir", tmp_path, "--instruct-model", tiny,
+        "--train-on", "physics+optics", "--with-reference", *QUICK, "--limit", "2", "--epochs", "1",
+    )  # fmt: skip
+    assert done.returncode == 0 and "nothing is evaluated" in done.stderr, done.stderr[-2000:]
+    rows = read_json(tmp_path / "run/dpo/physics+optics/train_dataset.json")
+    assert len(rows) == 4 and "The weights of each tutor" in done.stdout
+    assert (tmp_path / "run/figures/training.png").is_file() and (tmp_path / "run/report.html").is_file()
+
+
 def test_what_a_tree_of_other_datasets_lacks_is_named_by_its_own_names(tmp_path, capsys):
     """Guards: "figure_5: not drawn, without evaluation/mathdial/ (all), …" of a run on physics."""
     log = tmp_path / "dpo" / "physics" / "checkpoints" / "training_log.json"

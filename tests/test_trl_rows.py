@@ -1,10 +1,14 @@
 """trl's own rows: what we give out loads and trains as ours does, and what others have is taken or refused by name."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import in_process
 import pytest
+from fake_hub import FakeHub
 from transformers import AutoTokenizer
 
 from utils import models
@@ -12,6 +16,7 @@ from utils.dpo.preferences import NoEligiblePair, fit_preferences, read_preferen
 from utils.dpo.trl_rows import MessagePair, export_trl, fit_messages, is_trl, read_trl
 from utils.errors import BadInput
 
+ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = "Guide the student.\n\n{input}\n\nTeacher:"
 GOOD = {"questions": "yes", "on_topic": 5.0, "helpful": 5.0, "reveal_answer": "no"}
 POOR = {"questions": "no", "on_topic": 3.0, "helpful": 2.0, "reveal_answer": "yes"}
@@ -188,6 +193,7 @@ def test_the_scripts_write_trls_rows_and_train_on_them(tmp_path, tiny):
     assert made.returncode == 0, made.stderr
     pairs = len((tmp_path / "out/train.jsonl").read_text().splitlines())
     assert f"as trl takes them, {pairs} rows" in made.stdout and pairs > 0
+    assert "Answers by tiny, graded by offline rubric" in (tmp_path / "out/README.md").read_text()
     for source in ("out", "out/train.jsonl"):
         folder = tmp_path / ("run_" + source.replace("/", "_"))
         done = in_process.run(
@@ -195,3 +201,23 @@ def test_the_scripts_write_trls_rows_and_train_on_them(tmp_path, tiny):
         )
         assert done.returncode == 0 and f"{pairs} pairs to train on" in done.stderr, done.stderr
         assert (folder / "weights/model.safetensors").is_file()
+
+
+def test_a_name_on_the_hub_is_trained_on_without_its_other_rows(tmp_path, tiny):
+    """By its configuration, streamed: nothing of it is stored. A process of its own: the address is read once."""
+    hub, row = FakeHub(), {"prompt": PROMPT, "chosen": said("Why?"), "rejected": said("7")}
+    lines = [json.dumps(row | {"chosen": said(f"Why {n}?")}) + "\n" for n in range(3)]
+    hub.files["lab/pairs"] = {
+        "README.md": b"---\nconfigs:\n- {config_name: easy, data_files: a.jsonl}\n"
+        b"- {config_name: hard, data_files: b.jsonl}\n---\n",
+        "a.jsonl": lines[0].encode(), "b.jsonl": "".join(lines).encode(),
+    }  # fmt: skip
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    with hub.serve():
+        done = subprocess.run(
+            [sys.executable, "-m", "train", "--train-dataset", "lab/pairs:hard", "--output-dir", tmp_path / "run",
+             "--instruct-model", tiny, "--dtype", "float32", "--device", "cpu", "--epochs", "1"],
+            cwd=ROOT, env={**kept, **hub.env, "HF_HOME": str(tmp_path / "home")}, capture_output=True, text=True,
+        )  # fmt: skip
+    assert done.returncode == 0 and "3 pairs to train on" in done.stderr, done.stderr[-2000:]
+    assert "a.jsonl" not in hub.times_asked() and not list((tmp_path / "home").rglob("*.arrow"))

@@ -137,7 +137,7 @@ def figure_4(graded: Sequence[HumanJudgePair], judge: str, left_out: str):
 
 
 def figure_5(root: TrainingRoot, models: Sequence[str]):
-    """Draw the mean summary score of each model on each test set, with the baselines beside it."""
+    """Draw the mean summary score of each model on each test set, with other tutors and baselines beside it."""
     there = [name for name in root.datasets if any(root.of(name, model) for model in models)]
     first = ["mathdial", "debugging", "tutorchat"]  # the paper's order in this figure
     sets = [name for name in first if name in there] + [name for name in there if name not in first]
@@ -150,7 +150,7 @@ def figure_5(root: TrainingRoot, models: Sequence[str]):
     ]  # fmt: skip
     baselines = [
         charts.Series(root.title(model), charts.GREY, [score_mean(root.of(name, model)) for name in sets])
-        for model in root.baselines
+        for model in root.beside
     ]
     titles = [title_of(name) for name in sets]
     title = f"Summary score by test set (judge: {root.judge()})"
@@ -173,7 +173,7 @@ def figure_6(root: TrainingRoot, models: Sequence[str], dataset: str):
             root.title(model), charts.GREY,
             criteria_means([grade for evaluation in root.of(dataset, model) for grade in evaluation.grades]),
         )
-        for model in root.baselines
+        for model in root.beside
     ]  # fmt: skip
     title = title_of(dataset)
     note = counts([*series, *baselines], [title])  # a verdict is valid for all four criteria or for none

@@ -107,6 +107,11 @@ class TrainingRoot:
         return [model for model in self.models if model.startswith(BASELINE)]
 
     @property
+    def beside(self) -> list[str]:
+        """What the figures show beside the bars: other tutors (--also-evaluate), and the baselines."""
+        return [model for model in self.models if model.startswith(ALSO)] + self.baselines
+
+    @property
     def second_judges(self) -> list[str]:
         """The second judges, as in the files' names."""
         return sorted({e.by for e in self.evaluations if e.by})

@@ -160,7 +160,7 @@ def _parquet(path: Path, file: IO[bytes]) -> Iterator[dict[str, Any]]:
     try:
         for batch in pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=1000):
             yield from batch.to_pylist()
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError) as error:  # OSError: of a page in the middle
         raise BadInput(f"{path}: not a whole parquet file ({error})") from error
 
 
