@@ -18,7 +18,7 @@ import statistics
 from importlib.util import find_spec
 
 from benchmarks.measure import clock, in_turn, peak_gigabytes, table
-from utils.cli import positive_int
+from utils.flags import positive_int
 from utils.seeds.read import DATASETS_DIR
 
 OURS, BY_ONE, BATCH, LLAMA = "ours", "generate, one by one", "num_return_sequences", "llama.cpp's server, n"

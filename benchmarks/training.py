@@ -16,7 +16,7 @@ import statistics
 import tempfile
 
 from benchmarks.measure import clock, in_turn, peak_gigabytes, table
-from utils.cli import positive_int
+from utils.flags import positive_int
 from utils.seeds.read import DATASETS_DIR
 
 PHI3_MINI = {
