@@ -28,7 +28,7 @@ export: .venv/installed-export
 test: .venv/installed-dev
 	.venv/bin/python -m ruff check .
 	.venv/bin/python -m ruff format --check .
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 3 --dist loadfile
 
 lint: .venv/installed-dev
 	.venv/bin/python -m ruff check --fix .
