@@ -73,6 +73,7 @@ def main(
     from utils.run import Run
     from utils.seeds.audit import examine, one_line
     from utils.seeds.chosen import choose
+    from utils.stats.human_ratings import read_humans
     from utils.tutors.baselines import baselines
     from utils.tutors.local import LocalTutor
     from utils.tutors.variants import also, finetuned, resampled
@@ -96,6 +97,8 @@ def main(
     for actor in (tutor, base, training, *(one for one in others.values() if isinstance(one, LocalTutor))):
         actor.check()  # asks no server
     dpo_config(training, root)  # checks --set
+    if humans.is_file():
+        read_humans(humans)  # now rather than after all trainings
     check_root(root)
     check_disk(root, training, fits)
     if dry_run:

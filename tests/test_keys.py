@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import in_process
 import pytest
 
 import eval_model
@@ -84,7 +85,19 @@ def test_an_error_names_the_flag_that_the_key_is_of(monkeypatch):
     """A bad TUTOR_API_KEY was blamed on --judge-llm."""
     monkeypatch.setenv("TUTOR_API_KEY", "two words")
     with pytest.raises(ValueError, match=r"^--server: the environment variable TUTOR_API_KEY holds spaces"):
-        OpenAIChat("env:TUTOR_API_KEY", "m", address="http://127.0.0.1:9/v1")
+        OpenAIChat("env:TUTOR_API_KEY", "m", address="http://127.0.0.1:9/v1").check()
+
+
+def test_a_key_that_is_not_there_is_missed_when_something_is_asked(monkeypatch, tmp_path):
+    """`--dry-run` asks nothing, and ended with exit code 2 where the key was not set."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    judge = ["--judge-llm", "openai", "env:OPENAI_API_KEY", "gpt-4o", "--limit", "1"]
+    dry = in_process.run("pipeline", "--output-dir", tmp_path / "x", "--dry-run", *judge)
+    assert dry.returncode == 0 and "gpt-4o" in dry.stdout, dry.stderr
+    done = in_process.run("pipeline", "--output-dir", tmp_path / "x", *judge)
+    assert done.returncode == 2 and "OPENAI_API_KEY is empty or not set" in done.stderr
+    with pytest.raises(BadInput, match="not set"):
+        OpenAIChat("env:OPENAI_API_KEY", "m").complete([], temperature=0, seed=0, max_tokens=1)
 
 
 def test_a_device_that_is_none_is_a_usage_error(capsys):

@@ -398,3 +398,12 @@ def test_what_cannot_be_done_is_refused_before_anything_starts(tmp_path, monkeyp
     with pytest.raises((BadInput, OSError), match=said):
         cli.call(pipeline.main, pipeline.parse_args(["--output-dir", str(tmp_path / "x"), *flags, *dry]))
     assert not (tmp_path / "x").exists()
+
+
+def test_damaged_ratings_are_found_before_anything_starts(tmp_path, monkeypatch):
+    """They were read after all trainings and evaluations."""
+    monkeypatch.setattr(Run, "make", lambda *_, **__: pytest.fail("something was started"))
+    seeds = pick_datasets(tmp_path / "seeds")
+    (seeds / "mathdial_human_eval.json").write_text("[{")
+    done = run("--output-dir", tmp_path / "x", "--datasets-dir", seeds, "--limit", "1")
+    assert done.returncode == 2 and "mathdial_human_eval.json: not a whole JSON file" in done.stderr, done.stderr

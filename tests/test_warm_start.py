@@ -4,7 +4,10 @@ Each test says which bug it guards.
 """
 
 import json
+import resource
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -185,3 +188,17 @@ def test_a_warm_start_that_does_not_fit_says_what_takes_less_and_goes_on(files, 
             run(files, output, tiny, "--full-finetune", "--batch-size", "2")
     assert "--set" not in str(said.value)  # which this script does not have
     assert run(files, output, tiny, "--batch-size", "1")["references"] == 8
+
+
+def test_a_full_disk_in_a_checkpoint_names_the_folder_and_goes_on_later(files, tiny, tmp_path):
+    """Libraries raise errors of their own for it: it was called a defect of the program, with exit code 1."""
+    command = [sys.executable, "-m", "warm_start", "--seeds", *files, "--output-dir", tmp_path / "out"]
+    command += ["--instruct-model", tiny, "--device", "cpu", "--dtype", "float32"]
+    small = (20_000, 20_000)  # bytes that a file may have
+    done = subprocess.run(
+        [*map(str, command)], cwd=Path(warm_start.__file__).parent, capture_output=True, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, small),
+    )  # fmt: skip
+    assert done.returncode == 4 and str(tmp_path / "out" / "checkpoints") in done.stderr, done.stderr[-2000:]
+    assert "make room; what was answered is kept; go on later with: " in done.stderr
+    assert run(files, tmp_path / "out", tiny)["updates"] == 8

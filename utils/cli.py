@@ -3,7 +3,6 @@
 import argparse
 import atexit
 import contextlib
-import errno
 import inspect
 import logging
 import os
@@ -13,10 +12,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from utils.errors import BadInput, interrupt_behind, is_out_of_memory
+from utils.errors import BadInput, interrupt_behind, is_no_space, is_out_of_memory
 
 DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
+MAKE_ROOM = "make room; what was answered is kept; go on later with"
 
 
 def make_parser(doc: str) -> argparse.ArgumentParser:
@@ -96,9 +95,8 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     except JudgeError as error:
         sys.exit(_say(redact(error), STOPPED))
     except (BadInput, OSError) as error:
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            said = f"{redact(error)}\nmake room; what was answered is kept; go on later with: {command_line()}"
-            sys.exit(_say(said, RESUMABLE))
+        if is_no_space(error):
+            sys.exit(_say(f"{redact(error)}\n{MAKE_ROOM}: {command_line()}", RESUMABLE))
         sys.exit(_say(redact(error), BAD_INPUT))
     except (KeyboardInterrupt, Exception) as error:
         if stop := interrupt_behind(error):
@@ -107,6 +105,8 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
         if is_out_of_memory(error):
             said = f"out of memory: {redact(error).strip().splitlines()[0]}" if str(error).strip() else "out of memory"
             sys.exit(_say(f"{said}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
+        if is_no_space(error):
+            sys.exit(_say(f"{redact(error)}\n{MAKE_ROOM}: {command_line()}", RESUMABLE))
         print(redact(traceback.format_exc()), file=sys.stderr, end="")
         said = "this is a defect of the program, not of what you gave it: please report it with the lines above"
         sys.exit(_say(f"{said}; what was answered is kept", DEFECT))

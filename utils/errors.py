@@ -1,5 +1,6 @@
 """Errors that a user can fix, and their messages in one line."""
 
+import errno
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # every script imports this first: until it has, Ctrl-C is a traceback
@@ -30,6 +31,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
     )
+
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
+# How safetensors, tokenizers (`os error 28`) and torch say that a file could not be written.
+NOT_WRITTEN = (*(f"(os error {number})" for number in NO_SPACE), "PytorchStreamWriter failed", "inline_container.cc")
+
+
+def is_no_space(error: BaseException) -> bool:
+    """Return whether a disk or a quota is full. Libraries raise errors of their own for it in place of an OSError."""
+    if isinstance(error, OSError):
+        return error.errno in NO_SPACE
+    return any(words in str(error) for words in NOT_WRITTEN)
 
 
 def interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:

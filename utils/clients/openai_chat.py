@@ -33,7 +33,13 @@ class OpenAIChat(Service):
             raise BadInput(f"{origin}: {address} lacks http:// or https://")
         if page := re.search(r"/((chat/)?completions|responses|models)/*$", address):
             raise BadInput(f"{origin}: give the address without {page[0].rstrip('/')}: {address}")
-        self.key = read_key(key, "--server") if origin == "--server" else read_key(key)
+        self.key, self.keyless = "none", None
+        try:
+            self.key = read_key(key, "--server") if origin == "--server" else read_key(key)
+        except (BadInput, OSError) as error:  # of no matter to a dry run, which asks nothing
+            if not key.startswith(("env:", "file:")):
+                raise
+            self.keyless = error
         import openai
 
         super().__init__("openai", model, address.rstrip("/"), deadline=deadline, budget=budget)
@@ -53,6 +59,8 @@ class OpenAIChat(Service):
 
     def check(self) -> None:
         """Check the server's list of models. If there is none, or the model is not on it, a one-word chat decides."""
+        if self.keyless:
+            raise self.keyless
         known: list[str] = []
         try:
             known = self._checked(self._models, CHECK_BUDGET)
@@ -123,6 +131,8 @@ class OpenAIChat(Service):
         """Return the call's result. Raises Transient or Complaint for every failure, with all keys redacted."""
         import openai
 
+        if self.keyless:
+            raise self.keyless
         try:
             return await call(*words, **arguments)
         except openai.APIStatusError as error:

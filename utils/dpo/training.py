@@ -1,5 +1,6 @@
 """Run one training with trl: load the model, show the progress, and explain a lack of memory."""
 
+import errno
 import logging
 import math
 import tempfile
@@ -25,7 +26,7 @@ from trl import DPOConfig
 from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
 from utils.dpo.memory import activations
 from utils.dpo.recipe import Training
-from utils.errors import is_out_of_memory
+from utils.errors import is_no_space, is_out_of_memory
 from utils.models import computed_in, reading, resolve
 
 log = logging.getLogger(__name__)
@@ -54,10 +55,12 @@ def train(
     if resume_from is None or not _is_finished(resume_from):
         try:
             seen = _train(rows, training, config, trainer, longest, resume_from)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise MemoryError(_what_takes_less(training, config, longest)) from None
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise MemoryError(_what_takes_less(training, config, longest)) from None
+            if is_no_space(error) and not isinstance(error, OSError):
+                raise OSError(errno.ENOSPC, str(error), str(folder)) from None
+            raise
         config.distributed_state.wait_for_everyone()  # the first process marks the checkpoints
     checkpoint = last_whole(folder)
     state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
