@@ -3,6 +3,7 @@
 import pytest
 
 from utils.answers import loops, plain, variety
+from utils.evaluation import format_summary, summarise
 
 LOOPING = {
     "a sentence three times": "I'm glad you're here. Shall we start? I'm glad you're here. I'm glad you're here!",
@@ -58,3 +59,21 @@ def test_variety():
 def test_one_answer_for_everyone_is_seen():
     found = variety(["What do you think is the next step, and why?"] * 12)
     assert (found["distinct"], found["commonest_share"]) == (1 / 12, 1)
+
+
+def rows(*answers: tuple[str, str]) -> list[dict]:
+    return [{"output": text, "finish_reason": reason, "evaluation": None, "score": None} for text, reason in answers]
+
+
+def test_an_evaluation_says_how_its_answers_look():
+    """A model that a training has broken would show as a low score alone: nobody sees that it says nothing any more."""
+    seen = summarise(
+        rows((" ", "stop"), (LOOPING["German"], "length"), ("What next?", "length"), ("what next", "stop"))
+    )
+    assert {name: seen[name] for name in ("empty", "cut", "distinct", "loops")} == {
+        "empty": 1, "cut": 2, "distinct": 3 / 4, "loops": 1 / 4,
+    }  # fmt: skip
+    said = format_summary(seen)
+    assert "75% distinct, 25% loop; 1 empty, 2 cut at the token limit" in said and "WARNING" not in said
+    broken = format_summary(summarise(rows(("", "stop"), ("\n", "stop"), ("What next?", "stop"))))
+    assert "WARNING: 2 of 3 answers are EMPTY" in broken and "its learning rate was too high" in broken

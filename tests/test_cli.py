@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import eval_model
 from utils import cli
 from utils.clients.chat import JudgeError, JudgeUnavailable
 from utils.errors import BadInput
@@ -127,3 +128,12 @@ def test_ctrl_c_is_one_line_from_a_scripts_first_import_on():
     for script in ROOT.glob("*.py"):
         imports = [node for node in ast.parse(script.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
         assert isinstance(imports[0], ast.Import) and imports[0].names[0].name == "utils", script
+
+
+@pytest.mark.parametrize("words", [[], ["--limit", "none"], ["--seeds", "x", "--output-path", "y", "--nosuch"]])
+def test_a_usage_error_is_exactly_one_line(words, capsys):
+    """argparse prints all flags first, thirty lines, and the reason below them."""
+    with pytest.raises(SystemExit) as ended:
+        eval_model.parse_args(words)
+    shown = capsys.readouterr().err
+    assert ended.value.code == cli.BAD_INPUT and shown.startswith("error: ") and shown.count("\n") == 1

@@ -7,6 +7,8 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from utils import models
+from utils.errors import BadInput
 from utils.prompts import tutor_messages
 from utils.tutors import generation, step_attention
 from utils.tutors.generation import _pick, _shared_prefix, sample_answers
@@ -135,22 +137,37 @@ def test_an_answer_ends_where_another_turn_begins(model_and_tokenizer, prompts, 
     assert samples[0].finish_reason == "speaker"
 
 
-def test_out_of_memory_halves_the_group_down_to_one(model_and_tokenizer, prompts, monkeypatch):
+NO_MEMORY = [
+    torch.OutOfMemoryError("too big"),
+    RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"),
+]
+
+
+@pytest.mark.parametrize("error", NO_MEMORY, ids=["GPU", "CPU"])
+def test_out_of_memory_halves_the_group_down_to_one(error, model_and_tokenizer, prompts, monkeypatch):
     expected = run(model_and_tokenizer, prompts, **SAMPLED)
     sizes, decode = [], generation._decode_group
 
     def small_machine(model, tokenizer, prompts, *args):
         sizes.append(len(prompts))
         if len(prompts) > 1:
-            raise torch.OutOfMemoryError("too big")
+            raise error
         return decode(model, tokenizer, prompts, *args)
 
     monkeypatch.setattr(generation, "_decode_group", small_machine)
     assert run(model_and_tokenizer, prompts, **SAMPLED) == expected
     assert sizes == [3, 1, 1, 1]
-    monkeypatch.setattr(generation, "_decode_group", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("!")))
+    monkeypatch.setattr(generation, "_decode_group", lambda *_: (_ for _ in ()).throw(error))
     with pytest.raises(MemoryError, match="out of memory with a single prompt"):
         run(model_and_tokenizer, prompts[:1], **SAMPLED)
+
+
+def test_weights_with_nan_are_named_when_they_answer(tiny, prompts):
+    """Sampling from NaN draws some token all the same: the answers would look like those of a poor model."""
+    model, tokenizer = models.load(tiny, device="cpu", dtype="float32")
+    next(model.parameters()).data.fill_(float("nan"))
+    with pytest.raises(BadInput, match="answers with NaN: its weights are damaged, or --dtype is too narrow"):
+        run((model, tokenizer), prompts, **SAMPLED)
 
 
 def test_a_run_that_goes_on_forms_the_groups_of_the_whole_run(model_and_tokenizer, prompts, monkeypatch):

@@ -398,3 +398,14 @@ def test_more_and_fewer_fields_than_ours_are_no_matter(tmp_path, judge_of, detai
         (tmp_path / "j").write_text(json.dumps(entry) + "\n")
         [later] = grading.grade(judge_of(server), items_of(1), tmp_path / "j", description="x")
     assert later.evaluation == first.evaluation and len(server.bodies) == 1
+
+
+def test_no_docstring_of_ours_is_sent(tmp_path, judge_of):
+    """pydantic puts the docstring of a record into its schema: the judge would read notes that are meant for us."""
+    with FaultServer() as server:
+        judge = judge_of(server)
+        grading.grade(judge, items_of(1), tmp_path / "j", description="")
+        (body,) = server.bodies
+    sent = json.dumps(body)
+    assert body["response_format"]["json_schema"]["schema"]["properties"].keys() == Evaluation.model_fields.keys()
+    assert "description" not in sent and Evaluation.__doc__.split(".")[0] not in sent

@@ -153,3 +153,11 @@ def test_a_certificate_file_that_is_not_there_is_said(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/cert.pem")
     with pytest.raises(BadInput, match="SSL_CERT_FILE"):
         OllamaChat("", "m")
+
+
+def test_the_command_that_resumes_can_be_pasted(monkeypatch):
+    """A blank in a name would make two words of it, a dollar sign another name."""
+    words = [sys.executable, "-m", "eval_model", "--seeds", "my seeds.jsonl", "--output-path", "it's $HOME/a;b.json"]
+    monkeypatch.setattr(sys, "orig_argv", words)
+    pasted = subprocess.run(["sh", "-c", f"printf '%s\\n' {keys.command_line()}"], capture_output=True, text=True)
+    assert pasted.stdout.splitlines() == words

@@ -202,3 +202,7 @@ def test_flags_are_the_keywords_of_main(script, monkeypatch):
     only_dpo = {"beta", "trl_fields", "min_chosen_score", "keep_adapter"} if script == "warm_start" else set()
     assert flags <= keywords
     assert keywords - actors - only_dpo <= flags
+
+
+def test_what_runs_write_is_not_committed():
+    assert {"runs/", "out/"} <= set((ROOT / ".gitignore").read_text().split())

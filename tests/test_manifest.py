@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from utils import manifest
 from utils.artifacts import read_json, sha256, write_json
 from utils.dpo.recipe import Training
 from utils.errors import BadInput
-from utils.manifest import Manifest, only_run
+from utils.manifest import Manifest, check_root, only_run
 from utils.prompts import INFERENCE_PROMPT, load_template
 from utils.results.reading import dropped
 from utils.tutors.local import LocalTutor
@@ -180,3 +181,21 @@ def test_what_the_last_run_does_not_name_any_more_is_not_of_it():
         "classroom/classroom.json",
     ):  # fmt: skip
         assert not dropped(artifact, last_run)  # runs on other datasets add to the same root
+
+
+def test_figures_of_somebody_elses_are_not_replaced(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "figure_5.png").write_bytes(b"mine")
+    with pytest.raises(BadInput, match=r"figures is there, but .*: it is not ours"):
+        check_root(tmp_path)
+    assert (tmp_path / "figures" / "figure_5.png").read_bytes() == b"mine"
+    Manifest(tmp_path).update(names={})
+    check_root(tmp_path)  # a run of ours drew them
+
+
+@pytest.mark.parametrize("root", ["/", "~", "~/x/.."])
+def test_neither_the_home_folder_nor_the_disk_is_a_training_root(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "x").mkdir()
+    with pytest.raises(BadInput, match="is not a folder for a run alone; give --output-dir one of its own"):
+        check_root(Path(root).expanduser())

@@ -115,6 +115,8 @@ def damaged(folder: Path, what: str) -> None:
             template.write_text("{{ raise_exception('no') }}")
         case "the template is broken":
             template.write_text("{% if %}")
+        case "no template":
+            template.unlink()
         case "the tokenizer is cut off":
             (folder / "tokenizer.json").write_text("{")
         case "an adapter of nothing":
@@ -133,7 +135,8 @@ def damaged(folder: Path, what: str) -> None:
 @pytest.mark.parametrize(
     "what",
     ["weights are cut off", "weights are empty", "another architecture", "no architecture", "the template refuses",
-     "the template is broken", "the tokenizer is cut off", "an adapter of nothing", "an adapter that is cut off"],
+     "the template is broken", "no template", "the tokenizer is cut off", "an adapter of nothing",
+     "an adapter that is cut off"],
 )  # fmt: skip
 @pytest.mark.parametrize("stage", ["sampled", "trained"])
 def test_a_damaged_model_is_named_in_one_line(tiny, tmp_path, what, stage):

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -407,3 +408,36 @@ def test_damaged_ratings_are_found_before_anything_starts(tmp_path, monkeypatch)
     (seeds / "mathdial_human_eval.json").write_text("[{")
     done = run("--output-dir", tmp_path / "x", "--datasets-dir", seeds, "--limit", "1")
     assert done.returncode == 2 and "mathdial_human_eval.json: not a whole JSON file" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--top-k", "-5"], "argument --top-k: -5 is not 0 or more"),
+        (["--min-chosen-score", "nan"], "argument --min-chosen-score: nan is not between 0 and 1"),
+        (["--inference-prompt", "nowhere.txt"], "nowhere.txt"),
+        (["--judge-prompt", "nowhere.txt", "--judge-llm", "openai", "none", "judge-1"], "nowhere.txt"),
+    ],
+)
+def test_a_wrong_number_or_a_missing_prompt_is_one_line(tmp_path, monkeypatch, flags, said, dry):
+    """With a threshold of nan no pair would be eligible, after everything was paid for."""
+    monkeypatch.setattr(Run, "make", lambda *_, **__: pytest.fail("something was started"))
+    done = run("--output-dir", tmp_path / "x", *flags, *dry)
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and said in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and done.stdout == "" and not (tmp_path / "x").exists()
+
+
+def test_a_dry_run_counts_the_answers_that_people_rated(tmp_path, capsys):
+    """The check against people asks the judge too: its calls are in the estimate."""
+    seeds = pick_datasets(tmp_path / "seeds")
+    words = ["--output-dir", str(tmp_path / "x"), "--datasets-dir", str(seeds), "--dry-run", "--limit", "1",
+             "--judge-llm", "openai", "none", "judge-1", "--classroom-problems", "0"]  # fmt: skip
+    calls = []
+    for there in (True, False):
+        cli.call(pipeline.main, pipeline.parse_args(words))
+        said = capsys.readouterr().out
+        assert ("mathdial_human_eval.json: 4 answers that people rated" in said) == there
+        calls.append(int(re.search(r"judge-1: ([\d,]+) calls", said)[1].replace(",", "")))
+        (seeds / "mathdial_human_eval.json").unlink(missing_ok=True)
+    assert calls[0] == calls[1] + 4

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from in_process import run
 
+from utils import models
 from utils.artifacts import read_json
 from utils.judges.judge import OfflineJudge
-from utils.prompts import INFERENCE_PROMPT, load_template
+from utils.prompts import INFERENCE_PROMPT, digest, load_template
 from utils.records import TutorAnswer
 from utils.seeds.read import read_seeds
 from utils.tutors.local import LocalTutor
@@ -117,6 +118,25 @@ def test_generation_goes_on_after_a_kill(tmp_path, tiny):
     assert read_json(output) == read_json(tmp_path / "b.json")
 
 
+def test_an_overlong_seed_is_left_out_and_counted_and_rows_say_who_sampled_them(tmp_path, tiny):
+    """One seed that does not fit must not end a run; and pairs of one model must not train another."""
+    seeds, output = tmp_path / "x.json", tmp_path / "pairs.json"
+    seeds.write_text(json.dumps(["Student: Is 4 even?", "Student: " + "Is 4 even? " * 2000]))
+    flags = ["--seeds", seeds, "--max-new-tokens", "4", "--dtype", "float32", "--device", "cpu"]
+    done = run("eval_model", *flags, "--output-path", tmp_path / "x_out.json", "--model-path", tiny)
+    assert done.returncode == 0 and "left out: seed" in done.stderr and "(1 invalid)" in done.stdout, done.stderr
+    fits, long = read_json(tmp_path / "x_out.json")
+    assert fits["score"] is not None and (long["score"], long["finish_reason"]) == (None, "context_length")
+    flags += ["--num-candidates", "2", "--temperature", "0.9", "--top-k", "7", "--seed", "3"]
+    done = run("gen_train_dataset", *flags, "--output-path", output, "--instruct-model", tiny)
+    assert done.returncode == 0 and "left out: seed" in done.stderr, done.stderr
+    expected = {"temperature": 0.9, "top_k": 7, "max_new_tokens": 4, "seed": 3, "dtype": "float32"}
+    expected |= models.identity(tiny) | {"inference_prompt": digest(INFERENCE_PROMPT.read_text(encoding="utf-8"))}
+    rows = read_json(output)
+    assert [row["sampled_by"] for row in rows] == 2 * [{"model": tiny, "settings": expected}]
+    assert not rows[1]["eligible"]
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -124,6 +144,7 @@ def test_generation_goes_on_after_a_kill(tmp_path, tiny):
         (["--judge-llm", "gpt-4o"], "--judge-llm"),
         (["--judge-llm", "openai", "env:NO_SUCH_KEY", "m"], "NO_SUCH_KEY is empty or not set"),
         (["--model-path", "datasets"], "not a model folder"),
+        (["--model-path", "./nomodel"], "./nomodel: no such folder"),
         (["--inference-prompt", "prompts/judge.txt"], "no {input} placeholder"),
     ],
 )

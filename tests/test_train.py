@@ -388,6 +388,18 @@ def test_a_finished_training_is_not_done_again_to_make_its_weights(dataset, tiny
     assert all(torch.equal(value, weights_of(other)[name]) for name, value in weights_of(output).items())
 
 
+def test_weights_are_written_beside_what_is_not_ours(tiny, tmp_path):
+    """A folder beside the weights that has a temporary name may be somebody's; only those in checkpoints/ are ours."""
+    for foreign in (".weights-mine", "weights-old", "export-mine"):
+        (tmp_path / foreign).mkdir()
+    last = shutil.copytree(tiny, tmp_path / "checkpoints" / "checkpoint-1")
+    (tmp_path / "checkpoints" / "export-x").mkdir()  # of a run that was killed here
+    checkpoints.export_weights(last, tiny, tmp_path / "weights")
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {".weights-mine", "weights-old", "export-mine", "checkpoints", "weights"}
+    assert [path.name for path in last.parent.iterdir()] == ["checkpoint-1"] and weights_of(tmp_path)
+
+
 def test_a_killed_training_goes_on_to_the_same_weights(dataset, tiny, tmp_path):
     """Guards: a resume from a half-written checkpoint, with another order of pairs, or from the start."""
     words = ("--learning-rate", "0.005", "--epochs", "6", "--set", "save_steps=2")
