@@ -417,7 +417,7 @@ def test_damaged_ratings_are_found_before_anything_starts(tmp_path, monkeypatch)
         (["--top-k", "-5"], "argument --top-k: -5 is not 0 or more"),
         (["--min-chosen-score", "nan"], "argument --min-chosen-score: nan is not between 0 and 1"),
         (["--inference-prompt", "nowhere.txt"], "nowhere.txt"),
-        (["--judge-prompt", "nowhere.txt", "--judge-llm", "openai", "none", "judge-1"], "nowhere.txt"),
+        (["--judge-prompt", "nowhere.txt"], "nowhere.txt"),
     ],
 )
 def test_a_wrong_number_or_a_missing_prompt_is_one_line(tmp_path, monkeypatch, flags, said, dry):
