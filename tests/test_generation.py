@@ -144,8 +144,10 @@ NO_MEMORY = [
 
 
 @pytest.mark.parametrize("error", NO_MEMORY, ids=["GPU", "CPU"])
-def test_out_of_memory_halves_the_group_down_to_one(error, model_and_tokenizer, prompts, monkeypatch):
-    expected = run(model_and_tokenizer, prompts, **SAMPLED)
+def test_out_of_memory_halves_the_group_down_to_one(error, tiny, prompts, monkeypatch):
+    small = models.load(tiny, device="cpu", dtype="float32")
+    prompts = prompts * 2
+    expected = run(small, prompts, **SAMPLED)
     sizes, decode = [], generation._decode_group
 
     def small_machine(model, tokenizer, prompts, *args):
@@ -155,11 +157,11 @@ def test_out_of_memory_halves_the_group_down_to_one(error, model_and_tokenizer, 
         return decode(model, tokenizer, prompts, *args)
 
     monkeypatch.setattr(generation, "_decode_group", small_machine)
-    assert run(model_and_tokenizer, prompts, **SAMPLED) == expected
-    assert sizes == [3, 1, 1, 1]
+    assert run(small, prompts, **SAMPLED) == expected
+    assert sizes == [6, 3] + 6 * [1]
     monkeypatch.setattr(generation, "_decode_group", lambda *_: (_ for _ in ()).throw(error))
     with pytest.raises(MemoryError, match="out of memory with a single prompt"):
-        run(model_and_tokenizer, prompts[:1], **SAMPLED)
+        run(small, prompts[:1], **SAMPLED)
 
 
 def test_weights_with_nan_are_named_when_they_answer(tiny, prompts):
