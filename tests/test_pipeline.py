@@ -431,7 +431,7 @@ def test_a_wrong_number_or_a_missing_prompt_is_one_line(tmp_path, monkeypatch, f
 def test_a_dry_run_counts_the_answers_that_people_rated(tmp_path, capsys):
     """The check against people asks the judge too: its calls are in the estimate."""
     seeds = pick_datasets(tmp_path / "seeds")
-    words = ["--output-dir", str(tmp_path / "x"), "--datasets-dir", str(seeds), "--dry-run", "--limit", "1",
+    words = ["--output-dir", str(tmp_path / "x"), "--datasets-dir", str(seeds), "--dry-run",
              "--judge-llm", "openai", "none", "judge-1", "--classroom-problems", "0"]  # fmt: skip
     calls = []
     for there in (True, False):
