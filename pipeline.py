@@ -111,9 +111,10 @@ def main(
         }  # fmt: skip
         graded = {name: count + (best_of or 1) - 1 for name, count in shown.items()}
         candidates = (num_candidates + with_reference) * rounds * times
-        print(
-            plan(root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second, shown)
-        )
+        said = plan(
+            root, judge, seeds.dialogues, humans, tutor, base, training, candidates, graded, fits, second, shown, limit
+        )  # fmt: skip
+        print(said)
         if classroom_problems:
             talking = [base] * (1 + trainings) + list(others.values())
             lesson = Classroom(talking, generate(classroom_problems), classroom_turns)

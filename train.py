@@ -57,7 +57,16 @@ def main(
         training = training.starting_from(sampled_by(train_dataset))
     training.check()
 
-    from utils.dpo.checkpoints import drop_optimizer_states, export_weights, keep_adapter, open_checkpoints
+    from utils.dpo.checkpoints import (
+        drop_optimizer_states,
+        export_weights,
+        keep_adapter,
+        open_checkpoints,
+        refuse_foreign_adapter,
+    )
+
+    if training.keep_adapter:
+        refuse_foreign_adapter(weights.with_name("adapter"))
     from utils.dpo.config import dpo_config
     from utils.dpo.trainer import SharedPromptDPOTrainer
     from utils.dpo.training import train

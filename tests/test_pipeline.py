@@ -441,3 +441,7 @@ def test_a_dry_run_counts_the_answers_that_people_rated(tmp_path, capsys):
         calls.append(int(re.search(r"judge-1: ([\d,]+) calls", said)[1].replace(",", "")))
         (seeds / "mathdial_human_eval.json").unlink(missing_ok=True)
     assert calls[0] == calls[1] + 4
+    pick_datasets(tmp_path / "again")
+    words[words.index(str(seeds))] = str(tmp_path / "again")
+    cli.call(pipeline.main, pipeline.parse_args([*words, "--limit", "3"]))
+    assert "mathdial_human_eval.json: 3 answers" in capsys.readouterr().out  # no more than a run would ask about

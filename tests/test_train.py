@@ -499,6 +499,14 @@ def test_the_model_is_the_one_that_the_pairs_were_sampled_from(dataset, tiny, tm
         Training(None).starting_from(None)
 
 
+def test_an_adapter_folder_of_somebody_elses_is_not_replaced(dataset, tiny, tmp_path):
+    (tmp_path / "out/adapter").mkdir(parents=True)
+    (tmp_path / "out/adapter/notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"adapter holds notes\.txt"):
+        run(dataset, tmp_path / "out", tiny, "--keep-adapter")
+    assert (tmp_path / "out/adapter/notes.txt").read_text() == "mine" and not (tmp_path / "out/checkpoints").exists()
+
+
 def test_adapters_of_another_shape_are_kept_and_load_as_a_model(dataset, tiny, tmp_path, monkeypatch):
     output = tmp_path / "out"
     run(dataset, output, tiny, "--learning-rate", "0.01", "--lora-rank", "4", "--lora-alpha", "8",

@@ -22,7 +22,7 @@ def plan(
     root: Path, judge: Judge, seeds: Mapping[tuple[str, str], Sequence[SeedDialogue]], humans: Path,
     tutor: LocalTutor | ServedTutor, base: LocalTutor | ServedTutor, training: Training, num_candidates: int,
     num_graded: Mapping[str, int], num_trainings: int, second: Judge | None = None,
-    num_again: Mapping[str, int] | None = None,
+    num_again: Mapping[str, int] | None = None, limit: int | None = None,
 ) -> str:  # fmt: skip
     """Return the lines that `pipeline --dry-run` prints. No server is asked.
 
@@ -41,7 +41,7 @@ def plan(
         texts = [dialogue.text for dialogue in dialogues]
         estimates.append(estimate(judge, texts, answers=answers, answer_tokens=tokens))
     if humans.is_file():
-        rows = read_humans(humans)
+        rows = read_humans(humans)[: limit and max(limit, 2)]  # as human_vs_gpt takes them
         lines.append(f"  {humans.name}: {len(rows)} answers that people rated")
         estimates.append(estimate(judge, [row["prompt"] for row in rows], answer_tokens=0))
     tests = {name: dialogues for (name, split), dialogues in seeds.items() if split == "test"}

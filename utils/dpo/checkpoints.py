@@ -110,8 +110,17 @@ def drop_optimizer_states(folder: Path) -> None:
             path.unlink()
 
 
+def refuse_foreign_adapter(folder: Path) -> None:
+    """Raise FileExistsError if `folder` holds what `keep_adapter` did not write: it would be deleted."""
+    if foreign := [path.name for path in folder.glob("*") if not path.name.startswith("adapter_")]:
+        raise FileExistsError(
+            f"{folder} holds {foreign[0]}, which is no adapter of ours: move it, or leave --keep-adapter"
+        )
+
+
 def keep_adapter(checkpoint: Path, folder: Path) -> None:
     """Copy the adapter of a checkpoint into `folder`, in the form that peft loads."""
+    refuse_foreign_adapter(folder)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         whole = Path(temporary) / "whole"
         whole.mkdir()
