@@ -36,7 +36,9 @@ def older(tmp_path, tiny, monkeypatch):
     seeds.mkdir()
     for split in ("train", "test"):
         (seeds / f"mathdial_{split}.jsonl").symlink_to(DATASETS_DIR / f"mathdial_{split}.jsonl")
-    (seeds / pipeline.HUMAN_RATINGS).write_text("[]")
+    rated = {"questions": "yes", "on_topic": 4, "helpful": 3, "reveal_answer": "no"}
+    ratings = [{"prompt": f"Student: {text}", "output": "Why?", "evaluation": rated} for text in "ab"]
+    (seeds / pipeline.HUMAN_RATINGS).write_text(json.dumps(ratings))
     manifest = MANIFEST.read_text()
     for name in json.loads(manifest)["artifacts"]:
         path = root / name if name.endswith(".json") else root / name / "config.json"
