@@ -48,7 +48,8 @@ def train(
 
     Checkpoints go to `config.output_dir`. `longest` is the length in tokens of the longest row. A training that
     `resume_from` shows to be finished is only summarised.
-    Raises MemoryError, which names the flags that need less memory.
+    Raises MemoryError, which names the flags that need less memory, and OSError, which names the folder, if the disk is
+    full.
     """
     folder = Path(config.output_dir)
     start, seen = time.monotonic(), {}
