@@ -12,6 +12,9 @@ from utils.errors import BadInput
 from utils.prompts import tutor_messages
 from utils.tutors import generation, step_attention
 from utils.tutors.generation import _pick, _shared_prefix, sample_answers
+from utils.tutors.local import LocalTutor
+from utils.tutors.stream import LocalStream
+from utils.tutors.tutor import Sampling
 
 DIALOGUES = [
     "Student: Is 7 x 8 = 54?",
@@ -164,12 +167,23 @@ def test_out_of_memory_halves_the_group_down_to_one(error, tiny, prompts, monkey
         run(small, prompts[:1], **SAMPLED)
 
 
-def test_weights_with_nan_are_named_when_they_answer(tiny, prompts):
+@pytest.mark.parametrize("temperature", [0, 1.2])
+@pytest.mark.parametrize("when", ["from the start", "after the first token"])
+def test_weights_with_nan_are_named_when_they_answer(temperature, when, tiny, prompts):
     """Sampling from NaN draws some token all the same: the answers would look like those of a poor model."""
     model, tokenizer = models.load(tiny, device="cpu", dtype="float32")
-    next(model.parameters()).data.fill_(float("nan"))
-    with pytest.raises(BadInput, match="answers with NaN: its weights are damaged, or --dtype is too narrow"):
-        run((model, tokenizer), prompts, **SAMPLED)
+    model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.clone())  # else it shares the embeddings
+    read = {token for prompt in prompts for token in prompt} if when == "after the first token" else set()
+    damaged = [token for token in range(len(tokenizer)) if token not in read]  # as tokens that are read, not drawn
+    model.get_input_embeddings().weight.data[damaged] = float("nan")
+    error = "answers with NaN: its weights are damaged, or --dtype is too narrow"
+    with pytest.raises(BadInput, match=error):
+        run((model, tokenizer), prompts, **SAMPLED | {"temperature": temperature})
+    stream = LocalStream(LocalTutor(tiny, Sampling(temperature, 50, 16, 0), "{input}", "cpu", "float32"))
+    stream.__dict__["_loaded"] = model, tokenizer
+    stream._fitted = lambda dialogue: (prompts[0], 0)
+    with pytest.raises(BadInput, match=error):
+        list(stream.stream(""))
 
 
 def test_a_run_that_goes_on_forms_the_groups_of_the_whole_run(model_and_tokenizer, prompts, monkeypatch):

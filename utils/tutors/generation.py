@@ -78,8 +78,6 @@ def _decode_group(
     forwarded = [_forward_prompt(model, prompt[shared:], _copy(prefix)) for prompt in prompts]
     lengths = torch.tensor([len(prompt) for prompt in prompts]).repeat_interleave(num_samples)  # [rows]
     logits = torch.cat([logits for logits, _ in forwarded]).repeat_interleave(num_samples, dim=0)  # [rows, vocabulary]
-    if logits.isnan().any():
-        raise BadInput("the model answers with NaN: its weights are damaged, or --dtype is too narrow for it")
     cache = _left_padded([cache for _, cache in forwarded], num_samples, max_new_tokens)
     del forwarded
     longest = int(lengths.max())
@@ -191,14 +189,20 @@ def _left_padded(caches: list[DynamicCache], num_samples: int, room: int) -> Dyn
 def _pick(logits: torch.Tensor, noise: torch.Tensor, temperature: float, top_k: int) -> torch.Tensor:
     """Draw the next token of each row by inverting the cumulative distribution. Returns token ids [rows].
 
-    logits [rows, vocabulary]; noise [rows], uniform in [0, 1).
+    logits [rows, vocabulary]; noise [rows], uniform in [0, 1). Raises BadInput if a logit is NaN or infinite.
     """
     if temperature == 0:
-        return logits.argmax(-1)
-    top = logits.float().topk(min(top_k, logits.shape[-1]) if top_k else logits.shape[-1])
-    cumulated = (top.values / temperature).softmax(-1).cumsum(-1)
-    place = torch.searchsorted(cumulated, noise[:, None] * cumulated[:, -1:], right=True)
-    return top.indices.gather(-1, place.clamp_max(top.indices.shape[-1] - 1)).squeeze(-1)
+        tokens = logits.argmax(-1, keepdim=True)
+        greatest = logits.gather(-1, tokens)
+    else:
+        top = logits.float().topk(min(top_k, logits.shape[-1]) if top_k else logits.shape[-1])
+        greatest = top.values[:, :1]
+        cumulated = (top.values / temperature).softmax(-1).cumsum(-1)
+        place = torch.searchsorted(cumulated, noise[:, None] * cumulated[:, -1:], right=True)
+        tokens = top.indices.gather(-1, place.clamp_max(top.indices.shape[-1] - 1))
+    if not greatest.isfinite().all():  # NaN counts as greater than any number, so that one value per row tells
+        raise BadInput("the model answers with NaN: its weights are damaged, or --dtype is too narrow for it")
+    return tokens.squeeze(-1)
 
 
 def _noise(prompt: list[int], sample: int, seed: int, steps: int) -> torch.Tensor:
