@@ -107,9 +107,8 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
             sys.exit(_say(f"{said}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
         if is_no_space(error):
             sys.exit(_say(f"{redact(error)}\n{MAKE_ROOM}: {command_line()}", RESUMABLE))
-        print(redact(traceback.format_exc()), file=sys.stderr, end="")
         said = "this is a defect of the program, not of what you gave it: please report it with the lines above"
-        sys.exit(_say(f"{said}; what was answered is kept", DEFECT))
+        sys.exit(_say(f"{said}; what was answered is kept", DEFECT, redact(traceback.format_exc())))
 
 
 def end_on_signals() -> None:
@@ -134,8 +133,11 @@ def end_on_signals() -> None:
             signal.signal(number, stop)
 
 
-def _say(error: object, code: int) -> int:
-    print(f"error: {error}", file=sys.stderr)
+def _say(error: object, code: int, above: str = "") -> int:
+    progress = getattr(sys.modules.get("tqdm"), "tqdm", None)
+    for bar in list(getattr(progress, "_instances", ())):
+        bar.close()  # an open bar has no line break yet: the error would be on the same line
+    print(f"{above}error: {error}", file=sys.stderr)
     _ended_with.append(code)
     return code
 
