@@ -416,8 +416,9 @@ def test_damaged_ratings_are_found_before_anything_starts(tmp_path, monkeypatch)
     [
         (["--top-k", "-5"], "argument --top-k: -5 is not 0 or more"),
         (["--min-chosen-score", "nan"], "argument --min-chosen-score: nan is not between 0 and 1"),
-        (["--inference-prompt", "nowhere.txt"], "nowhere.txt"),
-        (["--judge-prompt", "nowhere.txt"], "nowhere.txt"),
+        (["--inference-prompt", "nowhere.txt"], "error: --inference-prompt nowhere.txt: No such file"),
+        (["--judge-prompt", "datasets"], "error: --judge-prompt datasets: Is a directory"),
+        (["--judge-prompt", "docs/figure_5.png"], "error: --judge-prompt docs/figure_5.png: not a text in UTF-8"),
     ],
 )
 def test_a_wrong_number_or_a_missing_prompt_is_one_line(tmp_path, monkeypatch, flags, said, dry):

@@ -16,14 +16,21 @@ from utils.errors import BadInput
 PROMPTS_DIR = Path(__file__).resolve().parent.parent / "prompts"
 INFERENCE_PROMPT = PROMPTS_DIR / "inference.txt"
 JUDGE_PROMPT = PROMPTS_DIR / "judge.txt"
+FLAGS = {"input": "--inference-prompt", "conversation": "--judge-prompt"}  # that name the template with a placeholder
 
 
 def load_template(path: Path | str, *placeholders: str) -> str:
-    """Read a template. Raises BadInput, which names the file and the placeholder (`"input"`, …) that it lacks."""
-    text = Path(path).read_text(encoding="utf-8")
+    """Read a template. Raises BadInput, which names its flag, the file, and a placeholder (`"input"`, …) that it lacks."""
+    named = " ".join([FLAGS[name] for name in placeholders if name in FLAGS] + [str(path)])
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{named}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{named}: not a text in UTF-8") from None
     for name in placeholders:
         if "{" + name + "}" not in text:
-            raise BadInput(f"{path}: the prompt template has no {{{name}}} placeholder")
+            raise BadInput(f"{named}: the prompt template has no {{{name}}} placeholder")
     return text
 
 
