@@ -16,9 +16,9 @@ from typing import Any
 
 from utils.artifacts import write_text
 from utils.cli import make_parser, run
+from utils.flags import add_trained_on_flag
 from utils.results import charts, claims, drawing, table
 from utils.results.reading import read_root
-from utils.results.training_root import TRAINED, lacking
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -27,18 +27,17 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "--training-root", type=Path, required=True, help="folder that `pipeline` or the original code wrote"
     )
     parser.add_argument("--output-dir", type=Path, help="the folder for the figures (default: <training-root>/figures)")
-    parser.add_argument(
-        "--trained-on", metavar="DATASET", default="tutorchat", help="the dataset whose tutor Figures 5 and 6 show"
-    )
+    add_trained_on_flag(parser)
     return parser.parse_args(argv)
 
 
-def main(training_root: Path | str, output_dir: Path | None = None, trained_on: str = "tutorchat") -> dict[str, Any]:
+def main(training_root: Path | str, output_dir: Path | None = None, trained_on: str | None = None) -> dict[str, Any]:
     """Draw what can be drawn, and print Table 1, the comparisons and what can be claimed.
 
     Returns the `files` written, Table 1's rows as `table`, the `comparisons` (dicts), the `claims` and `warnings`
     (sentences), and a line on each thing that is `missing` or was left out.
-    Raises FileNotFoundError if there is nothing to draw, BadInput if a file of the tree cannot be read.
+    Raises FileNotFoundError if there is nothing to draw, BadInput if a file of the tree cannot be read or if no tutor
+    was trained on `trained_on`.
     """
     root = read_root(training_root)
     root.refuse_empty()
@@ -60,8 +59,7 @@ def main(training_root: Path | str, output_dir: Path | None = None, trained_on: 
             files.append(out / name)
         print(f"\n{texts['table_1.md']}\n{sentences}")
 
-    expected = [TRAINED + dataset for dataset in drawing.wanted(root)] + ["base", "gpt4o"]
-    missing = drawing.missing(root, {**drawn, "table_1": (rows, lacking(root, drawing.wanted(root), expected))})
+    missing = drawing.missing(root, {**drawn, "table_1": (rows, drawing.lacks_scores(root))})
     print("\n".join([*missing, f"{len(files)} files in {out}"]))
     return {
         "files": files, "table": rows, "comparisons": compared,

@@ -30,6 +30,7 @@ import self_eval
 import train
 import warm_start
 from utils import cli, flags
+from utils.errors import BadInput
 from utils.seeds.read import DATASETS_DIR
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ log = logging.getLogger(__name__)
 def main(
     *, output_dir: Path, datasets_dir: Path, datasets: list[str] | None, tutor: "LocalTutor | ServedTutor",
     judge: "Judge", training: "Training", num_candidates: int, min_chosen_score: float, min_margin: float,
-    eval_max_new_tokens: int, trained_on: str, eval_temperature: float = 0.0, eval_limit: int | None = None,
+    eval_max_new_tokens: int, trained_on: str | None, eval_temperature: float = 0.0, eval_limit: int | None = None,
     train_on: list[str] | None = None, training_seeds: list[int] | None = None, warm_start: bool = False,
     with_reference: bool = False, rounds: int = 1, also_evaluate: list[list[str]] | None = None,
     report_judge: "Judge | None" = None, own_dialogue_gain: bool = False, best_of: int | None = None,
@@ -81,6 +82,8 @@ def main(
     root, humans = output_dir, datasets_dir / HUMAN_RATINGS
     limits = {"train": limit, "test": min(filter(None, (limit, eval_limit)), default=None)}
     seeds = choose(datasets_dir, datasets, train_on, limits=limits, roles=roles)
+    if trained_on and trained_on not in seeds.train_on:
+        raise BadInput(f"--trained-on {trained_on}: no tutor is trained on it, only on {', '.join(seeds.train_on)}")
     audited = examine(seeds.by_dataset, datasets_dir)
     if warning := one_line(audited):
         log.warning(warning)
@@ -347,9 +350,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     flags.add_pair_flags(parser)
     train.add_training_flags(parser)
-    parser.add_argument(
-        "--trained-on", default="tutorchat", metavar="NAME", help="the dataset whose tutor Figures 5 and 6 show"
-    )
+    flags.add_trained_on_flag(parser)
     parser.add_argument(
         "--also-evaluate", nargs="+", action="append", metavar="WORD",
         help="also evaluate another tutor: a model, `openai ...` or `ollama ...`; may be repeated",

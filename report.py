@@ -14,12 +14,14 @@ import argparse
 from pathlib import Path
 
 from utils.cli import make_parser, run
+from utils.flags import add_trained_on_flag
 
 
-def main(training_root: Path, output_path: Path | None = None, trained_on: str = "tutorchat") -> Path:
+def main(training_root: Path, output_path: Path | None = None, trained_on: str | None = None) -> Path:
     """Write the report; returns its path.
 
-    Raises FileNotFoundError if there is nothing to report, BadInput if a file of the tree cannot be read.
+    Raises FileNotFoundError if there is nothing to report, BadInput if a file of the tree cannot be read or if no tutor
+    was trained on `trained_on`.
     """
     from utils.artifacts import write_text
     from utils.results.html import page
@@ -44,9 +46,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar="FILE",
         help="the file to write (default: <training-root>/report.html)",
     )
-    parser.add_argument(
-        "--trained-on", metavar="DATASET", default="tutorchat", help="the dataset whose tutor Figures 5 and 6 show"
-    )
+    add_trained_on_flag(parser)
     return parser.parse_args(argv)
 
 

@@ -14,7 +14,9 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 import figures
+import report
 from utils.artifacts import whole
+from utils.errors import BadInput
 from utils.results import charts, paper
 from utils.results.reading import training_log
 from utils.stats.agreement import analyse_rows
@@ -612,6 +614,33 @@ def test_other_datasets_than_the_papers(tmp_path, draw):
     assert [one["dataset"] for one in result["comparisons"]] == ["high_school_physics"]
     assert drawn["training"].axes[0].get_title(loc="left").startswith("High School Physics")
     assert not any("mathdial" in line for line in result["missing"])
+
+
+def test_one_tutor_of_all_kinds_lacks_no_tutor_of_each(tmp_path, draw, capsys):
+    """Guards: `from_finetuned_with_debugging.json` and its log listed as missing where one tutor was trained on all."""
+    joint = "+".join(DATASETS)
+    for dataset in DATASETS:
+        for model in ("base", f"from_finetuned_with_{joint}", "gpt4o"):
+            write(tmp_path / "evaluation" / dataset / f"{model}.json", rows(3, 3))
+    write(tmp_path / training_log(joint), {"log": logged(3)})
+    write(tmp_path / "dpo" / joint / "train_dataset.json", [])
+    write_manifest(tmp_path)
+    people = [f"figure_{n}: not drawn, without evaluation/human_vs_gpt.json" for n in (2, 3, 4)]
+    assert [line for line in draw(tmp_path, trained_on=joint)["missing"] if "left out" not in line] == people
+    assert "Figures 5 and 6 show" not in capsys.readouterr().out
+    (tmp_path / training_log(joint)).unlink()
+    assert f"training: not drawn, without {training_log(joint)}" in draw(tmp_path)["missing"]
+
+
+def test_a_tutor_that_was_never_trained_is_refused(tmp_path, draw):
+    """Figures 5 and 6 showed another tutor than the one that was asked for, and the command succeeded."""
+    root = make_tree(tmp_path)
+    said = "--trained-on nope: no tutor was trained on it; there are mathdial, tutorchat, debugging"
+    with pytest.raises(BadInput, match=said):
+        draw(root, trained_on="nope")
+    with pytest.raises(BadInput, match=said):
+        report.main(root, trained_on="nope")
+    assert not (root / "figures").exists() and not (root / "report.html").exists()
 
 
 def test_another_tutor_stands_beside_base_and_tutors(tmp_path, draw):

@@ -390,6 +390,7 @@ def test_a_judge_that_fails_in_the_classroom_costs_no_report(tmp_path, tiny, mon
         (["--report-to", "wandb"], "requires wandb to be installed"),
         (["--device", "cuda:7"], "cuda:7: this machine has no such device"),
         (["--also-evaluate", "./nomodel"], "no such folder"),
+        (["--trained-on", "nope"], "--trained-on nope: no tutor is trained on it"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_starts(tmp_path, monkeypatch, flags, said, dry):

@@ -130,6 +130,14 @@ def add_gain_flag(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_trained_on_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that names the tutor of Figures 5 and 6."""
+    parser.add_argument(
+        "--trained-on", metavar="DATASET",
+        help="the dataset whose tutor Figures 5 and 6 show (default: tutorchat, or else the first one)",
+    )  # fmt: skip
+
+
 def add_pair_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags that decide which pairs are eligible."""
     group = parser.add_argument_group("pair rules")

@@ -20,7 +20,7 @@ FLAGS = {"input": "--inference-prompt", "conversation": "--judge-prompt"}  # tha
 
 
 def load_template(path: Path | str, *placeholders: str) -> str:
-    """Read a template. Raises BadInput, which names its flag, the file, and a placeholder (`"input"`, …) that it lacks."""
+    """Read a template. Raises BadInput, which names flag and file, and the placeholder (`"input"`, …) that it lacks."""
     named = " ".join([FLAGS[name] for name in placeholders if name in FLAGS] + [str(path)])
     try:
         text = Path(path).read_text(encoding="utf-8")

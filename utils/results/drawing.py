@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from utils.errors import BadInput
 from utils.results import charts, forest, paper
 from utils.results.reading import training_log
 from utils.results.training_root import (
@@ -29,13 +30,19 @@ CRITERIA_TITLES = (
 SAMPLES = 30  # of Figure 2
 
 
-def draw(root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str) -> dict[str, tuple[Any, str]]:
+def draw(
+    root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str | None
+) -> dict[str, tuple[Any, str]]:  # fmt: skip
     """Draw every figure. Call this, and save the figures, within `charts.style()`.
 
-    `compared` are the root's `claims.comparisons`. Figures 5 and 6 show the tutor of `trained_on`, or the first one
-    that was evaluated if that one was not.
+    `compared` are the root's `claims.comparisons`. Figures 5 and 6 show the tutor of `trained_on` (None: TutorChat's,
+    as in the paper), or the first one that was evaluated if that one was not.
     Returns {name: (the figure, or None if there is nothing to draw; the files that it lacks, or "")}.
+    Raises BadInput if no tutor was trained on `trained_on`.
     """
+    if trained_on and trained_on not in (there := tutors(root)):
+        raise BadInput(f"--trained-on {trained_on}: no tutor was trained on it; there are {', '.join(there)}")
+    trained_on = trained_on or "tutorchat"
     if root.trained and TRAINED + trained_on not in root.trained:
         first = root.trained[0].removeprefix(TRAINED)
         print(f"no model trained on {trained_on} was evaluated: Figures 5 and 6 show the one trained on {first}")
@@ -60,7 +67,7 @@ def draw(root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str
         "comparisons": (figure_comparisons(root, compared), "" if compared else "a trained tutor beside the base"),
         "training": (
             charts.training_chart(trainings) if trainings else None,
-            ", ".join(training_log(name) for name in datasets if name not in root.trainings),
+            ", ".join(training_log(name) for name in tutors(root) if name not in root.trainings),
         ),
     }
 
@@ -70,6 +77,17 @@ def wanted(root: TrainingRoot) -> list[str]:
     trained = {part for name in root.training_sets for part in name.partition(".seed")[0].split("+")}
     there = {*root.datasets, *trained}
     return list(paper.TITLES) if there <= set(paper.TITLES) else in_order(there)
+
+
+def tutors(root: TrainingRoot) -> list[str]:
+    """Return what the tutors of a complete root were trained on: each dataset alone, if the root has no tutor yet."""
+    there = {*(model.removeprefix(TRAINED) for model in root.trained), *root.trainings, *root.training_sets}
+    return in_order({name.partition(".seed")[0] for name in there}) or wanted(root)
+
+
+def lacks_scores(root: TrainingRoot) -> str:
+    """List the evaluations that Table 1 lacks."""
+    return lacking(root, wanted(root), [*(TRAINED + name for name in tutors(root)), "base", "gpt4o"])
 
 
 def missing(root: TrainingRoot, drawn: dict[str, tuple[Any, str]]) -> list[str]:

@@ -36,8 +36,8 @@ CAPTIONS = {
 }
 
 
-def page(root: TrainingRoot, trained_on: str) -> str:
-    """Return the report as HTML. Figures 5 and 6 show the tutor of `trained_on`."""
+def page(root: TrainingRoot, trained_on: str | None) -> str:
+    """Return the report as HTML. Figures 5 and 6 show the tutor of `trained_on` (see `drawing.draw`)."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     rows, compared, training_sets = table.rows(root), claims.comparisons(root), read_training_sets(root)
@@ -75,7 +75,7 @@ def _hash(text: str) -> str:
 
 
 def _figures(
-    root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str
+    root: TrainingRoot, compared: Sequence[dict[str, Any]], trained_on: str | None
 ) -> tuple[list[dict[str, str]], list[str]]:
     """Return (name, caption and data URI of every figure that was drawn, a line on each thing that is missing)."""
     found = []
