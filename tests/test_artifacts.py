@@ -4,10 +4,11 @@ import errno
 import hashlib
 import io
 import os
+import time
 
 import pytest
 
-from utils.artifacts import read_json, refuse_existing, sha256, write_json
+from utils.artifacts import read_json, refuse_existing, sha256, whole, write_json
 from utils.errors import BadInput
 from utils.evaluation import answer_and_grade
 from utils.journal import Journal
@@ -28,6 +29,28 @@ def test_a_failed_write_leaves_the_old_file_and_no_debris(tmp_path):
     assert read_json(path) == [1]
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
     assert path.stat().st_mode & 0o777 == 0o644  # readable outside a container
+
+
+def test_two_processes_write_the_same_file_and_each_time_it_is_whole(tmp_path):
+    """Both wrote under one temporary name: the first to end gave the other's half its name."""
+    path = tmp_path / "figure_5.png"
+    with whole(path) as first:
+        first.write_bytes(b"one")
+        with whole(path) as second:
+            second.write_bytes(b"another, longer")
+        assert path.read_bytes() == b"another, longer"
+    assert path.read_bytes() == b"one" and list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_a_killed_process_left_goes_after_a_day(tmp_path):
+    """A half-made file may have gigabytes."""
+    for name, age in ((".a.gguf.x1.part", 90_000), (".a.gguf.x2.part", 60), (".b.gguf.x3.part", 90_000)):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    with whole(tmp_path / "a.gguf") as part:
+        part.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.gguf", ".a.gguf.x2.part", ".b.gguf.x3.part"}
 
 
 def test_a_cut_file_is_named(tmp_path):
@@ -122,6 +145,9 @@ def test_what_a_link_points_to_is_written(tmp_path):
     (tmp_path / "link.json").symlink_to(tmp_path / "there" / "a.json")
     write_json(tmp_path / "link.json", [1])
     assert (tmp_path / "link.json").is_symlink() and read_json(tmp_path / "there" / "a.json") == [1]
+    with whole(tmp_path / "link.json") as part:  # as figures are written: they replaced the link
+        part.write_text("[2]")
+    assert (tmp_path / "link.json").is_symlink() and read_json(tmp_path / "there" / "a.json") == [2]
 
 
 def test_a_full_disk_names_the_file(tmp_path, monkeypatch):

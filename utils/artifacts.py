@@ -8,44 +8,49 @@ import json
 import os
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from utils.errors import BadInput
 
-
-def write_text(path: Path | str, text: str) -> None:
-    """Write under a temporary name, then rename, so that a reader finds the old file or the complete new one."""
-    path = place_of(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as f:
-        try:
-            f.write(text)
-            f.flush()
-            os.fsync(f.fileno())
-            Path(f.name).chmod(0o644)
-            Path(f.name).replace(path)
-        except BaseException as error:
-            Path(f.name).unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename is None:  # a full disk: name the file
-                raise OSError(error.errno, error.strerror, str(path)) from None
-            raise
+LEFTOVER_AFTER = 24 * 3600  # seconds after which a temporary file that nobody wrote to is one of a killed process
 
 
 @contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`. That file becomes `path` if the block succeeds, and is removed if not."""
+def whole(path: Path | str) -> Iterator[Path]:
+    """Yield an empty temporary file beside `path`. It becomes `path` if the block succeeds, and is removed if not.
+
+    A reader thus finds the old file or the complete new one, also where several processes write it.
+    """
+    path = place_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            if time.time() - left.stat().st_mtime > LEFTOVER_AFTER:
+                left.unlink()
+    file, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(file)
+    part = Path(name)
     try:
         yield part
+        part.chmod(0o644)
         part.replace(path)
+    except OSError as error:
+        if error.errno and error.filename is None:  # a full disk: name the file
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write a file that is complete as soon as it has its name (`whole`)."""
+    with whole(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path | str, data: Any) -> None:
