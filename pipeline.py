@@ -68,6 +68,7 @@ def main(
     from utils.classroom.cost import estimate
     from utils.classroom.problems import generate
     from utils.dpo.config import dpo_config
+    from utils.dpo.rehearsal import rehearse
     from utils.manifest import Manifest, check_root, only_run
     from utils.plan import check_disk, plan
     from utils.results.training_root import WARM_START
@@ -99,7 +100,8 @@ def main(
     fits = trainings * rounds + warm_start
     for actor in (tutor, base, training, *(one for one in others.values() if isinstance(one, LocalTutor))):
         actor.check()  # asks no server
-    dpo_config(training, root)  # checks --set
+    rehearse(training)  # checks --set
+    dpo_config(training, root)  # checks --report-to
     if humans.is_file():
         read_humans(humans)  # now rather than after all trainings
     check_root(root)

@@ -68,10 +68,12 @@ def main(
     if training.keep_adapter:
         refuse_foreign_adapter(weights.with_name("adapter"))
     from utils.dpo.config import dpo_config
+    from utils.dpo.rehearsal import rehearse
     from utils.dpo.trainer import SharedPromptDPOTrainer
     from utils.dpo.training import train
     from utils.results.charts import save_figure, style, training_chart
 
+    rehearse(training)
     config = dpo_config(training, checkpoints)
     if config.process_index == 0:
         held = contextlib.ExitStack()  # until the program ends: a second run here would write the same checkpoints

@@ -35,7 +35,7 @@ HEAVY = {
 }
 IMPORTED_LAZILY = {
     "tutors.generation", "tutors.step_attention", "dpo.config", "dpo.training", "dpo.checkpoints", "dpo.trainer",
-    "dpo.sft", "dpo.shared_prompts", "stats.agreement", "stats.labels", "stats.raters",
+    "dpo.rehearsal", "dpo.sft", "dpo.shared_prompts", "stats.agreement", "stats.labels", "stats.raters",
 }  # fmt: skip
 # Which rooms a room may import from; the ground is the files that lie in utils/ itself. Arrows run downward only.
 ARROWS = {

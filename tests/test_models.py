@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from utils import models
 from utils.dpo import training
@@ -153,3 +153,25 @@ def test_a_damaged_model_is_named_in_one_line(tiny, tmp_path, what, stage):
             given.check()
             training._load(given, dpo_config(given, tmp_path))
     assert "\n" not in str(said.value)
+
+
+def test_a_tokenizer_of_another_model_is_said_before_it_is_loaded(tiny, tmp_path):
+    """An id beyond the embeddings was a traceback while sampling (on a GPU it ends the process)."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny, folder)
+    config = AutoConfig.from_pretrained(tiny)
+    config.vocab_size = 40_000  # of its 49,152
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    for actor in (LocalTutor(str(folder), Sampling(0.0, 0, 4, 0), "{input}"), Training(str(folder))):
+        with pytest.raises(BadInput, match="/model: its tokenizer has 49152 tokens, its weights only 40000"):
+            actor.check()
+
+
+def test_an_adapter_folder_with_its_tokenizer_is_merged_with_its_base(tiny, tmp_path, monkeypatch):
+    """Every checkpoint of trl or peft is such a folder: to read its tokenizer, it was merged first, without an end."""
+    monkeypatch.setattr(models, "CACHE_DIR", tmp_path / "cache")
+    adapter = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny), LoraConfig(task_type="CAUSAL_LM"))
+    adapter.save_pretrained(tmp_path / "adapter")
+    AutoTokenizer.from_pretrained(tiny).save_pretrained(tmp_path / "adapter")
+    loaded, tokenizer = models.load(str(tmp_path / "adapter"), "cpu", "bfloat16")
+    assert len(tokenizer) == loaded.config.vocab_size and not any("lora" in name for name in loaded.state_dict())

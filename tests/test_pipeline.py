@@ -386,7 +386,10 @@ def test_a_judge_that_fails_in_the_classroom_costs_no_report(tmp_path, tiny, mon
         (["--full-finetune"], "3 trainings need 7.8 GB of disk"),  # 135 million x (3 x 2 + 3 x 12 + 2 x 8) bytes
         (["--max-length", "999999"], "--max-length 999999"),
         (["--set", "loss_type=banana"], "loss_type"),
+        (["--set", "adam_beta1=5"], "--set adam_beta1=5: no training can begin with it"),
+        (["--max-length", "3"], "--max-length 3 leaves no room"),
         (["--max-new-tokens", "99999"], "leaves no room"),
+        (["--max-new-tokens", "8150"], "leaves no room for a prompt.* has 8192 tokens, the prompt without a dialogue"),
         (["--report-to", "wandb"], "requires wandb to be installed"),
         (["--device", "cuda:7"], "cuda:7: this machine has no such device"),
         (["--also-evaluate", "./nomodel"], "no such folder"),

@@ -30,6 +30,7 @@ from utils.dpo import trainer as dpo
 from utils.dpo.config import dpo_config
 from utils.dpo.preferences import Preference, fit_preferences, read_preferences, sampled_by, tokenize
 from utils.dpo.recipe import Training
+from utils.dpo.rehearsal import rehearse
 from utils.errors import BadInput
 from utils.manifest import only_run
 from utils.prompts import INFERENCE_PROMPT, digest, load_template, tutor_messages
@@ -54,6 +55,12 @@ def row(prompt: str, chosen: dict, rejected: dict, **more) -> dict:
         "prompt": prompt, "chosen": chosen["output"], "rejected": rejected["output"], "chosen_eval": chosen,
         "rejected_eval": rejected, "all_evaluations": [chosen, rejected],
     } | more  # fmt: skip
+
+
+def pair_of(**more) -> str:
+    """A file with one pair."""
+    good, bad = graded("Why?", "yes", 5, 5, "no"), graded("It is 4.", "no", 1, 1, "yes")
+    return json.dumps([row("Student: hi", good, bad, **more)])
 
 
 def dialogue(number: int, turns: int = 1) -> str:
@@ -131,13 +138,18 @@ def test_eligibility_is_decided_by_scores(tmp_path):
         ("{}", "row 1: not a preference pair: expected prompt, chosen and rejected"),
         ('[{"prompt": "Student: hi", "chosen_eval": null}, {"text": 1}]', "row 2: not an object with a `prompt`"),
         (json.dumps([row("Student: x", graded("a", "yes", 50, 5, "no"), graded("b", "no", 1, 1, "no"))]), "on_topic"),
+        (json.dumps([{"prompt": "x", "chosen_eval": "good"}]), "row 1, chosen_eval: not a graded answer"),
+        (pair_of(all_evaluations=5), "row 1: `all_evaluations` is not a list"),
+        (pair_of(sampled_by="banana"), "row 1: `sampled_by` is not an object with `model` and `settings`"),
+        (pair_of(sampled_by={"model": "x", "settings": None}), "row 1: `sampled_by` is not an object"),
+        (pair_of(sampled_by={"model": "smollm2", "settings": {"sha256": "1"}}), "inference_prompt: None -> "),
     ],
 )
 def test_bad_files_are_named_before_anything_expensive(content, message, tmp_path):
     path = tmp_path / "train_dataset.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=message):
-        run(str(path), tmp_path / "out", "no-such-model")
+    with pytest.raises(BadInput, match=message):
+        run(str(path), tmp_path / "out", "smollm2")
 
 
 def test_without_an_eligible_pair_the_scores_are_shown(tmp_path):
@@ -251,6 +263,26 @@ def test_any_other_field_of_trl_can_be_set(tmp_path):
 def test_a_wrong_set_is_explained(word, message, tmp_path):
     with pytest.raises(BadInput, match=message):
         config_of(tmp_path, word)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("adam_beta1=5", "--set adam_beta1=5: no training can begin with it: Invalid beta"),
+        ("dataloader_num_workers=-1", "no training can begin with it: num_workers"),
+        ("eval_strategy=steps", "no training can begin with it: .*eval_dataset"),
+        ("optim=galore_adamw", "no training can begin with it: You need to install"),
+        ("weight_decay=nan", "no training can begin with it: the loss became nan in update 2$"),
+        ("deepspeed=nofile.json", "no training can begin with it: .*deepspeed"),
+        ("push_to_hub=true", "sets this one itself"),
+    ],
+)
+def test_a_value_that_only_a_training_refuses_is_found_by_a_rehearsal(word, message):
+    """trl's configuration takes them all: each was a traceback after a dataset had been sampled and graded."""
+    state = torch.get_rng_state()
+    with pytest.raises(BadInput, match=message):
+        rehearse(Training("not loaded", device="cpu", dtype="float32", trl_fields=[word]))
+    assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_no_epoch_at_all_is_refused(dataset, tiny, tmp_path, capsys):
@@ -468,6 +500,7 @@ def test_memory_asks_for_gradient_checkpointing(tiny, monkeypatch, tmp_path):
         ({"trl_fields": ["loss_type=banana"]}, "loss_type=banana: trl knows aot, .*sigmoid"),
         ({"report_to": "banana"}, "--report-to banana: .*tensorboard"),
         ({"max_length": 999_999}, "more than the model's context of 8192"),
+        ({"max_length": 3}, "--max-length 3 leaves no room: the prompt has .* tokens without a dialogue"),
         ({"lora_targets": "q_proj,banana"}, "--lora-targets banana: SmolLM2-135M-Instruct has no such modules"),
         ({"load_in_4bit": True, "full_finetune": True}, "--load-in-4bit trains adapters on frozen weights"),
         ({"load_in_4bit": True, "device": "cpu"}, "needs an NVIDIA GPU"),

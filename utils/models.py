@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from utils.artifacts import read_json, sha256
 from utils.errors import BadInput, interrupt_behind, is_out_of_memory
+from utils.prompts import tutor_messages
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +80,7 @@ def merged(adapter: Path) -> Path:
         dtype = stored.dtype
         with reading(adapter):
             whole = PeftModel.from_pretrained(stored.float(), adapter).merge_and_unload().to(dtype)
-        tokenizer = load_tokenizer(str(adapter) if (adapter / "tokenizer_config.json").is_file() else base)
+        tokenizer = _read_tokenizer(adapter if (adapter / "tokenizer_config.json").is_file() else base)
         with appearing(folder) as temporary:
             whole.save_pretrained(temporary)
             tokenizer.save_pretrained(temporary)
@@ -234,15 +235,33 @@ def computed_in(model) -> dict[str, str]:
 
 def load_tokenizer(model: str):
     """Load the tokenizer of a hub name, a folder or `smollm2`. Raises BadInput if it has no chat template."""
+    return _read_tokenizer(resolve(model), model)
+
+
+def _read_tokenizer(where: Path | str, model: Path | str | None = None):
+    """Read the tokenizer files in `where`; errors name `model`."""
     from transformers import AutoTokenizer
 
-    where = resolve(model)
+    model = model or where
     with reading(model):
         tokenizer = AutoTokenizer.from_pretrained(where)
         if tokenizer.chat_template is None:
             raise BadInput(f"{model}: its tokenizer has no chat template; take an instruct model")
         tokenizer.apply_chat_template([{"role": "user", "content": "Hello"}], add_generation_prompt=True)
     return tokenizer
+
+
+def bare_prompt(model: str, template: str) -> int:
+    """Return the tokens of a prompt without a dialogue.
+
+    Raises as `load_tokenizer` does, and BadInput if the tokenizer has ids that the weights do not know.
+    """
+    tokenizer, known = load_tokenizer(model), text_config(model).vocab_size
+    messages = tutor_messages(template, "")
+    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    if (needed := max(*ids, tokenizer.vocab_size - 1) + 1) > known:
+        raise BadInput(f"{model}: its tokenizer has {needed} tokens, its weights only {known}; they are of two models")
+    return len(ids)
 
 
 def skeleton(model: str):
@@ -256,11 +275,16 @@ def skeleton(model: str):
 
 def context_length(model: str) -> int:
     """Return the model's context length: tokens of prompt and answer together."""
+    return text_config(model).max_position_embeddings
+
+
+def text_config(model: str):
+    """Load the config of the model's text part."""
     from transformers import AutoConfig
 
     where = resolve(model)
     with reading(model):
-        return AutoConfig.from_pretrained(where).get_text_config().max_position_embeddings
+        return AutoConfig.from_pretrained(where).get_text_config()
 
 
 def identity(model: str) -> dict[str, str]:

@@ -32,6 +32,7 @@ NOT_TO_BE_SET = {
     "bf16",
     "fp16",
     "resume_from_checkpoint",
+    "push_to_hub",
 }
 
 

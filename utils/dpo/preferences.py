@@ -18,7 +18,7 @@ TEMPLATE_DIFFERS = (
     "the tokenizer's chat template renders the prompt differently when an answer follows, so the model would be "
     "trained on a prompt that it never sees in generation; give the model another chat template"
 )
-TOO_LONG = "the last student turn and an answer alone are longer than the model's context"
+TOO_LONG = "the last student turn and an answer alone are longer than the context or --max-length"
 
 
 class NoEligiblePair(BadInput):
@@ -68,7 +68,9 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
         where = f"{path}, row {number}"
         if not isinstance(row, dict) or not isinstance(row.get("prompt"), str):
             raise BadInput(f"{where}: not an object with a `prompt`; make the file with gen_train_dataset")
-        scores += [_score(where, given) for given in row.get("all_evaluations") or []]
+        if not isinstance(candidates := row.get("all_evaluations") or [], list):
+            raise BadInput(f"{where}: `all_evaluations` is not a list")
+        scores += [_score(where, given) for given in candidates]
         reason = _not_eligible(where, row, min_chosen_score)
         if reason is None:
             pairs.append(Preference(number, row["prompt"], row["chosen"], row["rejected"]))
@@ -82,9 +84,13 @@ def read_preferences(path: Path | str, min_chosen_score: float) -> tuple[list[Pr
 def sampled_by(path: Path | str) -> dict[str, Any] | None:
     """Return {"model", "settings"} of the tutor that sampled the rows' candidates; None if the rows do not say.
 
-    Raises BadInput if several tutors sampled them.
+    Raises BadInput if several tutors sampled them, or if a row does not say it in this form.
     """
     makers = [row.get("sampled_by") for row in read_json(path)]
+    for number, maker in enumerate(makers, 1):
+        fields = maker if isinstance(maker, dict) else {}
+        if maker and not (isinstance(fields.get("model"), str | None) and isinstance(fields.get("settings"), dict)):
+            raise BadInput(f"{path}, row {number}: `sampled_by` is not an object with `model` and `settings`")
     if any(maker != makers[0] for maker in makers):
         raise BadInput(f"{path}: its rows were sampled by several tutors; train on those of one")
     return makers[0]
@@ -188,6 +194,8 @@ def _not_eligible(where: str, row: dict[str, Any], min_chosen_score: float) -> s
 
 def _score(where: str, given: dict[str, Any] | None) -> float | None:
     """Return an entry's `score`, or else the summary score of its evaluation; None without a valid evaluation."""
+    if not isinstance(given, dict | None):
+        raise BadInput(f"{where}: not a graded answer: {str(given)[:60]!r}")
     if not given or not given.get("evaluation"):
         return None
     if isinstance(given.get("score"), int | float):

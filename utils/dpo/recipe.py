@@ -63,7 +63,7 @@ class Training:
             elif "sha256" in ours and "sha256" in theirs:  # a folder may have been moved: its content counts
                 del ours["model"]
             if differing := [
-                f"{name}: {theirs[name]} -> {ours[name]}" for name in ours if theirs.get(name) != ours[name]
+                f"{name}: {theirs.get(name)} -> {ours[name]}" for name in ours if theirs.get(name) != ours[name]
             ]:
                 raise BadInput(
                     "the pairs were sampled from another model or with another prompt than this training's "
@@ -104,8 +104,9 @@ class Training:
     def check(self) -> None:
         """Check that this training can begin, before anything is sampled or paid for. Raises BadInput if it cannot."""
         models.device_of(self.device)
-        models.load_tokenizer(self.model)
-        self.longest_sequence()
+        bare, longest = models.bare_prompt(self.model, self.template), self.longest_sequence()
+        if longest <= bare:
+            raise BadInput(f"--max-length {longest} leaves no room: the prompt has {bare} tokens without a dialogue")
         if self.load_in_4bit:
             self._check_4bit()
         if self.lora_targets != "all-linear":
