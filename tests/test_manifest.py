@@ -11,9 +11,11 @@ from utils import manifest
 from utils.artifacts import read_json, sha256, write_json
 from utils.dpo.recipe import Training
 from utils.errors import BadInput
+from utils.export.source import from_root
 from utils.manifest import Manifest, check_root, only_run
+from utils.plan import _done
 from utils.prompts import INFERENCE_PROMPT, load_template
-from utils.results.reading import dropped
+from utils.results.reading import dropped, read_root
 from utils.tutors.local import LocalTutor
 from utils.tutors.tutor import Sampling
 
@@ -162,10 +164,21 @@ def test_another_package_version_is_said(tmp_path, monkeypatch, caplog):
     assert "torch: '2.1' -> '2.2'" in caplog.text
 
 
-def test_a_manifest_of_somebody_elses_is_not_replaced(tmp_path):
-    (tmp_path / "manifest.json").write_text('{"name": "a web app"}')
-    with pytest.raises(BadInput, match="not a manifest of ours"):
-        Manifest(tmp_path)
+@pytest.mark.parametrize(
+    "content",
+    ['{"name": "a web app"}', "[]", "5", "null", '{"names": {}, "artifacts": []}',
+     '{"names": {}, "artifacts": {"dpo/a/weights": 5}}', '{"names": {}, "artifacts": {"a.json": {"inputs": {}}}}',
+     '{"names": {}, "artifacts": {"a.json": {"state": "done", "inputs": [1]}}}'],
+)  # fmt: skip
+def test_a_manifest_of_somebody_elses_is_not_replaced(tmp_path, content):
+    """A dry run, the check of the disk and the export read it without looking at its form."""
+    (tmp_path / "manifest.json").write_text(content)
+    export = lambda root: from_root(root, "a", seeds=None, limit=None, inference_prompt=INFERENCE_PROMPT,  # noqa: E731
+                                    max_new_tokens=None, base=None, license=None)  # fmt: skip
+    for reader in (Manifest, _done, read_root, export):
+        with pytest.raises(BadInput, match=r"manifest\.json is not a manifest of ours"):
+            reader(tmp_path)
+    assert (tmp_path / "manifest.json").read_text() == content
 
 
 def test_what_the_last_run_does_not_name_any_more_is_not_of_it():

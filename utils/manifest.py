@@ -74,6 +74,29 @@ def check_root(root: Path) -> None:
         place_of(place)
 
 
+def read_manifest(root: Path) -> dict[str, Any] | None:
+    """Read the manifest of a training root, or None if there is none. Raises BadInput if it is another program's."""
+    path = root / "manifest.json"
+    if not path.is_file():
+        return None
+    data = read_json(path)
+    fields = data if isinstance(data, dict) else {}
+    entries = fields["artifacts"].values() if isinstance(fields.get("artifacts"), dict) else [None]
+    if not isinstance(fields.get("names"), dict) or not all(map(_is_entry, entries)):
+        raise BadInput(
+            f"{path} is not a manifest of ours: expected the objects `names` and `artifacts`, as `pipeline` writes "
+            "them; take a new --output-dir for a run"
+        )
+    return data
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict) and isinstance(entry.get("state"), str)
+        and all(isinstance(entry.get(name, {}), dict) for name in ("inputs", "versions"))
+    )  # fmt: skip
+
+
 class Manifest:
     """`manifest.json` of a training root: for each artifact its stage, inputs, versions, times and summary.
 
@@ -84,11 +107,7 @@ class Manifest:
     def __init__(self, root: Path | str, overwrite: bool = False):
         self.root, self.overwrite = Path(root), overwrite
         self.path = self.root / "manifest.json"
-        self.data = read_json(self.path) if self.path.is_file() else {"names": {}, "artifacts": {}}
-        if not isinstance(self.data, dict) or not all(
-            isinstance(self.data.get(k), dict) for k in ("names", "artifacts")
-        ):
-            raise BadInput(f"{self.path} is not a manifest of ours, and it would be replaced; take a new --output-dir")
+        self.data = read_manifest(self.root) or {"names": {}, "artifacts": {}}
 
     def update(self, **values: Any) -> None:
         """Set top-level entries, such as the names that figures show."""
@@ -120,7 +139,7 @@ class Manifest:
                 "take a new --output-dir, or --overwrite to make it again"
             )
         if exists and entry:
-            changed = differences(flat(entry["inputs"]), flat(inputs))
+            changed = differences(flat(entry.get("inputs", {})), flat(inputs))
             if changed and not self.overwrite:
                 raise BadInput(
                     f"{self.root / artifact} was made with other inputs: {'; '.join(changed)}. "
@@ -146,10 +165,10 @@ class Manifest:
         """Raise BadInput if the artifact has changed since its stage made it; log if package versions differ."""
         if entry.get("sha256", now := sha256(self.root / artifact)) != now:
             raise BadInput(
-                f"{self.root / artifact} is not what {entry['stage']} made: it was changed or cut off since. Put it "
-                "back, or delete it and run again (what it was made of is kept)"
+                f"{self.root / artifact} is not what {entry.get('stage')} made: it was changed or cut off since. Put "
+                "it back, or delete it and run again (what it was made of is kept)"
             )
-        if other := differences(entry["versions"], versions()):
+        if other := differences(entry.get("versions", {}), versions()):
             log.info("made with other packages: %s", "; ".join(other))
 
 

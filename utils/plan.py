@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from utils import models, speed
-from utils.artifacts import read_json
 from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, estimate
 from utils.dpo import memory
 from utils.dpo.recipe import Training
 from utils.errors import BadInput
 from utils.judges.judge import Judge
+from utils.manifest import read_manifest
 from utils.records import SeedDialogue
 from utils.stats.human_ratings import read_humans
 from utils.tutors.local import LocalTutor
@@ -150,8 +150,7 @@ def _existing(path: Path) -> Path:
 
 
 def _done(root: Path) -> list[str]:
-    path = root / "manifest.json"
-    artifacts = read_json(path)["artifacts"] if path.is_file() else {}
+    artifacts = (read_manifest(root) or {"artifacts": {}})["artifacts"]
     return [name for name, entry in artifacts.items() if entry["state"] == "done" and (root / name).exists()]
 
 

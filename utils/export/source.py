@@ -9,6 +9,7 @@ from typing import Any
 from utils import models
 from utils.artifacts import read_json, sha256
 from utils.errors import BadInput
+from utils.manifest import read_manifest
 from utils.prompts import load_template
 from utils.records import SeedDialogue
 from utils.results.training_root import TRAINED, is_own
@@ -45,10 +46,8 @@ def from_root(
 
     Raises BadInput if the manifest does not list it as done, or if it was trained with another `inference_prompt`.
     """
-    path = root / "manifest.json"
-    if not path.is_file():
+    if not (manifest := read_manifest(root)):
         raise BadInput(f"{root}: not a training root, it has no manifest.json; for weights alone give --weights")
-    manifest = read_json(path)
     done = {name: entry for name, entry in manifest["artifacts"].items() if entry["state"] == "done"}
     if not {f"dpo/{dataset}/weights", f"dpo/{dataset}/train_dataset.json"} <= done.keys():
         tutors = [name.split("/")[1] for name in done if fnmatch(name, "dpo/*/weights")]

@@ -20,6 +20,7 @@ from typing import Any
 
 from utils.artifacts import read_json
 from utils.errors import BadInput
+from utils.manifest import read_manifest
 from utils.results.training_root import (
     ALSO,
     BASELINE,
@@ -50,7 +51,7 @@ def read_root(path: Path | str) -> TrainingRoot:
     root, left_out = Path(path), []
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; --training-root is the --output-dir of `pipeline`")
-    manifest = _read_manifest(root)
+    manifest = read_manifest(root)
 
     def shown(file: str, artifact: str | None = None) -> bool:
         state = "done" if manifest is None else manifest["artifacts"].get(artifact or file, {}).get("state")
@@ -129,17 +130,6 @@ def training_set(folder: str) -> str:
 def training_log(folder: str) -> str:
     """Return the path of a training's log, within the training root."""
     return f"dpo/{folder}/checkpoints/training_log.json"
-
-
-def _read_manifest(root: Path) -> dict[str, Any] | None:
-    path = root / "manifest.json"
-    if not path.is_file():
-        return None
-    manifest = read_json(path)
-    for key in ("names", "artifacts"):
-        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), dict):
-            raise BadInput(f'{path}: expected an object with an object "{key}", as `pipeline` writes it')
-    return manifest
 
 
 def _read_evaluation(root: Path, name: str, match: re.Match, unnamed: str) -> Evaluated:
