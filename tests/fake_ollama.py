@@ -2,7 +2,8 @@
 
 A word is a token here, or `letters` letters are. `num_ctx` defaults to `default_context`; a longer prompt is cut, with
 HTTP 200, to its first 4 tokens and its tail, and `prompt_eval_count` says what was read. Errors are {"error": "…"}; a
-failing pull says so in a line under HTTP 200. `pages` and `bodies` keep what was asked.
+failing pull says so in a line under HTTP 200. `pages` and `bodies` keep what was asked, `measured` the questions of one
+token, by which a client finds out where the server cuts.
 
 `knows_truncate`: "plain" (0.12.6 and later) and "nested" (0.34 and later) refuse a longer prompt where `truncate` is
 false, each in its words; without it (before) `half` leaves half a context of it, as the older runner did.
@@ -43,6 +44,7 @@ class FakeOllama:
         self.breaks_off, self.written = False, 0  # the next answer that grows; how many of their lines were written
         self.pages: list[str] = []
         self.bodies: list[dict] = []
+        self.measured: list[dict] = []
         self.read: list[list[str]] = []  # the tokens that the model got to see
         self.blobs: dict[str, int] = {}  # the files that it stores, digest to size
         self.created: list[dict] = []  # the bodies of /api/create
@@ -98,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/api/show":
             info = {"general.architecture": "llama", "llama.context_length": owner.model_context}
             return self.answer({"model_info": info, **owner.shows})
-        owner.bodies.append(body)
+        (owner.measured if body["options"].get("num_predict") == 1 else owner.bodies).append(body)
         return self.chat(body)
 
     def store(self, content):
@@ -156,7 +158,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.answer({"error": too_long(len(tokens), context, owner.knows_truncate)}, 400)
             kept = context // 2 + 2 if owner.half else context
             tokens = tokens[:KEEP] + tokens[-(kept - KEEP) :]
-        owner.read.append(tokens)
+        if body not in owner.measured:
+            owner.read.append(tokens)
         content = '{"questions": "yes", "on_topic": 4, "helpful": 3, "reveal_answer": "no"}'
         answer = {
             "model": body["model"], "created_at": "2025-01-01T00:00:00Z", "done": True, "done_reason": "stop",

@@ -28,7 +28,7 @@ BAD_REPLIES = {
     "boolean": ('{"questions": true, "on_topic": true, "helpful": 3, "reveal_answer": false}', "stop"),
     "missing": ('{"questions": "yes", "on_topic": 4, "helpful": 3}', "stop"),
     "maybe": (json.dumps({**GOOD, "questions": "maybe"}), "stop"),
-    "one key too many": (json.dumps({**GOOD, "bonus": 5}), "stop"),
+    "one object too many": (json.dumps({**GOOD, "bonus": {"points": 5}}), "stop"),
     "key twice": ('{"questions": "yes", "on_topic": 1, "on_topic": 5, "helpful": 3, "reveal_answer": "no"}', "stop"),
     "two verdicts": (json.dumps({**GOOD, "on_topic": 1}) + "\n" + json.dumps(GOOD), "stop"),
     "prose": ("A fine answer, I would say.", "stop"),

@@ -158,7 +158,7 @@ def test_a_line_separator_in_a_reply_ends_no_line(tmp_path, judge_of, monkeypatc
     """U+2028 is a line's end for str.splitlines, and none in JSON."""
     with FakeBatches() as server:
         plain = server.reply_of
-        server.reply_of = lambda prompt: (f"Well,\u2028see:\n{plain(prompt)[0]}", "stop")
+        server.reply_of = lambda prompt: (f"My\u2028verdict:\n{plain(prompt)[0]}", "stop")
         server.dumps = lambda answer: json.dumps(answer, ensure_ascii=False)
         verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
         assert len(server.bodies) == 1 and all(one.evaluation for one in verdicts)

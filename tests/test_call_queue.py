@@ -69,6 +69,53 @@ def test_a_server_slower_than_the_deadline_is_given_longer():
         assert len(server.bodies) <= 4 + 2
 
 
+@pytest.mark.parametrize("slots, questions, concurrency", [(1, 6, 6), (4, 32, 32)])
+@pytest.mark.parametrize("seconds, deadline, budget", [(0.7, 0.6, 2.0), (1.4, 0.6, 2.0), (1.2, 1.0, 1.0)])
+def test_what_a_slow_server_goes_on_computing_is_waited_for(slots, questions, concurrency, seconds, deadline, budget):
+    """A model on a CPU that does not notice a closed connection: calls that had missed their deadline were given up and
+    sent again, behind what the server still computed for them, until the budget was spent (exit code 4)."""
+    with Service(one_at_a_time(seconds, slots)) as server:
+        assert len(ask_many(server, questions, concurrency=concurrency, deadline=deadline, budget=budget)) == questions
+        assert len(server.bodies) <= 1.25 * questions + 2
+
+
+def test_a_server_that_never_answers_is_given_up_and_asked_one_call_at_a_time(monkeypatch):
+    monkeypatch.setattr(ask_all, "GRACE", 0.5)
+    with FaultServer(lambda *_: "hang=20") as server:
+        with pytest.raises(JudgeUnavailable, match="no complete reply within 1 s"):
+            ask_many(server, 40, deadline=0.3, budget=1.0)
+        assert len(server.bodies) <= 8 + 4  # together, three rounds of eight
+
+
+def test_connections_that_are_lost_are_replaced_one_after_the_other():
+    """A laptop in another network: no reply to any open call will come."""
+    with FaultServer(lambda n, _: "hang=20" if n < 8 else None, latency=0.05) as server:
+        assert len(ask_many(server, 24, deadline=0.5)) == 24
+        assert len(server.bodies) == 8 + 24
+
+
+def test_one_call_that_hangs_ends_no_run_where_deadline_and_budget_are_the_same():
+    """Ollama's are: ten minutes of waiting for one call had used up the budget, though all others were answered."""
+    with FaultServer(lambda n, _: "hang=20" if n == 0 else None, latency=0.05) as server:
+        assert len(ask_many(server, 60, concurrency=4, deadline=0.6, budget=0.6)) == 60
+
+
+def test_a_gateway_that_gives_up_is_asked_for_less_at_once():
+    """A server that answers one at a time behind a proxy: the proxy gave up (504) on what waited, the server went on
+    computing it, and all that was sent at once again waited behind it."""
+    busy = threading.Semaphore()
+
+    def replies(body):
+        arrived = time.monotonic()
+        with busy:
+            time.sleep(0.2)
+        return chat(verdict(body)) if time.monotonic() - arrived < 0.7 else error(504, "gateway time-out")
+
+    with Service(replies) as server:
+        assert len(ask_many(server, 16, deadline=5, budget=6)) == 16
+        assert len(server.bodies) < 3 * 16
+
+
 class Rate:
     """A service that takes `many` requests in each `period` seconds, and says 429 to the others."""
 

@@ -162,6 +162,37 @@ def test_a_prompt_of_few_words_and_many_tokens_is_never_cut_and_scored(server_op
         assert len(server.bodies) == 1 and server.bodies[0]["truncate"] is server.bodies[0]["shift"] is False
 
 
+@pytest.mark.parametrize("context", [2048, 4096, 5000])
+@pytest.mark.parametrize("half", [False, True])
+def test_a_server_that_ignores_the_context_size_gives_no_score_on_a_cut_prompt(caplog, context, half):
+    """4,096 of 12,000 tokens were read, and scored: only a cut to half of the context asked for was known. What
+    fits into the server's own context is graded."""
+    short = TutorAnswer("Student: " + "=" * 3_500, "What?")
+    with FakeOllama(letters=3, ignores_num_ctx=True, default_context=context, half=half) as server:
+        judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)
+        judge.check()
+        judge.prepare([DENSE, short])
+        verdict = judge.grade(DENSE)
+        assert verdict.evaluation is None and "context_length" in verdict.evaluation_error
+        assert judge.grade(short).evaluation and len(server.read[-1]) > 1000
+        assert "whatever context is asked for" in caplog.text
+
+
+def test_an_old_server_is_measured_once_and_one_that_refuses_costs_nothing():
+    """A prompt longer than its context is read by an old server alone; short prompts need no measuring at all."""
+    for knows, measured, items in (
+        ("", 1, [LONG] * 3),
+        ("plain", 1, [LONG] * 3),
+        ("", 0, [TutorAnswer("Hi", "What?")]),
+    ):
+        with FakeOllama(knows_truncate=knows) as server:
+            judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)
+            judge.check()
+            judge.prepare(items)
+            assert all(judge.grade(item).evaluation for item in items)
+            assert len(server.measured) == measured and len(server.bodies) == len(items)
+
+
 def test_a_dense_prompt_that_fits_is_scored():
     with FakeOllama(letters=3, model_context=16_384, knows_truncate="plain") as server:
         judge = judges.make_judge(["ollama", server.host, "llama3"], TEMPLATE)

@@ -31,7 +31,7 @@ def chat_of(monkeypatch):
 
 @pytest.mark.parametrize(
     "fault",
-    ["500", "502", "503", "429", "reset", "hang", "drip", "drip headers", "cut", "empty", "html", "not json",
+    ["500", "502", "503", "429", "reset", "hang=20", "drip", "drip headers", "cut", "empty", "html", "not json",
      "no choices", "null choices"],
 )  # fmt: skip
 def test_what_may_pass_is_asked_again(chat_of, fault):
@@ -86,15 +86,16 @@ def test_retry_after_is_obeyed(chat_of):
 
 def test_a_burst_of_429_halves_the_concurrency_once():
     """Eight calls that were refused together took it down to one."""
-    queue, started = retry.CallQueue("x", deadline=1), time.monotonic()
-    queue.in_flight = 7  # and the eighth has just ended
-    for _ in range(8):
-        queue._fewer(started)
+    queue, now = retry.CallQueue("x", deadline=1), time.monotonic()
+    burst = [retry.Call(None, now, now) for _ in range(8)]
+    queue._calls = set(burst[1:])  # the eighth has just ended
+    for call in burst:
+        queue._fewer(call)
     assert queue.limit == 4
     for _ in range(4):
         queue._more()
     assert queue.limit == 5  # a full round that works is followed by one more at once
-    queue._fewer(time.monotonic())
+    queue._fewer(retry.Call(None, time.monotonic(), now))
     assert queue.limit == 4
 
 

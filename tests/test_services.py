@@ -208,6 +208,9 @@ def test_one_prompt_that_is_refused_is_invalid_and_the_run_goes_on(tmp_path, jud
         (Refusal(200, {"error": {"message": "Insufficient credits", "code": 402}}), "no credit"),
         (Refusal(404, {"detail": "Not Found"}), "not the address of an API"),
         (Refusal(405, "Method Not Allowed", kind="text/plain"), "does it end in /v1"),
+        (Refusal(505, "HTTP Version Not Supported", kind="text/plain"), "HTTP 505"),
+        (Refusal(511, "Network Authentication Required", kind="text/plain"), "HTTP 511"),
+        (error(429, "You exceeded your current quota, please check your plan and billing details."), "no credit"),
     ],
 )
 def test_what_is_refused_for_all_stops_at_once(judge_of, refusal, word):
@@ -248,12 +251,38 @@ def test_a_parameter_that_is_named_in_words_alone_is_sent_otherwise(judge_of, re
         lambda body: body["messages"][0]["role"] == "system",
     ],
 )
-@pytest.mark.parametrize("refusal", [error(400, "Bad Request"), Refusal(422, ""), Refusal(501, "", kind="text/plain")])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error(400, "Bad Request"), Refusal(422, ""), Refusal(501, "", kind="text/plain"),
+        error(404, "No endpoints found that can handle the requested parameters. To learn more, visit ...", code=404),
+        error(404, "No endpoints found that support this request", code=404),
+    ],
+)  # fmt: skip
 def test_a_refusal_that_does_not_say_why_is_asked_with_less(tmp_path, judge_of, cannot, refusal):
     """Each prompt was found invalid, one by one, or the run ended, over a parameter that the server does not know."""
     with Service(lambda body: refusal if cannot(body) else chat(verdict(body))) as server:
         verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x", concurrency=1)
         assert all(one.evaluation for one in verdicts) and len(server.bodies) <= len(ITEMS) + 6
+
+
+@pytest.mark.parametrize("name", ["top_k", "n", "min_p", "repetition_penalty", "top_p"])
+def test_a_served_tutor_is_asked_with_less_too_where_the_refusal_does_not_say_why(monkeypatch, name):
+    """What is sent for a tutor alone was never left out: exit code 3."""
+    refuse = lambda body: error(400, "Bad Request") if name in body else chat("What?")  # noqa: E731
+    with Service(refuse) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        chat_ = judges.make_chat(["openai", "none", "judge-1"])
+        replies = chat_.sample([{"role": "user", "content": "hi"}], n=3, temperature=1, top_k=50, seed=0, max_tokens=9)
+        assert [reply.text for reply in replies] == ["What?"] and name not in server.bodies[-1]
+
+
+def test_a_quota_that_is_full_for_a_minute_is_waited_for(judge_of):
+    """Gemini says so in the words with which OpenAI says that no credit is left, but adds when to come back."""
+    said = "You exceeded your current quota, please check your plan and billing details. Please retry in 0.1s."
+    left = [Refusal(429, [{"error": {"code": 429, "message": said, "status": "RESOURCE_EXHAUSTED"}}])]
+    with Service(lambda body: left.pop() if left else chat(verdict(body))) as server:
+        assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 2
 
 
 @pytest.mark.parametrize(

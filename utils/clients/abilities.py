@@ -23,6 +23,8 @@ CAPS = ("max_tokens", "max_completion_tokens")
 # Tells a model at vLLM, SGLang or llama.cpp not to think. It is sent once thoughts have crowded out an answer, before
 # the model is given more tokens.
 QUIET = {"chat_template_kwargs": {"enable_thinking": False}}
+# What is left out, in this order, after a refusal without a reason.
+SUSPECTS = (*QUIET, "response_format", "seed", "top_k", "min_p", "repetition_penalty", "n", "top_p")
 # Tokens for thoughts, added to those of the reply. The next number is tried when thoughts left no room for the answer.
 ROOMS = (0, 4096, 16384)
 
@@ -88,7 +90,7 @@ class Abilities:
     def less(self, request: dict[str, Any], sent: dict[str, Any], room: int, refusal: Exception) -> bool:
         """Leave out or simplify one field after a refusal without a reason. Returns False if none is left to try."""
         system = any(message["role"] == "system" for message in sent["messages"])
-        suspects = [name for name in (*QUIET, "response_format", "seed") if name in sent]
+        suspects = [name for name in SUSPECTS if name in sent]
         if system and "roles" not in self.changed:
             suspects.append("roles")
         if suspects:

@@ -23,16 +23,25 @@ def stream(chat: Service, messages: list[dict], **options: Any) -> Iterator[Repl
     """
     arrived: SimpleQueue[Reply | BaseException] = SimpleQueue()
     closed = threading.Event()
+    request = chat.request_of(messages, **options)
+    attempts = 0
 
-    def grow(text: str) -> None:
-        if closed.is_set():
-            raise NobodyWaits  # ends the request on its way out
-        arrived.put(Reply(redact(without_thoughts(text)[0])))
+    async def attempt() -> list[Reply]:
+        nonlocal attempts
+        attempts += 1
+        number = attempts
+
+        def grow(text: str) -> None:
+            if closed.is_set():
+                raise NobodyWaits  # ends the request on its way out
+            if number == attempts:  # an earlier attempt may still be open
+                arrived.put(Reply(redact(without_thoughts(text)[0])))
+
+        return await chat.ask(request, lambda sent: chat.post_live(sent, grow))
 
     def ask() -> None:
         try:
-            request = chat.request_of(messages, **options)
-            arrived.put(chat.queue.run(lambda: chat.ask(request, lambda sent: chat.post_live(sent, grow)))[0])
+            arrived.put(chat.queue.run(attempt)[0])
         except BaseException as error:  # it is raised where the reply is waited for
             arrived.put(error)
 

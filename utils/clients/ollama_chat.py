@@ -1,5 +1,6 @@
 """Call a chat model at an Ollama server by its native API; the OpenAI-compatible one cannot set the context size."""
 
+import asyncio
 import importlib
 import logging
 import os
@@ -11,8 +12,9 @@ from tqdm import tqdm
 from utils.clients.body import body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import SECRETS, SHORTEST, checked_address, made, redact
-from utils.clients.refusals import BadPrompt
-from utils.clients.reply import complaint_of, named, number, reply_of
+from utils.clients.ollama_format import body_of_request, full_name, how_to_think, lower_bound, upper_bound
+from utils.clients.refusals import TOO_LONG, BadPrompt
+from utils.clients.reply import Complaint, complaint_of, named, number, reply_of
 from utils.clients.retry import BUDGET, Transient
 from utils.clients.service import Service
 
@@ -20,6 +22,7 @@ DEADLINE = 600.0  # seconds for one call: a model on a CPU reads a long prompt s
 CHECK_BUDGET = 30.0  # seconds that a health check waits for a server
 STALL = 300.0  # seconds without a byte after which a download is given up
 SMALLEST_CONTEXT, CONTEXT_STEP = 4096, 2048  # tokens; the same size for all calls, or the server reloads the model
+SURE = 1536  # tokens of a prompt that a server reads whole even if it ignores the context size that is asked for
 REPAIR = 256  # tokens that a request to correct a bad reply adds to the prompt, beside that reply
 
 
@@ -41,6 +44,8 @@ class OllamaChat(Service):
         super().__init__("ollama", model, str(self.client._client.base_url), deadline=deadline, budget=budget)
         self.pull = pull
         self.context, self.model_context = SMALLEST_CONTEXT, None
+        self.cuts: dict[int, int] = {}  # context size -> to how many tokens the server cuts a prompt that is too long
+        self.measuring = asyncio.Lock()
         self.think: bool | str | None = None  # sent to a model that can think: False, or "low"
 
     def check(self) -> None:
@@ -115,30 +120,29 @@ class OllamaChat(Service):
         reply_tokens = sent["max_tokens"]
         if room:
             self.context = max(self.context, self.fitting(upper_bound(messages) + reply_tokens + REPAIR))
-        options = {"temperature": sent["temperature"], "seed": sent["seed"], "num_predict": reply_tokens}
-        body = {k: v for k, v in sent.items() if k not in ("temperature", "seed", "max_tokens") and v is not None}
         while True:
-            context = self.context
-            answer = await send({**body, "options": {**options, "num_ctx": context}})
+            context, most = self.context, upper_bound(messages)
+            cut_to = await self._cut_to(sent, context) if most > SURE else 0
+            answer = await send(body_of_request(sent, context))
             if not isinstance(answer, dict) or not isinstance(answer.get("message"), dict):
                 raise (
                     complaint_of(answer)
                     if isinstance(answer, dict) and answer.get("error")
                     else Transient("the body is no reply of Ollama")
                 )
-            read, most = number(answer.get("prompt_eval_count")), upper_bound(messages)
+            read = number(answer.get("prompt_eval_count"))
             if read < (least := lower_bound(messages)):
                 raise JudgeError(
                     f"{self.name}: the server read {read} tokens of a prompt of {least} words: it cut the prompt, "
                     "or is too old to say; set OLLAMA_CONTEXT_LENGTH higher or update the server"
                 )
-            # The prompt was certainly read whole if two things hold: prompt and reply fit into the context, and the
-            # number of tokens read is not the half context to which servers before 0.12.6 cut longer prompts.
-            halved = most > context and abs(read - context // 2) <= 16
-            if read + reply_tokens - room <= context and not halved:
+            # The prompt was read whole if two things hold: prompt and reply fit into the context, and the number of
+            # tokens read is not the one to which the server cuts.
+            cut = cut_to and abs(read - cut_to) <= 16
+            if read + reply_tokens - room <= context and not cut:
                 break
             if self.model_context is None or context >= self.model_context:
-                if read < context - 1 and not halved:
+                if read < context - 1 and not cut:
                     break  # a reply that was cut has that as its finish reason
                 raise BadPrompt("context_length", f"the server read {read} tokens, cut to its context of {context}")
             self.context = max(self.context, min(2 * context, self.model_context))
@@ -148,6 +152,31 @@ class OllamaChat(Service):
         }  # fmt: skip
         details = {"model": named(answer.get("model")), "num_ctx": context, "usage": usage}
         return [reply_of(answer["message"], answer.get("done_reason"), details, answer.get("logprobs"))]
+
+    async def _cut_to(self, sent: dict[str, Any], context: int) -> int:
+        """Measure to how many tokens the server cuts a prompt that is too long; 0 if it refuses it, as it is asked to.
+
+        Servers before 0.12.6 cut it to the context, or to half of it and a few tokens. Those that only speak Ollama's
+        language may ignore the context size that is asked for.
+        """
+        async with self.measuring:
+            if 0 in self.cuts.values():
+                return 0
+            if context not in self.cuts:
+                words = {**sent, "messages": [{"role": "user", "content": "question " * context}], "max_tokens": 1}
+                try:
+                    answer = await self._get("POST", "/api/chat", **body_of_request(words, context), stream=False)
+                    self.cuts[context] = number(answer.get("prompt_eval_count")) if isinstance(answer, dict) else 0
+                except Complaint as complaint:
+                    if not TOO_LONG.search(complaint.message):
+                        raise
+                    self.cuts[context] = 0
+                if 0 < self.cuts[context] < context // 2:
+                    logging.warning(
+                        "%s reads only %d tokens of a longer prompt, whatever context is asked for; longer ones get no "
+                        "verdict: start the server with a larger context", self.name, self.cuts[context],
+                    )  # fmt: skip
+            return self.cuts[context]
 
     async def _grown(self, body: dict[str, Any], grow: Callable[[str], None]) -> Any:
         """Read a streamed answer line by line into a complete one. Raises Transient if it breaks off."""
@@ -201,33 +230,3 @@ class OllamaChat(Service):
             raise JudgeError(f"the Ollama server could not pull {self.name!r}: {redact(error)}") from None
         if status != "success":
             raise JudgeError(f"the Ollama server could not pull {self.name!r}: it ended at {status!r}")
-
-
-def how_to_think(shown: dict[str, Any]) -> bool | str | None:
-    """Return the value of `think` for a model that the server describes: False, or "low" if it cannot be turned off.
-
-    Return None for a model that does not think, and for a server that is too old to tell.
-    """
-    control = shown.get("thinking")
-    values = control.get("values") or [] if isinstance(control, dict) else []
-    if values:
-        return False if False in values and True in values else "low" if "low" in values else None
-    if "thinking" not in (shown.get("capabilities") or []):
-        return None
-    details = shown.get("details")
-    family = str(details.get("family")) if isinstance(details, dict) else ""
-    return "low" if "gptoss" in family.replace("-", "") else False  # gpt-oss accepts only levels
-
-
-def full_name(model: str) -> str:
-    return model if ":" in model.rpartition("/")[2] else f"{model}:latest"
-
-
-def upper_bound(messages: list[dict]) -> int:
-    """Return an upper bound of the prompt's tokens: a token has over two bytes, except in rare scripts."""
-    return sum(len(message["content"].encode(errors="replace")) // 2 + 16 for message in messages)
-
-
-def lower_bound(messages: list[dict]) -> int:
-    """Return a lower bound of the prompt's tokens: no common tokenizer joins two words into one token."""
-    return sum(len(message["content"].split()) for message in messages)

@@ -13,7 +13,11 @@ NO_CREDIT = re.compile(
     r"credit balance is too low",
     re.IGNORECASE,
 )
+# OpenAI's words for an account without credit. Gemini's are the same for a quota per minute, and say when to retry.
+NO_QUOTA = re.compile(r"exceeded your current quota", re.IGNORECASE)
 PASSING = (408, 409, 425, 429, 460, 499)
+BUSY = (408, 429, 503, 504, 524, 529)  # the server, or a gateway before it, takes fewer requests at once
+LASTING = (501, 505, 506, 508, 510, 511)  # errors of a server that do not pass
 # Messages about a prompt that is too long. Those of vLLM and SGLang have no code and quote 'max_tokens'.
 TOO_LONG = re.compile(
     r"context.?(length|size|window)|maximum (allowed|prompt) length|(prompt|input|request) is too (long|large)|"
@@ -38,6 +42,8 @@ ROLES = re.compile(
     re.IGNORECASE,
 )
 CANNOT = re.compile(r"support|unknown|unexpected|unrecognized|unmarshal|grammar|not implemented|invalid", re.IGNORECASE)
+# A router's 404 (OpenRouter): it has the model, but no provider that takes all the parameters.
+ROUTED = re.compile(r"no endpoints? found that", re.IGNORECASE)
 # The status that an error implies if it comes under HTTP 200 without a status of its own.
 IMPLIED = (
     (401, r"invalid.?api.?key|incorrect api key|authentication|unauthorized"),
@@ -86,18 +92,18 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
     text, words = complaint.message, complaint.words.lower()
     said = f"{words} {text}"
     status = complaint.status or next((code for code, sign in IMPLIED if re.search(sign, said, re.IGNORECASE)), None)
-    if status == 402 or NO_CREDIT.search(said):
+    if status == 402 or NO_CREDIT.search(said) or (NO_QUOTA.search(said) and complaint.pause is None):
         return JudgeError(f"{name}: the account has no credit left ({text})", status)
     if status not in PASSING and status != 401 and ("context" in words or TOO_LONG.search(text)):
         return BadPrompt("context_length", text)
     if status == 400 and UNFINISHED.search(text):
         return BadPrompt("length", text)
-    if status is None or status in PASSING or (status >= 500 and status != 501):
+    if status is None or status in PASSING or (status >= 500 and status not in LASTING):
         # A server that cannot parse a value, or apply its chat template, may report that as its own failure.
         mine = status == 500 and (CANNOT.search(text) or ROLES.search(text))
         if mine and (rejected := rejection(complaint, sent, changeable)):
             return rejected
-        return Transient(str(complaint), pause=complaint.pause, busy=status in (429, 503, 529))
+        return Transient(str(complaint), pause=complaint.pause, busy=status in BUSY)
     if status == 401:
         return JudgeError(f"{server} refuses the key ({complaint})", status)
     if 300 <= status < 400:
@@ -106,7 +112,7 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
         return BadPrompt("content_filter", text)
     if status in REJECTING and (rejected := rejection(complaint, sent, changeable)):
         return rejected
-    if status == 404:
+    if status == 404 and not ROUTED.search(text):
         return JudgeError(f"{server} has no model {name!r}, or this is not the address of an API ({complaint})", status)
     if status == 405:
         return JudgeError(f"{server} is not the address of an API; does it end in /v1? ({complaint})", status)

@@ -6,12 +6,13 @@ import re
 # gpt-oss write them.
 OPENING = re.compile(
     r"<(?:\w+:)?think(?:ing)?(?: [^<>]*)?>|\[THINK\]|◁think▷|<\|START_THINKING\|>|<\|inner_prefix\|>|"
-    r"<\|channel>thought|"
+    r"<\|channel>thought|<\|begin_of_thought\|>|"
     r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)[^<]*<\|message\|>",
     re.IGNORECASE,
 )
 CLOSING = re.compile(
     r"</(?:\w+:)?think(?:ing)?>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>|<\|inner_suffix\|>|<channel\|>|"
+    r"<\|end_of_thought\|>|"
     r"(?:<\|start\|>assistant)?<\|channel\|>final[^<]*(?:<\|constrain\|>\w+)?<\|message\|>",
     re.IGNORECASE,
 )

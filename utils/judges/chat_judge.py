@@ -132,8 +132,16 @@ class ChatJudge:
 
 
 def parse_evaluation(reply: Reply) -> Evaluation:
-    """Return the evaluation at the end of a judge's reply. Raises ValueError, whose text is sent to the judge."""
+    """Return the evaluation that a judge's reply is. Raises ValueError, whose text is sent to the judge.
+
+    Where a service does not enforce the schema, models add a key for their reasons: it is left aside.
+    """
+    found = read_object(reply)
     try:
-        return Evaluation.model_validate(read_object(reply))
+        return Evaluation.model_validate(found)
     except ValidationError as error:
-        raise ValueError(problems_of(error)) from error
+        faults = error.errors()
+        extra = [found.pop(fault["loc"][0]) for fault in faults if fault["type"] == "extra_forbidden"]
+        if len(extra) < len(faults) or any(isinstance(value, dict | list) for value in extra):
+            raise ValueError(problems_of(error)) from error
+        return Evaluation.model_validate(found)

@@ -1,4 +1,4 @@
-"""The JSON object that a judge's reply ends with, and nothing that only looks like one."""
+"""Find the JSON object that a judge's reply is, and nothing that only looks like one."""
 
 import json
 import re
@@ -8,48 +8,84 @@ from utils.clients.chat import Reply
 from utils.clients.reply import UNFINISHED, ending_of
 from utils.clients.thoughts import without_thoughts
 
-# What may stand around the object on its lines: a fence, the tags that models close their thoughts with, marks without
-# a width, what a template leaves behind; before it an object or list around it, or an earlier copy.
-_AROUND = (
-    r"[\s`~\[\]\ufeff\u200b\u2060]|</?(?:answer|output|response|result|json|evaluation|verdict|final)>|"
-    r"<\|\w+\|>|</?s>|<end_of_turn>|<eos>"
+# What may stand around the object: fences, tags that models close their thoughts with, characters without a width,
+# remains of a chat template, a list of one.
+AROUND = (
+    r"[`~]{3,}[^\S\n]*\w{0,9}|^json\b|[\s`~\[\]\ufeff\u200b\u2060]|"
+    r"</?(?:answer|output|response|result|json|evaluation|verdict|final)>|<\|\w+\|>|</?s>|<end_of_turn>|<eos>"
 )
-BEFORE = re.compile(
-    rf"\n(?:{_AROUND}|\}})*(?:\W*(?:json|evaluation|verdict|final answer)\b[*:]*)?(?:{_AROUND})*"
-    r"(?:\{\s*\"\w+\"\s*:\s*)?\Z",
+OPENED = re.compile(r"\{(?=\s*[\"}])")
+AFTER = re.compile(rf"(?:{AROUND}|\}})*", re.IGNORECASE)
+BEFORE = re.compile(rf"(?:{AROUND})+\Z", re.IGNORECASE | re.MULTILINE)
+# What introduces the object has to announce it as the verdict; "I would say:" may introduce a draft or a quotation.
+_NAME = r"(?:evaluation|verdict|assessment|judge?ment|grades?|grading|scores?|ratings?|results?|json|object|format)"
+_OF = r"(?:of|for) (?:the|this) (?:(?:tutor|teacher)(?:['’]s)? )?(?:answer|response|reply|turn)"
+ANNOUNCEMENT = re.compile(
+    r"(?:(?:sure|ok(?:ay)?|certainly|of course|absolutely)\W*)?"
+    r"(?:here (?:you go|it is)|(?:here(?:['’]s| is| are) |this is |below is )?"
+    r"(?:(?:my|the|your|final|overall|complete|requested) )*"
+    rf"(?:final answer|{_NAME}(?: (?:in|as|is|are|{_NAME}|{_OF}|based on the (?:rubric|criteria)))*))?",
     re.IGNORECASE,
 )
-AFTER = re.compile(rf"(?:{_AROUND}|\}})*", re.IGNORECASE)
 
 
 def read_object(reply: Reply) -> dict[str, Any]:
-    """The object that a reply ends with. ValueError says what is wrong.
+    """Return the object that a reply ends with. Raises ValueError, which says what is wrong.
 
-    Fences and words before it are tolerated, but it stands on lines of its own, and nothing follows: an object in the
-    middle of prose is a draft or a quotation.
+    Before it, there may be sentences, or a line that announces it: an object in the middle of prose, or introduced by
+    other words, is a draft or a quotation. Nothing may follow, since it could take the object back.
     """
     text = without_thoughts(_unquoted(reply.text))[0]
     if ending_of(reply.finish_reason) in UNFINISHED:
         said = f": {reply.details['error']}" if "error" in reply.details else ""
         raise ValueError(f"the reply was cut off or refused (finish_reason={reply.finish_reason}){said}")
-    blocks = list(re.finditer(r"\{[^{}]*\}", text))
-    if not blocks:
+    found = _objects(text)
+    if not found:
         raise ValueError("the reply holds no JSON object" if text.strip() else "the reply is empty")
-    if len(different := {block[0] for block in blocks}) > 1:
+    if len(different := {text[start:end] for start, end, _ in found}) > 1:
         raise ValueError(f"the reply holds {len(different)} different JSON objects, not one")
-    before, after = text[: blocks[-1].start()], text[blocks[-1].end() :]
-    lines = re.sub(r" ?\n[ \n]*", "\n", re.sub(r"[^\S\n]+", " ", f"\n{before}"))
-    near = lines[-100:]  # little, for an expression that tries many ways
-    if not (BEFORE.search(near) and AFTER.fullmatch(after)):
+    start, end, value = found[-1]
+    if not (_may_introduce(text[:start].replace(text[start:end], "")) and AFTER.fullmatch(text[end:])):
         raise ValueError("the reply does not end with the JSON object, on lines of its own")
-    try:
-        return json.loads(blocks[-1][0], object_pairs_hook=_no_key_twice)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg}") from error
+    while len(value) == 1 and isinstance(inner := next(iter(value.values())), dict):  # {"evaluation": {...}}
+        value = inner
+    return value
+
+
+def _may_introduce(before: str) -> bool:
+    """Return whether the text before an object is empty, ends with a sentence on a line above, or announces it."""
+    near = re.sub(r" ?\n[ \n]*", "\n", re.sub(r"[^\S\n]+", " ", before))[-300:]
+    said = BEFORE.sub("", near)
+    lines = [line for line in said.splitlines() if re.search(r"\w", line)]
+    if not lines:
+        return True
+    above = "\n" in near[len(said) :] or lines[-1] != said.splitlines()[-1]
+    is_sentence = above and re.search(r"[.!?…。！？][^\w:]*\Z", lines[-1])
+    return bool(is_sentence or ANNOUNCEMENT.fullmatch(re.sub(r"^\W+|\W+$", "", lines[-1])))
+
+
+def _objects(text: str) -> list[tuple[int, int, dict[str, Any]]]:
+    """Return (start, end, value) of each JSON object. Raises ValueError if there is only one that is not JSON."""
+    decoder, found, end = json.JSONDecoder(object_pairs_hook=_no_key_twice), [], 0
+    while opened := OPENED.search(text, end):
+        start = opened.start()
+        try:
+            value, end = decoder.raw_decode(text, start)
+            found.append((start, end, value))
+        except json.JSONDecodeError:  # a brace in prose
+            end = start + 1
+        except RecursionError:
+            raise ValueError("not JSON: nested too deeply") from None
+    if not found and (blocks := re.findall(r"\{[^{}]*\}", text)):
+        try:
+            json.loads(blocks[-1])
+        except json.JSONDecodeError as error:
+            raise ValueError(f"not JSON: {error.msg}") from error
+    return found
 
 
 def _unquoted(text: str) -> str:
-    """The text that a reply is, where it came as JSON of a text."""
+    """Return the text of a reply that came as JSON of a text."""
     try:
         inner = json.loads(text) if text.strip().startswith('"') else text
     except ValueError:
