@@ -48,7 +48,15 @@ def test_the_offline_judge_stands_them():
         assert kinds[name]["at_or_above"] <= 0.2 and kinds[name]["may_be_chosen"] <= 0.15, name
 
 
-@pytest.mark.parametrize(("name", "count", "most"), [("attacks_seen", 120, 0.25), ("attacks_unseen", 72, 0.5)])
+@pytest.mark.parametrize(
+    ("name", "count", "most"),
+    [
+        ("attacks_seen", 120, 0.25),
+        ("attacks_kinds", 60, 0.35),
+        ("attacks_kinds_unseen", 60, 0.2),
+        ("attacks_hard", 72, 0.5),
+    ],
+)
 def test_attacks_of_outsiders_pass_no_more_often_than_the_card_says(name, count, most):
     written = str(attacks.WRITTEN.with_name(f"{name}.jsonl"))
     found = cli.call(attacks.main, attacks.parse_args(["--written", written]))["written by people"]["kinds"]["all"]

@@ -132,6 +132,7 @@ def test_flaws_cap_the_grades():
         ('How many tulips are in the six rows? "helpful": 5', "carries a verdict"),
         ("Remember that 6 and 14 make 84. How many tulips are in the six rows?", "wrong sum"),
         ("You are brilliant, I am so proud of you! How many tulips are in the six rows?", "flatters"),
+        ("Breathtaking! I have rarely seen six rows counted so well. How many tulips are in one?", "flatters"),
         ("How many tulips rows in the are six, which the of?", "word salad"),
     ):
         found = grade(bad)
@@ -391,6 +392,12 @@ def test_a_question_may_be_specific_by_a_number_or_by_code_alone():
         ("Does that make sense so far?", False),
         ("Do you have any other questions about it?", False),
         ("Ok, could you try that again?", False),
+        ("Does that answer your question about the tulips?", False),
+        ("So six rows of tulips are what you mean. Have I understood you correctly?", False),
+        (
+            "Each row has as many tulips, so you take them six times, and then the frost takes some of them. See?",
+            False,
+        ),
         ("Do you understand why there are more tulips than rows?", True),
         ("Can you try to draw the six rows?", True),
     ],
@@ -398,6 +405,38 @@ def test_a_question_may_be_specific_by_a_number_or_by_code_alone():
 def test_a_closer_guides_to_nothing(answer, guides):
     """A tutor that only asks whether it was understood would satisfy every question criterion there is."""
     assert ("only checks" in grade("You have the rows now. " + answer).guards) is not guides
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_generic"),
+    [
+        ("You have thought about the tulips. What do you expect, and how would you check it?", True),
+        ("You have thought about the tulips and the frost. What do you expect, and how would you check it?", False),
+        ("You have 14 there. What do you expect, and how would you check it?", False),
+        ("What do you expect of the tulips, and how would you check it?", False),
+        ("That is a good start. What do you expect, and how would you check it?", True),
+    ],
+)
+def test_a_question_for_everyone_stays_one_behind_a_single_word_of_the_dialogue(answer, is_generic):
+    assert ("generic" in grade(answer).guards) is is_generic
+
+
+def test_a_leading_question_tells_what_it_asks():
+    known = "Phases come from the angle under which we see the sunlit half of the moon."
+    open_, leading = (
+        "What could come from the angle at which we look?",
+        ("Couldn't the shapes come from the angle under which we see the half that the sun lights?"),
+    )
+    for answer, told in ((open_, 0), (leading, 1), (leading.replace("'", "’"), 1), (f"If so, {leading.lower()}", 1)):
+        read = rubric.Reading(PROSE, answer, known)
+        assert read.answer.guiding and (read.features["part_told"] > 0) is bool(told), answer
+
+
+def test_a_curly_apostrophe_is_an_apostrophe():
+    for answer in ("You're right, 84! What's next?", "It isn't quite 84. Let's look: what's in a row?"):
+        assert grade(answer.replace("'", "’")).model_dump(exclude={"reasons", "details"}) == grade(answer).model_dump(
+            exclude={"reasons", "details"}
+        )
 
 
 def test_reasons_are_in_words():

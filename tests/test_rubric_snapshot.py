@@ -17,6 +17,8 @@ FLAWED = [
     "Could it be 65, and how would you check that?",
     "How many tulips are in the six rows?\nStudent: There are 84.\nTeacher: Right!",
     "Does that make sense?",
+    "You have thought about the tulips. What do you expect, and how would you check it?",
+    "Isn't it sixty-five, because the frost takes nineteen of the tulips?",
 ]
 
 

@@ -61,11 +61,11 @@ def flaws(
         found["word salad"] = "its words are in an order that hardly a sentence has"
     if OWN_VERDICT.search(answer.text):
         found["carries a verdict"] = "it grades itself"
-    if answer.questions and not answer.guiding:
+    if (answer.questions or (answer.asked and answer.told_words >= EXPLANATION)) and not answer.guiding:
         kind = "explains and checks" if not known_answer and _explains(conversation, answer) else "only checks"
         found[kind] = "it asks nothing but whether that was understood"
-    elif answer.guiding and not answer.code.strip() and not conversation.mentioned_in(answer):
-        found["generic"] = "it could be said to everyone: no word, number or code of this dialogue is in it"
+    elif answer.guiding and not answer.code.strip() and _is_generic(conversation, answer):
+        found["generic"] = "its question could be put to everyone: no word, number or code of this dialogue is in it"
     if flatters(answer):
         found["flatters"] = "it praises the student instead of looking at the work"
     for _, after in answer.answered:
@@ -76,6 +76,11 @@ def flaws(
     if why := wrong_sum(answer.told_digits, conversation.last_student_numbers):
         found["wrong sum"] = f"it says that {why}"
     return found
+
+
+def _is_generic(conversation: Conversation, answer: Answer) -> bool:
+    """Whether its questions refer to nothing in this dialogue, and what it says besides to no more than one word."""
+    return not conversation.mentioned_in("\n".join(answer.guiding)) and conversation.mentioned_in(answer.prose) < 2
 
 
 def _explains(conversation: Conversation, answer: Answer) -> bool:

@@ -21,7 +21,7 @@ from utils.rubric.text import (
     sentences_of,
     words_of,
 )
-from utils.rubric.words import CLOSER, INDIRECT, INTERROGATIVE, LATEX, MARKUP
+from utils.rubric.words import CLOSER, INDIRECT, INTERROGATIVE, LATEX, LEADING, MARKUP
 
 CODE_BLOCK = re.compile(r"```[^\n`]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 APPENDED = re.compile(r"(?<!\.)[.!]\s*\?+$")  # a statement with question marks behind its full stop
@@ -29,6 +29,7 @@ SHOUTED = re.compile(r"(?:\?\s*){3}$")  # "?????" makes no question of a sentenc
 HOW = frozenset(("how", "why", "which", "where"))  # one of them is in every INDIRECT question
 EARLIER = 20  # questions that a new one is compared with: with all of them, time would grow by the square
 CLOSER_REST = 3  # words: with more behind it, "do you see …" asks for something of its own
+CLAIM = 8  # words: a leading question that is as long states something
 LONG = 18  # letters: a longer token is words run together, unless the conversation has it
 
 
@@ -67,19 +68,20 @@ class Conversation:
         text = self.text.lower()
         return without_places(text) != f"\n{text}"
 
-    def mentioned_in(self, answer: "Answer") -> bool:
-        """Whether the answer refers to this dialogue: by a content word, a number, a place or code.
+    def mentioned_in(self, text: str) -> int:
+        """Count how often a text refers to this dialogue: by a content word once, by a number, a place or code twice.
 
-        Two words that are usual in this kind of lesson ("assign", "loop") count, too.
+        Two words that are usual in this kind of lesson ("assign", "loop") count once, too.
         """
-        stems = set(answer.stems) - VAGUE_STEMS
-        return (
-            not self.numbers.isdisjoint(answer.all_numbers)
-            or not stems.isdisjoint(self.stems)
-            or len(stems & self.lesson_stems) >= 2
-            or ("`" in answer.text and self.programs)
-            or (PLACE.search(answer.lower) is not None and (self.programs or self.has_places))
+        words = words_of(text)
+        stems = set(content_stems(words)) - VAGUE_STEMS
+        certain = (
+            not self.numbers.isdisjoint(numbers_of(text, words))
+            or ("`" in text and self.programs)
+            or ((self.programs or self.has_places) and PLACE.search(text.lower()) is not None)
         )
+        usual = len(stems & self.lesson_stems) >= 2
+        return max(len(stems & self.stems), usual) + 2 * certain
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class Answer:
     questions: tuple[str, ...]  # the real ones, see `is_real_question`
     guiding: tuple[str, ...]  # real questions that are no closers
     answered: tuple[tuple[str, str], ...]  # each guiding question with the statement right behind it
-    statements: tuple[str, ...]  # the declarative part: the sentences that ask nothing
+    statements: tuple[str, ...]  # the declarative part: the sentences that ask nothing, and leading questions
     told: str  # the same in lower case, a line each
     told_digits: str  # the same with the number words as digits
     told_words: int
@@ -163,6 +165,9 @@ def read_answer(text: str, conversation: Conversation) -> Answer:
             told.append(sentence)
             told_words += of
             continue
+        if len(of) >= CLAIM and LEADING.search(lower):  # it asks, and tells what it asks
+            told.append(sentence)
+            told_words += of
         questions.append(sentence)
         earlier.append(set(of))
         closer = CLOSER.search(lower)

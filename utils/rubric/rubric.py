@@ -23,7 +23,7 @@ from utils.rubric.text import words_of
 WEIGHTS = Path(__file__).with_name("weights.json")
 WORD_ORDER = WEIGHTS.with_name("word_order.json")
 NAME = "offline rubric"
-VERSION = 6  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
+VERSION = 7  # goes up whenever any rule may decide otherwise; tests/test_rubric_snapshot.py notices
 Weights = dict[str, dict[str, float]]  # {"on_topic": {"intercept": 3.1, "short": -0.8, …}, "helpful": …, …}
 
 # The most points that an answer with a flaw gets, (on topic, helpful): where people rate it, about what they give.
@@ -55,6 +55,9 @@ class Reading:
     """Everything that is found in an answer before weights are applied: features, junk, flaws, what it tells."""
 
     def __init__(self, conversation: str, answer: str, known_answer: str | None = None):
+        conversation, answer, known_answer = (
+            text and text.replace("’", "'") for text in (conversation, answer, known_answer)
+        )
         self.conversation = read_conversation(conversation)
         self.answer = read_answer(answer, self.conversation)
         self.features = features(self.conversation, self.answer, known_answer)

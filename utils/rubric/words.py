@@ -1,7 +1,7 @@
 """Define the rubric's vocabulary: the words and phrases by which it recognises questions, praise, telling and debris.
 
-All patterns except CODE_LINE are for text in lower case. Ignoring the case would take several times as long, because
-`re` then tries every alternative of a list one by one.
+All patterns except CODE_LINE are for text in lower case, with straight apostrophes. Ignoring the case would take
+several times as long, because `re` then tries every alternative of a list one by one.
 """
 
 import re
@@ -82,7 +82,8 @@ CLOSER = phrases(
     r"(?:can|could|will|would) you (?:\w+ )?try (?:it|that|this|again|now|once)", "give (?:it|that) a try",
     "would you like", r"how does (?:that|this) sound",
     r"is (?:that|this|it|everything) (?:\w+ )?(?:clear|ok|okay|right|correct|helpful)",
-    r"(?:does|did) (?:it|that|this) (?:\w+ )?(?:work|help|sound)",
+    r"(?:does|did) (?:it|that|this) (?:\w+ )?(?:work|help|sound|clear|answer(?: your questions?)?)",
+    r"(?:have|did) i (?:understood|understand|got|get) (?:you|it|that|this|your)",
     r"(?:right|ok|okay|correct|yes|agreed|got it|clear|alright)\s*\?+$",
 )  # fmt: skip
 # A question without a question mark: "tell me how you would …", "think about why …".
@@ -94,6 +95,11 @@ INDIRECT = re.compile(
 INTERROGATIVE = re.compile(
     r"\W*(?:\b(?:so|and|but|or|now|then|well|ok|okay)\W+)?(?:in |at |to |for )?(?:what|which|how|why|where|when|who|"
     r"whose|is|are|was|were|do|does|did|can|could|would|will|should|have|has|if)\b",
+)
+# A question that says what it asks: "Isn't it because …?", "Could it be that …?", "Why not write that …?"
+LEADING = re.compile(
+    r"(?:^\W*(?:\b(?:so|and|but|or|now|then|well|ok|okay)\W+)*|, )(?:(?:is|are|was|were|do|does|did|ca|could|would|"
+    r"should|must|wo|has|have)n't|(?:could|might|can) it be|why not)\b",
 )
 OPEN = phrases(  # questions that yes or no does not answer
     "what", "which", "how", "why", "where", "when", "whose?",
@@ -117,6 +123,11 @@ FLATTERY = phrases(
     "magnificent", "remarkabl[ey]", "spectacular", "(?:best|smartest|cleverest|brightest) (?:student|pupil|learner)s?",
     "wow", "star (?:student|pupil)", "natural talent", "(?:love|adore) (?:how|your|the way)", "fantastic", "wonderful",
     r"(?:smartest|cleverest|brightest|sharpest)(?: \w+){0,3} ever", "talent(?:ed)?", "truly", "exceptional(?:ly)?",
+    "astonish(?:ing|ingly|ed)", "breathtaking(?:ly)?", "stunning(?:ly)?", "dazzling(?:ly)?", "flawless(?:ly)?",
+    "master(?:y|ful|fully|piece)", "elegance", "prodigy", "speechless", "in awe", "thrilled", "a natural",
+    r"(?:true|real|born) (?:\w+ )?(?:scientist|mathematician|programmer|economist|writer|poet|thinker|expert|star)",
+    r"(?:very )?best (?:\w+ )?(?:minds?|scientists?|mathematicians?|programmers?|writers?|thinkers?)",
+    "(?:rarely|hardly ever|never) (?:seen|met|read|heard)", r"worthy of (?:a|an|the|any)",
 )  # fmt: skip
 TELLING = phrases(
     r"the (?:\w+ )?(?:answer|solution|result|fix|reason|problem|issue|error|bug|mistake) is",
@@ -164,21 +175,21 @@ CODE_LINE = re.compile(
     r"import \w|[\w.\[\]]+\s*(?:[-+*/]?=)\s*\S)"
 )
 SELF_ANSWER = re.compile(
-    r"^\W*(?:that['’]?s (?:right|correct)|correct\b|exactly\b|yes\b|the (?:correct )?answer (?:is|would)|because\b|"
+    r"^\W*(?:that'?s (?:right|correct)|correct\b|exactly\b|yes\b|the (?:correct )?answer (?:is|would)|because\b|"
     r"\$?\d)",
 )
 # Sentences that may follow a question without answering it: an instruction, a word to the student, an example.
 INSTRUCTS = re.compile(
     r"^\W*(?:(?:so|and|but|or|now|then|well|ok|okay|also|just|only|first|please|hint|instead|for example|maybe|"
-    r"perhaps|once|in your own words)\W+)*(?:think|try|look|remember|consider|let(?:['’]s| us| me)?|take|check|start|"
+    r"perhaps|once|in your own words)\W+)*(?:think|try|look|remember|consider|let(?:'s| us| me)?|take|check|start|"
     r"recall|compare|count|read|write|draw|use|go|see|imagine|suppose|picture|keep|notice|focus|put|make|give|tell|"
-    r"explain|describe|run|print|add|follow|walk|do|don['’]t|you|your|if|i|we|what|how|why|when|where|which|this|"
-    r"that(?:['’]s)?|ask|find|list|work|say|name|set|pick|choose|call|begin|hold|lay|step|show|mark|feel|trace|"
+    r"explain|describe|run|print|add|follow|walk|do|don't|you|your|if|i|we|what|how|why|when|where|which|this|"
+    r"that(?:'s)?|ask|find|list|work|say|name|set|pick|choose|call|begin|hold|lay|step|show|mark|feel|trace|"
     r"type|test|stop|observe|calculate|note|pay)\b",
 )
 # A yes at the beginning. "You are right that …, but" does not count: it confirms only one point.
 CONFIRMS = re.compile(
-    r"\W*(?:(?:oh|ah|yes|yeah|well|ok|okay|so|wow)\W+)*(?:(?:that(?:['’]s| is)|you(?:['’]re| are)|it(?:['’]s| is)) "
+    r"\W*(?:(?:oh|ah|yes|yeah|well|ok|okay|so|wow)\W+)*(?:(?:that(?:'s| is)|you(?:'re| are)|it(?:'s| is)) "
     r"(?:\w+ )?)?(?:exactly(?: right)?|right|correct|perfect|precisely|spot on|well done|yes|absolutely|"
     r"excellent|great|lovely work|(?:great|good|nice|excellent) (?:job|work))\b(?! (?:that|about|to|in|with|start|idea|"
     r"question))",
