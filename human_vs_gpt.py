@@ -37,6 +37,7 @@ def main(
 ) -> dict[str, Any]:
     """Grade the answers that people have rated. Writes, prints and returns their agreement (`analyse_rows`)."""
     from utils.artifacts import journal_beside, refuse_existing, write_json
+    from utils.clients.chat import JudgeError
     from utils.judges.grading import grade
     from utils.records import TutorAnswer
     from utils.stats.agreement import analyse_rows
@@ -54,6 +55,8 @@ def main(
         for row in rated
     ]
     verdicts = grade(judge, items, journal_beside(output_path, "journal"), description="grades people's answers")
+    if sum(verdict.score is not None for verdict in verdicts) < 2:
+        raise JudgeError(f"agreement needs two valid verdicts or more; the last: {verdicts[-1].evaluation_error}")
     rows = []
     for number, row in enumerate(rated):
         runs = [verdict.model_dump() for verdict in verdicts[number :: len(rated)]]

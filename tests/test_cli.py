@@ -137,3 +137,23 @@ def test_a_usage_error_is_exactly_one_line(words, capsys):
         eval_model.parse_args(words)
     shown = capsys.readouterr().err
     assert ended.value.code == cli.BAD_INPUT and shown.startswith("error: ") and shown.count("\n") == 1
+
+
+def test_an_output_never_replaces_an_input(tmp_path):
+    """`human_vs_gpt --humans F --output-path F --overwrite` wrote its output over people's ratings."""
+    rated, link = tmp_path / "rated.json", tmp_path / "link.json"
+    rated.write_text("[]")
+    link.symlink_to(rated)
+    for output in (rated, link):
+        with pytest.raises(BadInput, match=r"--output-path .* is an input, too \(--humans\)"):
+            cli.keep_inputs({"humans": [rated], "output_path": output, "overwrite": True})
+    cli.keep_inputs({"humans": [rated], "output_path": tmp_path / "new.json"})
+    cli.keep_inputs({"humans": [rated], "output_path": None})
+
+
+def test_a_prompts_byte_order_mark_is_no_part_of_it(tmp_path):
+    """A prompt that Windows saved made another question of every row."""
+    from utils.prompts import load_template
+
+    (tmp_path / "prompt.txt").write_bytes("Teach.\n{input}".encode("utf-8-sig"))
+    assert load_template(tmp_path / "prompt.txt", "input") == "Teach.\n{input}"

@@ -7,11 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from fake_services import Service, chat
 from fault_server import FaultServer
 
 import fit_rubric
 import human_vs_gpt
 from utils import cli
+from utils.clients.chat import JudgeError
 
 ROOT = Path(__file__).resolve().parents[1]
 ANSWERS = [  # a conversation, a tutor's answer, and our rating of it
@@ -211,3 +213,12 @@ def test_an_odd_field_of_a_rated_row_is_named(tmp_path, name, value):
     (tmp_path / "rated.json").write_text(json.dumps(rows))
     with pytest.raises(ValueError, match="row 2: "):
         human_vs_gpt.read_people([tmp_path / "rated.json"])
+
+
+def test_a_judge_without_valid_verdicts_is_no_wrong_input(run):
+    """--max-invalid 1 let them all pass, and the run ended as if its input were wrong."""
+    with Service(lambda body: chat("no verdict")) as server:
+        flags = ["--judge-llm", "openai", "none", "m", "--max-invalid", "1"]
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(JudgeError, match="two valid verdicts or more"):
+            patch.setenv("OPENAI_BASE_URL", server.url)
+            run(rated(), *flags)

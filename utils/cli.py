@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from utils.errors import BadInput, interrupt_behind, is_no_space, is_out_of_memory
@@ -71,8 +72,21 @@ def keywords_of(make: Callable[..., Any]) -> set[str]:
 
 
 def call(main: Callable[..., Any], args: argparse.Namespace) -> Any:
-    """Call a script's `main` with what `parse_args` returned."""
+    """Call a script's `main` with what `parse_args` returned. Raises BadInput if its output would replace an input."""
+    keep_inputs(vars(args))
     return main(**with_actors(main, vars(args)))
+
+
+def keep_inputs(flags: Mapping[str, Any]) -> None:
+    """Raise BadInput if `--output-path` is a file that another flag names."""
+    output = flags.get("output_path")
+    if not output or not Path(output).is_file():
+        return
+    for name in flags.keys() - {"output_path"}:
+        given = flags[name] if isinstance(flags[name], (list, tuple)) else [flags[name]]
+        paths = [Path(path) for path in given if isinstance(path, (str, Path))]
+        if any(path.is_file() and path.samefile(output) for path in paths):
+            raise BadInput(f"--output-path {output} is an input, too (--{name.replace('_', '-')}), and is not replaced")
 
 
 def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) -> None:

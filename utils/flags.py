@@ -65,7 +65,9 @@ def add_seeds_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-path", "--output", type=Path, required=True, metavar="FILE", help="the JSON file to write"
     )
-    parser.add_argument("--limit", type=positive_int, help="use only the first LIMIT seeds, for a cheap trial")
+    parser.add_argument(
+        "--limit", type=positive_int, help="use only the first LIMIT seeds of each file, for a cheap trial"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace an output that exists already")
 
 

@@ -23,7 +23,7 @@ def load_template(path: Path | str, *placeholders: str) -> str:
     """Read a template. Raises BadInput, which names flag and file, and the placeholder (`"input"`, …) that it lacks."""
     named = " ".join([FLAGS[name] for name in placeholders if name in FLAGS] + [str(path)])
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # a byte order mark is no part of the prompt
     except OSError as error:
         raise BadInput(f"{named}: {error.strerror}") from None
     except UnicodeDecodeError:
