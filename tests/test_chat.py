@@ -1,6 +1,7 @@
 """Talking to a tutor, without a browser: what it is sent, how its answer grows, what is picked and saved."""
 
 import importlib
+import io
 import json
 import re
 import shlex
@@ -236,6 +237,12 @@ def test_a_talk_in_the_terminal(tmp_path, capsys):
     assert "one: What is 2 + 3? (0)" in out and "one: What is 2 + 3? (1)" in out and "offline rubric: score" in out
     assert "<s>Student: I think 15." in out and "the file's name ends in .jsonl" in err
     assert read_seeds(tmp_path / "s.jsonl")[0].text == "Student: I think 15."
+
+
+def test_a_byte_that_is_no_letter_does_not_end_the_talk(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"is it \xff 5?\n/prompt\n"), encoding="utf-8"))
+    terminal.chat_in_terminal(by_name([Scripted("one", "What is 2 + 3?")]), OfflineJudge(), Session())
+    assert "<s>Student: is it \ufffd 5?" in capsys.readouterr().out
 
 
 def test_two_tutors_blind_in_the_terminal(tmp_path, capsys):

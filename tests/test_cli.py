@@ -40,6 +40,7 @@ def end(error: BaseException, monkeypatch, capsys) -> tuple[int, str]:
         (JudgeUnavailable("nobody answers"), cli.RESUMABLE),
         (OSError(errno.ENOSPC, "No space left on device", "a.json"), cli.RESUMABLE),
         (KeyboardInterrupt(), cli.INTERRUPTED),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), cli.INTERRUPTED),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )
@@ -157,3 +158,18 @@ def test_a_prompts_byte_order_mark_is_no_part_of_it(tmp_path):
 
     (tmp_path / "prompt.txt").write_bytes("Teach.\n{input}".encode("utf-8-sig"))
     assert load_template(tmp_path / "prompt.txt", "input") == "Teach.\n{input}"
+
+
+def test_a_reader_that_is_gone_stops_the_run_and_is_no_wrong_input(tmp_path):
+    """`| head` ended a run with the exit code of a wrong input."""
+    (tmp_path / "talks.py").write_text(
+        f"import argparse, sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom utils import cli\n"
+        "def main():\n    for _ in range(9999): print('x' * 99, flush=True)\n"
+        "cli.run(main, argparse.Namespace)\n"
+    )
+    command = f"{sys.executable} {tmp_path}/talks.py 2> {tmp_path}/said | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.split()[-1] == str(cli.INTERRUPTED)
+    assert (
+        (tmp_path / "said").read_text().startswith("error: nobody reads the output; what was answered is kept; go on")
+    )

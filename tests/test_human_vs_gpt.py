@@ -185,6 +185,7 @@ def broken(row, **changes):
         (broken(3, evaluation={"questions": "yes"}), "row 3: not a valid evaluation .*on_topic: Field required"),
         (broken(4, evaluation=rated(on_topic=50)[0]["evaluation"]), "row 4: .*on_topic: Input should be less than"),
         (broken(5, evaluation=rated(questions="maybe")[0]["evaluation"]), "row 5: .*questions: Input should be 'yes'"),
+        (broken(5, judge="offline rubric"), "row 5: a judge rated it .offline rubric.; expected people's ratings"),
         (broken(6, output=None), "row 6: expected an object with the texts `prompt` and `output`"),
     ],
 )

@@ -16,6 +16,7 @@ from typing import Any
 from utils.errors import BadInput, interrupt_behind, is_no_space, is_out_of_memory
 
 DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
+KEPT = "what was answered is kept; go on with"
 MAKE_ROOM = "make room; what was answered is kept; go on later with"
 
 
@@ -108,6 +109,8 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
         sys.exit(_say(f"{redact(error)}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
     except JudgeError as error:
         sys.exit(_say(redact(error), STOPPED))
+    except BrokenPipeError:  # the program that our output goes to has ended, e.g. `| head`
+        sys.exit(_say(f"nobody reads the output; {KEPT}: {command_line()}", INTERRUPTED))
     except (BadInput, OSError) as error:
         if is_no_space(error):
             sys.exit(_say(f"{redact(error)}\n{MAKE_ROOM}: {command_line()}", RESUMABLE))
@@ -115,7 +118,7 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     except (KeyboardInterrupt, Exception) as error:
         if stop := interrupt_behind(error):
             by = str(stop) or "Ctrl-C"
-            sys.exit(_say(f"stopped by {by}; what was answered is kept; go on with: {command_line()}", INTERRUPTED))
+            sys.exit(_say(f"stopped by {by}; {KEPT}: {command_line()}", INTERRUPTED))
         if is_out_of_memory(error):
             said = f"out of memory: {redact(error).strip().splitlines()[0]}" if str(error).strip() else "out of memory"
             sys.exit(_say(f"{said}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))

@@ -221,6 +221,12 @@ def positive_int(word: str) -> int:
     return number
 
 
+def port(word: str) -> int:
+    if not 1 <= int(word) <= 65535:
+        raise argparse.ArgumentTypeError(f"{word} is not a port, which is 1 to 65535")
+    return int(word)
+
+
 def not_negative_int(word: str) -> int:
     if int(word) < 0:
         raise argparse.ArgumentTypeError(f"{word} is not 0 or more")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from utils.clients.keys import read_key
 from utils.errors import BadInput
+from utils.flags import port
 
 if TYPE_CHECKING:
     import gradio
@@ -40,7 +41,7 @@ def add_page_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags for where a page is served, and to whom. Their names are Gradio's."""
     group = parser.add_argument_group("the page")
     group.add_argument("--server-name", default="127.0.0.1", metavar="ADDRESS", help="0.0.0.0: open it to the network")
-    group.add_argument("--server-port", type=int, metavar="PORT", help="the first free one from 7860 on, if not given")
+    group.add_argument("--server-port", type=port, metavar="PORT", help="the first free one from 7860 on, if not given")
     group.add_argument("--share", action="store_true", help="a public address through Gradio's servers")
     group.add_argument(
         "--password", metavar="WORD",
@@ -81,8 +82,8 @@ def open_page(
                 app_kwargs={"middleware": [(OwnServerOnly, (), {})]}, **auth,
             )  # fmt: skip
     except OSError as error:
-        port = f"port {server_port} is taken or not allowed" if server_port else str(error)
-        raise BadInput(f"the page cannot be opened at {server_name}: {port}; give another --server-port") from None
+        why = f"port {server_port} is taken or not allowed" if server_port else str(error)
+        raise BadInput(f"the page cannot be opened at {server_name}: {why}; give another --server-port") from None
     if share and not public:
         why = next((line.strip() for line in told.getvalue().splitlines() if line.startswith("Could not")), "")
         logging.warning("no public address, the page is at this one alone. Gradio says: %s", why)

@@ -1,5 +1,6 @@
 """Hold the chat page's conversation in a terminal, for people on a server."""
 
+import io
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ def chat_in_terminal(
 
     With `picks`, the first two tutors answer, and the person is asked which answer is better.
     """
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # a byte that is no UTF-8 must not end the talk
     talking = list(tutors.values())[: 2 if picks else 1]
     about = session.conversation.context
     print(f"you talk to {' and '.join(tutor.name for tutor in talking)} as the student; type\n{HELP}")

@@ -23,7 +23,7 @@ def read_humans(path: str | Path) -> list[dict[str, Any]]:
 
     A row: {"prompt": "Student: …", "output": "How did you get 9?", "evaluation": {"questions": "yes", "on_topic": 4.0,
     "helpful": 3.0, "reveal_answer": "no"}}
-    Raises BadInput, which names the row.
+    Raises BadInput, which names the row, also where the rating is a judge's.
     """
     rows = read_json(path)
     if not isinstance(rows, list) or len(rows) < 2:
@@ -34,6 +34,8 @@ def read_humans(path: str | Path) -> list[dict[str, Any]]:
             raise BadInput(f"{where}: expected an object with the texts `prompt` and `output` (no half of an emoji)")
         if row.get("known_answer") is not None and not is_text(row["known_answer"]):
             raise BadInput(f"{where}: `known_answer` is not a text")
+        if row.get("judge"):  # agreement of a judge with itself would be made up
+            raise BadInput(f"{where}: a judge rated it ({row['judge']!s:.60}); expected people's ratings")
         if row.get("evaluation") is None:
             raise BadInput(f"{where}: no `evaluation` by a person: rate the answer or take the row out")
         try:
