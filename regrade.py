@@ -12,26 +12,17 @@ import utils  # noqa: F401 (first of all: from here on Ctrl-C is one line)
 
 # isort: split
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from utils import cli, flags
-from utils.artifacts import is_text
 from utils.errors import BadInput
+from utils.records import odd_field
 
 if TYPE_CHECKING:
     from utils.judges.judge import Judge
-
-
-# What is read of an answer and its row, and what it must be where it is there.
-SOUND = {
-    "prompt": is_text, "output": is_text, "known_answer": is_text,
-    "score": lambda value: isinstance(value, int | float) and math.isfinite(value),
-    "earlier": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
-}  # fmt: skip
 
 
 def main(
@@ -116,8 +107,8 @@ def stored_answers(rows: Any, artifact: str) -> list[list[dict[str, Any]]]:
         if "human" in row or not all(isinstance(one, dict) and isinstance(one.get("output"), str) for one in given):
             raise BadInput(f"{artifact}, row {number}: no stored answer (`output`); human ratings are human_vs_gpt's")
         for one in ({"known_answer": row.get("known_answer"), "prompt": row["prompt"]}, *given):
-            if odd := [name for name, sound in SOUND.items() if one.get(name) is not None and not sound(one[name])]:
-                raise BadInput(f"{artifact}, row {number}: odd `{odd[0]}` ({str(one[odd[0]])[:40]!r})")
+            if odd := odd_field(one, to_send=True):
+                raise BadInput(f"{artifact}, row {number}: {odd}")
         answers.append(given)
     if len({"all_evaluations" in row for row in rows}) > 1:
         raise BadInput(f"{artifact}: some rows are of a training set, others of an evaluation")

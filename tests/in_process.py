@@ -22,7 +22,7 @@ def run(script: str, *flags: object) -> CompletedProcess:
     try:
         with (
             contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
-            mock.patch.object(cli, "end_on_signals", lambda: None),
+            mock.patch.object(cli, "end_on_signals", lambda: None), mock.patch("sys.argv", [script, *words]),
         ):  # fmt: skip
             cli.run(module.main, lambda: module.parse_args(words))
     except SystemExit as end:

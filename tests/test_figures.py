@@ -318,7 +318,7 @@ def test_nothing_at_all_is_an_error(tmp_path, make):
         (lambda path: write(path, {"rows": []}), "expected a JSON list of graded answers, found dict"),
         (lambda path: edit(path, lambda rows: rows[4].pop("evaluation")), "row 5: no 'evaluation'"),
         (lambda path: edit(path, lambda rows: rows[4].update(score=1.5)), "row 5: the score 1.5"),
-        (lambda path: edit(path, lambda rows: rows[4].update(score="high")), "row 5: the score 'high'"),
+        (lambda path: edit(path, lambda rows: rows[4].update(score="high")), "row 5: odd `score`"),
         (lambda path: write(path.parents[2] / "manifest.json", {"names": ["GPT-4o"]}), "is not a manifest of ours"),
         (lambda path: write(path.parents[2] / "manifest.json", {"names": NAMES}), "is not a manifest of ours"),
     ],
@@ -771,6 +771,18 @@ def test_it_runs_as_a_script(tmp_path):
     command[1:3] = [figures.__file__]
     done = subprocess.run([*command, str(tmp_path / "no")], cwd=checkout, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "odd", [{"judge": ["x"]}, {"tutor": 5}, {"details": [1]}, {"on_others": 5}, {"on_others": ["x"]}, {"guards": "x"}]
+)
+def test_an_odd_field_of_a_row_is_named_by_figures_and_report(tmp_path, odd):
+    """Each was a traceback, in one of the two or in both."""
+    root = make_tree(tmp_path)
+    edit(root / "evaluation/mathdial/base.json", lambda rows: rows[2].update(odd))
+    for script in (figures, report):
+        with pytest.raises(BadInput, match=rf"base\.json, row 3: odd `{next(iter(odd))}`"):
+            script.main(root)
 
 
 @pytest.mark.parametrize("manifest", ["[]", '{"names": []}', '{"artifacts": ["x"]}'])

@@ -1,6 +1,7 @@
 """Errors that a user can fix, and their messages in one line."""
 
 import errno
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # every script imports this first: until it has, Ctrl-C is a traceback
@@ -13,6 +14,17 @@ class BadInput(ValueError):
     `cli.run` ends the program with this line and exit code 2. Any other exception is a defect of the program and keeps
     its traceback.
     """
+
+
+def flag_of(value: object) -> str:
+    """Return the flag of this command line that has the value, followed by a blank; or "" if none has it."""
+    flag = ""
+    for word in sys.argv[1:]:
+        name, _, given = word.partition("=")
+        flag = name if word.startswith("--") else flag
+        if str(value) in (word, given) and flag:
+            return f"{flag} "
+    return ""
 
 
 def problems_of(error: "ValidationError") -> str:

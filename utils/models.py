@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils.artifacts import read_json, sha256
-from utils.errors import BadInput, interrupt_behind, is_out_of_memory
+from utils.errors import BadInput, flag_of
+from utils.hub import find_on_hub, reading
 from utils.prompts import tutor_messages
 
 if TYPE_CHECKING:
@@ -33,33 +34,24 @@ def display_name(model: str) -> str:
     return f"{path.resolve().parent.name}/{path.name}" if path.name == "weights" else path.name
 
 
-@contextlib.contextmanager
-def reading(model: Path | str) -> Iterator[None]:
-    """Turn the libraries' various errors about a model's files into BadInput, which names the model."""
-    try:
-        yield
-    except (BadInput, OSError, MemoryError):  # these are clear already
-        raise
-    except Exception as error:
-        if is_out_of_memory(error) or interrupt_behind(error):
-            raise
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise BadInput(
-            f"{model}: its files are damaged, cut off or not those of a model that we can load ({said})"
-        ) from error
-
-
 def resolve(model: str) -> str:
-    """Return what `from_pretrained` takes: a folder or a hub name. `smollm2` is converted once and cached."""
+    """Return what `from_pretrained` takes: a folder or a hub name. `smollm2` is converted once and cached.
+
+    Raises BadInput or an OSError, which name the flag, if there is no such model.
+    """
     if model == BUNDLED:
         return str(bundled_model())
     folder = Path(model)
     if folder.is_dir() and (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
         return str(merged(folder))
     if folder.is_dir() and not (folder / "config.json").is_file():
-        raise FileNotFoundError(f"{model}: not a model folder, it has no config.json")
-    if not folder.is_dir() and (model.startswith((".", "/", "~")) or model.count("/") > 1):
-        raise FileNotFoundError(f"{model}: no such folder")
+        raise FileNotFoundError(f"{flag_of(model)}{model}: not a model folder, it has no config.json")
+    if folder.is_file():
+        raise NotADirectoryError(f"{flag_of(model)}{model}: a file; give a model's folder or its name on the Hub")
+    if not folder.is_dir():
+        if model.startswith((".", "/", "~")) or model.count("/") > 1:
+            raise FileNotFoundError(f"{flag_of(model)}{model}: no such folder")
+        find_on_hub(model)
     return model
 
 
@@ -294,4 +286,5 @@ def identity(model: str) -> dict[str, str]:
         return {"model": BUNDLED_NAME if model == BUNDLED else Path(model).name, "sha256": sha256(where)}
     from transformers import AutoConfig
 
-    return {"model": model, "revision": AutoConfig.from_pretrained(model)._commit_hash}
+    with reading(model):
+        return {"model": model, "revision": AutoConfig.from_pretrained(model)._commit_hash}

@@ -11,17 +11,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from utils.dialogue import split_turns
-from utils.errors import BadInput
+from utils.errors import BadInput, flag_of
 
 PROMPTS_DIR = Path(__file__).resolve().parent.parent / "prompts"
 INFERENCE_PROMPT = PROMPTS_DIR / "inference.txt"
 JUDGE_PROMPT = PROMPTS_DIR / "judge.txt"
-FLAGS = {"input": "--inference-prompt", "conversation": "--judge-prompt"}  # that name the template with a placeholder
 
 
 def load_template(path: Path | str, *placeholders: str) -> str:
     """Read a template. Raises BadInput, which names flag and file, and the placeholder (`"input"`, …) that it lacks."""
-    named = " ".join([FLAGS[name] for name in placeholders if name in FLAGS] + [str(path)])
+    named = f"{flag_of(path)}{path}"
     try:
         text = Path(path).read_text(encoding="utf-8-sig")  # a byte order mark is no part of the prompt
     except OSError as error:

@@ -4,10 +4,13 @@ Rubric and summary score are those of Bonino et al., "EULER" (2024). There are f
 0.25 [questions = yes] + 0.25 [reveal_answer = no] + 0.25 on_topic / 5 + 0.25 helpful / 5, in [0.1, 1].
 """
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from utils.artifacts import is_text
 
 CRITERIA = ("questions", "on_topic", "helpful", "reveal_answer")
 
@@ -113,3 +116,30 @@ class SeedDialogue(BaseModel):
     reference: str | None = None  # the real teacher's next turn
     reference_alternatives: list[str] = []
     meta: dict[str, Any] = {}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+# What is read of a graded answer and its row, and what it must be where it is there.
+SOUND = {
+    "prompt": _is_text, "output": _is_text, "known_answer": _is_text, "judge": _is_text, "tutor": _is_text,
+    "score": lambda value: isinstance(value, int | float) and math.isfinite(value),
+    "details": lambda value: isinstance(value, dict), "earlier": _is_objects, "on_others": _is_objects,
+    "guards": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+}  # fmt: skip
+
+
+def odd_field(row: dict[str, Any], *, to_send: bool = False) -> str | None:
+    """Describe the first field of a graded answer that is of another type than we write; None if there is none.
+
+    What is `to_send` to a judge must not hold half a character either.
+    """
+    sound = SOUND | (dict.fromkeys(("prompt", "output", "known_answer"), is_text) if to_send else {})
+    odd = [name for name, fits in sound.items() if row.get(name) is not None and not fits(row[name])]
+    return f"odd `{odd[0]}` ({str(row[odd[0]])[:40]!r})" if odd else None

@@ -27,7 +27,8 @@ from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
 from utils.dpo.memory import activations
 from utils.dpo.recipe import Training
 from utils.errors import is_no_space, is_out_of_memory
-from utils.models import computed_in, reading, resolve
+from utils.hub import reading
+from utils.models import computed_in, resolve
 
 log = logging.getLogger(__name__)
 

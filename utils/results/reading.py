@@ -21,6 +21,7 @@ from typing import Any
 from utils.artifacts import read_json
 from utils.errors import BadInput
 from utils.manifest import read_manifest
+from utils.records import odd_field
 from utils.results.training_root import (
     ALSO,
     BASELINE,
@@ -177,6 +178,8 @@ def _check_row(where: str, row: Any, fields: Sequence[str]) -> None:
     for name in ("prompt", "output"):
         if not isinstance(row.get(name, ""), str):
             raise BadInput(f"{where}: {name!r} is {row[name]!r}, not a text")
+    if odd := odd_field(row):
+        raise BadInput(f"{where}: {odd}")
 
 
 def _pair(path: Path, number: int, row: dict[str, Any]) -> HumanJudgePair:
