@@ -173,3 +173,13 @@ def test_a_reader_that_is_gone_stops_the_run_and_is_no_wrong_input(tmp_path):
     assert (
         (tmp_path / "said").read_text().startswith("error: nobody reads the output; what was answered is kept; go on")
     )
+
+
+@pytest.mark.parametrize("word", ["99999", "0", "-1", "x"])
+def test_a_port_that_there_is_not_is_a_wrong_flag(word, capsys):
+    """It was a traceback, after the answers had been read."""
+    import rate
+
+    with pytest.raises(SystemExit) as end:
+        rate.parse_args(["--answers", "a.json", "--output", "b.json", "--server-port", word])
+    assert end.value.code == cli.BAD_INPUT and "--server-port" in capsys.readouterr().err
