@@ -3,6 +3,7 @@
 import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from browser import ROOT, PageServer, Visitor, opened
 
 import human_vs_gpt
 from utils import cli
+from utils.errors import BadInput
 from utils.pages import serve
 
 GOOD = {"questions": "yes", "on_topic": 5.0, "helpful": 4.0, "reveal_answer": "no"}
@@ -239,3 +241,14 @@ def test_without_gradio_one_line_says_what_to_install(files):
         2,
         "error: the pages need Gradio: pip install -r requirements-pages.txt\n",
     )
+
+
+@pytest.mark.parametrize("flags", [{"server_name": "there.is.none.invalid"}, {"server_port": 1}])
+def test_an_address_that_cannot_be_had_is_one_line(flags):
+    """Gradio tried a name that nobody has for ever."""
+    gradio = pytest.importorskip("gradio")
+    if "server_port" in flags:
+        taken = socket.create_server(("127.0.0.1", 0))
+        flags = {"server_port": taken.getsockname()[1]}
+    with pytest.raises(BadInput, match="there.is.none.invalid: |is taken or not allowed"):
+        serve.open_page(gradio.Blocks(), **flags)

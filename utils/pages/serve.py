@@ -7,6 +7,7 @@ import io
 import ipaddress
 import logging
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,12 @@ def open_page(
     """Serve the page and return its address at once. `script` is our own JavaScript, which the page loads."""
     import gradio
 
+    try:
+        socket.getaddrinfo(server_name, server_port)  # Gradio would try for ever
+    except OSError as error:
+        raise BadInput(
+            f"--server-name {server_name}: {error.strerror}; 0.0.0.0 stands for all of this machine"
+        ) from None
     word = password and read_key(password, "--password")
     auth = {"auth": lambda _, given: hmac.compare_digest(given.encode(), word.encode())} if word else {}
     told = io.StringIO()  # Gradio prints at length why there is no public address
