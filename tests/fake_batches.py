@@ -42,6 +42,9 @@ class BatchHandler(Handler):
                 "input_file_id": body["input_file_id"], "completion_window": "24h", "metadata": body["metadata"],
                 "request_counts": {"total": len(lines), "completed": 0, "failed": 0},
             }  # fmt: skip
+            if owner.loses:
+                owner.loses = False
+                return self.send_bytes(b"", 502)
             return self.send_json(owner.batches[name])
         return super().do_POST()
 
@@ -54,6 +57,7 @@ class FakeBatches(FaultServer):
     def __init__(self, *, looks=2, fails=(), ending="completed", odd=b"", **keywords):
         super().__init__(**keywords)
         self.odd = odd  # a line more in the output file
+        self.loses = False  # the reply to the next request that makes a batch
         self.looks, self.fails, self.ending = looks, set(fails), ending
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict] = {}

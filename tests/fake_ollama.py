@@ -145,6 +145,9 @@ class Handler(BaseHTTPRequestHandler):
             case "no schema":
                 said = "json: cannot unmarshal object into Go struct field ChatRequest.format of type string"
                 return self.answer({"error": said}, 400)
+            case "load":
+                nothing = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "load"}
+                return self.answer({"model": body["model"], **nothing})
             case "hang":
                 time.sleep(3)
         text = " ".join(message["content"] for message in body["messages"])

@@ -154,6 +154,15 @@ def test_an_odd_line_costs_that_line_only(tmp_path, judge_of, odd):
         assert len((tmp_path / "j").read_text().splitlines()) == 9 + 1
 
 
+def test_a_batch_is_made_once_though_the_reply_about_it_is_lost(tmp_path, judge_of):
+    """A second one of the same questions was made, and paid for."""
+    with FakeBatches() as server:
+        server.loses = True
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert all(one.evaluation for one in verdicts)
+        assert len(server.batches) == 1 and len(server.bodies) == 1
+
+
 def test_a_line_separator_in_a_reply_ends_no_line(tmp_path, judge_of, monkeypatch):
     """U+2028 is a line's end for str.splitlines, and none in JSON."""
     with FakeBatches() as server:

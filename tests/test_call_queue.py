@@ -13,7 +13,7 @@ import pytest
 from fake_services import Refusal, Service, chat, error, one_at_a_time, verdict
 from fault_server import FaultServer
 
-from utils.clients import ask_all, retry
+from utils.clients import ask_all, pauses, retry
 from utils.clients.ask_all import run_all
 from utils.clients.chat import JudgeUnavailable
 from utils.clients.openai_chat import OpenAIChat
@@ -84,7 +84,9 @@ def test_a_server_that_never_answers_is_given_up_and_asked_one_call_at_a_time(mo
     with FaultServer(lambda *_: "hang=20") as server:
         with pytest.raises(JudgeUnavailable, match="no complete reply within 1 s"):
             ask_many(server, 40, deadline=0.3, budget=1.0)
-        assert len(server.bodies) <= 8 + 4  # together, three rounds of eight
+        assert (
+            len(server.bodies) <= 8 + 8 + 16
+        )  # two of each question, and two to see whether another prompt is answered
 
 
 def test_connections_that_are_lost_are_replaced_one_after_the_other():
@@ -174,11 +176,11 @@ def test_retry_after_by_the_servers_clock():
     """A machine whose clock is a day behind waited for a day."""
     there = time.time() + 86_400
     date = {"date": formatdate(there, usegmt=True), "retry-after": formatdate(there + 7, usegmt=True)}
-    assert retry.retry_after(date) == 7
+    assert pauses.retry_after(date) == 7
     for word in (formatdate(there, usegmt=True), formatdate(there - 2 * 86_400), "inf", "nan", "-5", "1e400", "1.2.3"):
-        assert retry.retry_after({"retry-after": word}) is None
-    assert retry.retry_after({"retry-after-ms": "nan"}) is None
-    assert 6 <= retry.retry_after({**date, "retry-after": f"{there + 7:.0f}"}) <= 8  # seconds since 1970: 57 years
+        assert pauses.retry_after({"retry-after": word}) is None
+    assert pauses.retry_after({"retry-after-ms": "nan"}) is None
+    assert 6 <= pauses.retry_after({**date, "retry-after": f"{there + 7:.0f}"}) <= 8  # seconds since 1970: 57 years
 
 
 def test_to_be_left_alone_for_long_is_said_as_that():
@@ -201,6 +203,24 @@ def test_hours_in_the_body_are_hours():
     """A daily limit was asked about for ten minutes."""
     busy = error(429, "Limit 100000 tokens per day. Please try again in 2h3m4.5s.")
     with Service(lambda body: busy) as server, pytest.raises(JudgeUnavailable, match=r"left alone for 2\.1 h"):
+        ask_many(server, 1)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        error(429, "Rate limit of 50 per 86400s exceeded. Please wait 9000 seconds before retrying."),
+        Refusal(429, {}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": f"{time.time() + 9000:.0f}"}),
+        Refusal(429, {}, {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "2h30m0s"}),
+        error(
+            429, "Rate limit exceeded: free-models-per-day", code=429, metadata={"headers": {
+                "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{1000 * time.time() + 9_000_000:.0f}"}},
+        ),
+    ],
+)  # fmt: skip
+def test_a_limit_that_is_used_up_for_hours_is_said_as_that(refused):
+    """GitHub Models, OpenAI, OpenRouter: asked about for ten minutes."""
+    with Service(lambda body: refused) as server, pytest.raises(JudgeUnavailable, match=r"left alone for 2\.5 h"):
         ask_many(server, 1)
 
 

@@ -66,7 +66,7 @@ def test_no_server():
         OllamaChat("127.0.0.1:9", "m").check()
 
 
-@pytest.mark.parametrize("fault", ["busy", "crash", "not json", "empty", "error under 200", "hang"])
+@pytest.mark.parametrize("fault", ["busy", "crash", "not json", "empty", "error under 200", "load", "hang"])
 def test_what_may_pass_is_asked_again(fault):
     with FakeOllama(faults=[fault, fault]) as server:
         reply = OllamaChat(server.host, "llama3", deadline=0.5).complete(HELLO, **ASK)

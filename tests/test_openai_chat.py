@@ -6,7 +6,7 @@ import time
 import pytest
 from fault_server import FaultServer
 
-from utils.clients import retry
+from utils.clients import pauses, retry
 from utils.clients.chat import JudgeError, JudgeUnavailable
 from utils.clients.openai_chat import OpenAIChat
 
@@ -102,11 +102,11 @@ def test_a_burst_of_429_halves_the_concurrency_once():
 def test_retry_after_forms():
     from email.utils import formatdate
 
-    assert retry.retry_after({"retry-after": "7"}) == 7
-    assert retry.retry_after({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
-    assert 3 < retry.retry_after({"retry-after": formatdate(time.time() + 5, usegmt=True)}) <= 5
-    assert retry.retry_after({"retry-after": "soon"}) is None
-    assert retry.retry_after({}) is None
+    assert pauses.retry_after({"retry-after": "7"}) == 7
+    assert pauses.retry_after({"retry-after-ms": "1500", "retry-after": "9"}) == 1.5
+    assert 3 < pauses.retry_after({"retry-after": formatdate(time.time() + 5, usegmt=True)}) <= 5
+    assert pauses.retry_after({"retry-after": "soon"}) is None
+    assert pauses.retry_after({}) is None
 
 
 @pytest.mark.parametrize(

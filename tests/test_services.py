@@ -178,6 +178,8 @@ def test_a_context_that_cannot_hold_the_room_gives_what_it_has(judge_of):
         Refusal(422, {"detail": "this text is not accepted"}),
         Refusal(451, {"message": "unavailable"}),
         Refusal(200, {"error": {"message": "input was flagged by moderation", "code": 403}}),
+        Refusal(200, {"id": "1", "choices": [], "usage": {}, "prompt_filter_results": [
+            {"content_filter_results": {"violence": {"filtered": True}}}]}),
         Refusal(413, "Request Entity Too Large", kind="text/html"),
         Refusal(431, ""), Refusal(424, {"detail": "a dependency failed"}),
     ],
@@ -211,6 +213,8 @@ def test_one_prompt_that_is_refused_is_invalid_and_the_run_goes_on(tmp_path, jud
         (Refusal(505, "HTTP Version Not Supported", kind="text/plain"), "HTTP 505"),
         (Refusal(511, "Network Authentication Required", kind="text/plain"), "HTTP 511"),
         (error(429, "You exceeded your current quota, please check your plan and billing details."), "no credit"),
+        (error(429, "Your account is suspended", type="exceeded_current_quota_error"), "no credit"),  # Moonshot
+        (error(429, "余额不足或无可用资源包,请充值。", code="1113"), "no credit"),  # Zhipu
     ],
 )
 def test_what_is_refused_for_all_stops_at_once(judge_of, refusal, word):
@@ -328,15 +332,60 @@ def test_json_that_the_server_read_and_text_without_a_message_are_replies(judge_
     def value(body):
         return chat([{"reasoningContent": {"text": "{}"}}, {"type": "text", "text": {"value": verdict(body)}}])
 
-    for replies in (parsed, completion, delta, value):
+    def in_an_envelope(body):
+        return {"code": 200, "data": chat(verdict(body)), "msg": "success"}
+
+    def as_a_text(body):
+        return json.dumps(json.dumps(chat(verdict(body))))
+
+    def in_another_order(body):
+        other = {"index": 1, "message": {"content": json.dumps({**evaluation_of(""), "helpful": 5})}}
+        return {**chat(verdict(body)), "choices": [other, *chat(verdict(body))["choices"]]}
+
+    for replies in (parsed, completion, delta, value, in_an_envelope, as_a_text, in_another_order):
         with Service(replies) as server:
-            assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) == 1
+            judge = judge_of(server)
+            assert judge.grade(ITEMS[0]).evaluation == expected(judge, ITEMS[0]) and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("body", [{"id": "1", "outcome": "fine"}, {"outcome": "fine"}, "fine", '"fine"'])
+def test_replies_in_an_unknown_form_end_the_run_after_a_few(tmp_path, judge_of, body):
+    """Each question in flight was paid for again and again, for ten minutes."""
+    with Service(lambda _: Refusal(200, body)) as server:
+        with pytest.raises(JudgeError, match="in a form that is not known"):
+            grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert len(server.bodies) <= 10 + 8
+
+
+@pytest.mark.parametrize("failure", [error(500, "runner crashed"), {"id": "1", "usage": {}}])
+def test_a_prompt_that_always_fails_is_invalid_and_the_run_goes_on(tmp_path, judge_of, failure):
+    """Exit code 4 after ten minutes, each time: no run could get past it. All other prompts were answered."""
+    fail = lambda body: failure if "What is 3?" in str(body["messages"]) else chat(verdict(body))  # noqa: E731
+    with Service(fail) as server:
+        judge = judge_of(server)
+        judge.chat.queue.budget = 1.0
+        verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x", concurrency=2)
+        asked = len(server.bodies)
+        grading.grade(judge, ITEMS, tmp_path / "j", description="x")
+        assert len(server.bodies) == asked
+    assert [n for n, one in enumerate(verdicts) if one.evaluation is None] == [3]
+    assert "without success" in verdicts[3].evaluation_error and verdicts[3].score is None
+
+
+def test_a_service_that_fails_for_all_invalidates_nothing(tmp_path, judge_of):
+    with Service(lambda body: error(500, "out of order")) as server:
+        judge = judge_of(server)
+        judge.chat.queue.budget = 0.5
+        with pytest.raises(JudgeUnavailable, match="out of order"):
+            grading.grade(judge, ITEMS, tmp_path / "j", description="x")
+    assert (tmp_path / "j").read_text() == ""
 
 
 @pytest.mark.parametrize(
     "broken",
     [
         Refusal(200, {"error": {"message": "Provider returned error", "code": 502}}),
+        Refusal(400, {"__type": "ThrottlingException", "message": "Rate exceeded"}),
         Refusal(200, {"error": "upstream is busy"}),
         Refusal(200, {"choices": [{"error": {"code": 502, "message": "x"}, "message": {"content": ""}}]}),
         Refusal(200, [{"error": {"code": 503, "message": "The model is overloaded"}}]),

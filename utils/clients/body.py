@@ -7,7 +7,7 @@ import zlib
 from typing import Any
 
 from utils.clients.keys import redact
-from utils.clients.retry import Transient
+from utils.clients.retry import Transient, Unread
 
 STARTS = ("data:", "event:", "id:", "retry:", ":")
 
@@ -17,7 +17,7 @@ class WebPage(Transient):
 
 
 def body_of(data: bytes) -> Any:
-    """Return the JSON in a body, whatever its content type. Raises Transient if there is none."""
+    """Return the JSON in a body, whatever its content type. Raises WebPage or Unread if there is none."""
     text = _text_of(data).lstrip("\ufeff").strip()
     if text.startswith("<"):
         title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
@@ -25,7 +25,7 @@ def body_of(data: bytes) -> Any:
     try:
         return assembled(text) if is_stream(text) else json.loads(text)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:  # also for a malformed stream
-        raise Transient(f"the body is not JSON ({redact(error)[:100]})" if text else "the body is empty") from None
+        raise Unread(f"the body is not JSON ({redact(error)[:100]})" if text else "the body is empty") from None
 
 
 def _text_of(data: bytes) -> str:
@@ -33,7 +33,7 @@ def _text_of(data: bytes) -> str:
     try:
         data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     except (OSError, EOFError, zlib.error) as error:
-        raise Transient(f"the body is a gzip file that cannot be read ({error})") from None
+        raise Unread(f"the body is a gzip file that cannot be read ({error})") from None
     return data.decode(json.detect_encoding(data), "replace")
 
 

@@ -15,7 +15,7 @@ from utils.clients.keys import SECRETS, SHORTEST, checked_address, made, redact
 from utils.clients.ollama_format import body_of_request, full_name, how_to_think, lower_bound, upper_bound
 from utils.clients.refusals import TOO_LONG, BadPrompt
 from utils.clients.reply import Complaint, complaint_of, named, number, reply_of
-from utils.clients.retry import BUDGET, Transient
+from utils.clients.retry import BUDGET, Transient, Unread
 from utils.clients.service import Service
 
 DEADLINE = 600.0  # seconds for one call: a model on a CPU reads a long prompt slowly
@@ -105,7 +105,7 @@ class OllamaChat(Service):
     def complete(self, messages, **options: Any) -> Reply:
         """See `Chat.complete`."""
         request = self.request_of(messages, **options)
-        return self.queue.run(lambda: self.ask(request))[0]
+        return self.answered(request)[0]
 
     async def post(self, sent: dict[str, Any]) -> list[Reply]:
         return await self._post(sent, lambda body: self._get("POST", "/api/chat", **body, stream=False))
@@ -128,9 +128,11 @@ class OllamaChat(Service):
                 raise (
                     complaint_of(answer)
                     if isinstance(answer, dict) and answer.get("error")
-                    else Transient("the body is no reply of Ollama")
+                    else Unread("the body is no reply of Ollama")
                 )
             read = number(answer.get("prompt_eval_count"))
+            if not read and not answer["message"].get("content") and answer.get("done_reason") in ("load", "unload"):
+                raise Transient(f"the server only did this: {answer['done_reason']} the model")
             if read < (least := lower_bound(messages)):
                 raise JudgeError(
                     f"{self.name}: the server read {read} tokens of a prompt of {least} words: it cut the prompt, "

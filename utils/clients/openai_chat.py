@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from utils.clients.body import WebPage, body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import checked_address, made, read_key, redact
+from utils.clients.pauses import limit_reset, retry_after
 from utils.clients.refusals import BadPrompt, Doubtful
 from utils.clients.reply import Complaint, complaint_of, replies_of, reply_of
-from utils.clients.retry import BUDGET, Transient, retry_after
+from utils.clients.retry import BUDGET, Transient
 from utils.clients.service import TRIAL, Service
 from utils.errors import BadInput
 
@@ -84,7 +85,7 @@ class OpenAIChat(Service):
     def complete(self, messages, **options: Any) -> Reply:
         """See `Chat.complete`."""
         request = self.request_of(messages, **options)
-        return self.queue.run(lambda: self.ask(request))[0]
+        return self.answered(request)[0]
 
     def sample(
         self, messages: list[dict], *, n: int, temperature: float, top_k: int, seed: int, max_tokens: int
@@ -96,7 +97,7 @@ class OpenAIChat(Service):
         request = chat_request(self.name, messages, temperature, seed, max_tokens, None, False)
         # All are set, because servers differ in their defaults. All servers take top_k -1 for the whole vocabulary.
         request |= {"n": n, "top_k": top_k or -1, "top_p": 1, "min_p": 0, "repetition_penalty": 1}
-        return self.queue.run(lambda: self.ask(request))
+        return self.answered(request)
 
     def request(self, messages: list[dict], **options: Any) -> dict[str, Any]:
         """Return the request's body in the form that this model accepts, for the Batch API."""
@@ -148,7 +149,8 @@ class OpenAIChat(Service):
         except Transient as unread:
             body = str(unread) if isinstance(unread, WebPage) else response.text or response.reason_phrase
         complaint = complaint_of(body, response.status_code)
-        pause = retry_after(response.headers)
+        headers = {**complaint.headers, **response.headers}
+        pause = retry_after({**(limit_reset(headers) if response.status_code == 429 else {}), **headers})
         complaint.pause = complaint.pause if pause is None else pause
         return complaint
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from utils.clients.chat import JudgeError
 from utils.clients.reply import Complaint
-from utils.clients.retry import Transient
+from utils.clients.retry import Transient, Unread
 
 NO_CREDIT = re.compile(
-    r"insufficient_quota|billing_hard_limit|billing_not_active|insufficient.(balance|credit|fund)|arrear|recharge|"
+    r"insufficient_quota|exceeded_current_quota|余额不足|欠费|billing_hard_limit|billing_not_active|insufficient.(balance|credit|fund)|arrear|recharge|"
     r"credit balance is too low",
     re.IGNORECASE,
 )
@@ -44,11 +44,12 @@ ROLES = re.compile(
 CANNOT = re.compile(r"support|unknown|unexpected|unrecognized|unmarshal|grammar|not implemented|invalid", re.IGNORECASE)
 # A router's 404 (OpenRouter): it has the model, but no provider that takes all the parameters.
 ROUTED = re.compile(r"no endpoints? found that", re.IGNORECASE)
+THROTTLED = r"rate.?limit|rate exceeded|too many requests|throttl"
 # The status that an error implies if it comes under HTTP 200 without a status of its own.
 IMPLIED = (
     (401, r"invalid.?api.?key|incorrect api key|authentication|unauthorized"),
     (404, r"model.{0,20}(not.?found|does not exist)|no such model|unknown model"),
-    (429, r"rate.?limit|too many requests|throttl"),
+    (429, THROTTLED),
     (503, r"overloaded|capacity|busy|unavailable"),
     (400, r"invalid.?request|bad.?request|validation|unsupported.?(parameter|value)|unknown.?(parameter|field)"),
 )
@@ -92,6 +93,8 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
     text, words = complaint.message, complaint.words.lower()
     said = f"{words} {text}"
     status = complaint.status or next((code for code, sign in IMPLIED if re.search(sign, said, re.IGNORECASE)), None)
+    if status == 400 and re.search(THROTTLED, said, re.IGNORECASE):  # AWS
+        status = 429
     if status == 402 or NO_CREDIT.search(said) or (NO_QUOTA.search(said) and complaint.pause is None):
         return JudgeError(f"{name}: the account has no credit left ({text})", status)
     if status not in PASSING and status != 401 and ("context" in words or TOO_LONG.search(text)):
@@ -103,7 +106,8 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
         mine = status == 500 and (CANNOT.search(text) or ROLES.search(text))
         if mine and (rejected := rejection(complaint, sent, changeable)):
             return rejected
-        return Transient(str(complaint), pause=complaint.pause, busy=status in BUSY)
+        kind = Unread if status is None else Transient
+        return kind(str(complaint), pause=complaint.pause, busy=status in BUSY)
     if status == 401:
         return JudgeError(f"{server} refuses the key ({complaint})", status)
     if 300 <= status < 400:

@@ -14,7 +14,8 @@ from typing import Any
 
 from utils.clients.chat import Reply
 from utils.clients.keys import redact
-from utils.clients.retry import Transient
+from utils.clients.pauses import pause_in
+from utils.clients.retry import Transient, Unread
 from utils.clients.thoughts import without_thoughts
 
 THOUGHT_FIELDS = ("reasoning_content", "reasoningContent", "reasoning", "thinking", "thoughts")
@@ -31,12 +32,9 @@ FILTERED = re.compile(
     r"filter|safety|sensitiv|recitation|prohibit|block|moderat|flag|refus|policy|violat|guardrail|spii|toxic|^language"
 )
 BROKEN = re.compile(r"^error|insufficient|network|abort|cancel|time.?d?.?out|interrupt|disconnect|fail|crash")
+# A completion without choices whose prompt was blocked (Azure, Gemini).
+FILTERED_PROMPT = re.compile(r'"filtered": true|"block_?reason"', re.IGNORECASE)
 UNFINISHED = ("length", "content_filter", "broken off")
-# "try again in 1h2m3.5s", "retry in 0.2 seconds", "retryDelay": "7s"
-DURATION, SECONDS = re.compile(r"(\d+(?:\.\d+)?) ?(ms|h|m|s)"), {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
-PAUSE = re.compile(
-    r"(?:try again in|retry in|retry after|retryDelay\W+)\s*((?:\d+(?:\.\d+)? ?(?:ms|h|m|s)[a-z]* ?)+)", re.I
-)
 
 
 @dataclass
@@ -48,6 +46,7 @@ class Complaint(Exception):
     words: str = ""  # its error codes and types
     names: list[str] = field(default_factory=list)  # the parameters that it points at
     pause: float | None = None
+    headers: dict[str, str] = field(default_factory=dict)  # of another service, which this one passes on
 
     def __str__(self) -> str:
         return f"HTTP {self.status}: {self.message}" if self.status else self.message
@@ -67,7 +66,7 @@ def complaint_of(body: Any, status: int | None = None) -> Complaint:
     said = _parsed(next((inner[name] for name in ("message", "detail", "msg", "description") if inner.get(name)), ""))
     details = said.get("detail", said) if isinstance(said, dict) else said
     names = [str(inner["param"])] if inner.get("param") else []
-    words = [str(inner.get(name) or "") for name in ("code", "type", "status", "error_type")]
+    words = [str(inner.get(name) or "") for name in ("code", "type", "status", "error_type", "__type")]
     if isinstance(details, list):  # FastAPI: one entry for each rejected field
         entries = [entry for entry in details if isinstance(entry, dict)]
         places = [[str(part) for part in entry.get("loc") or []] for entry in entries]
@@ -78,29 +77,34 @@ def complaint_of(body: Any, status: int | None = None) -> Complaint:
     if status is None and isinstance(given, int | str) and str(given).isdigit() and 400 <= int(given) < 600:
         status = int(given)
     text = _line(said or inner or body)
-    again = PAUSE.search(json.dumps(inner))
-    pause = sum(float(n) * SECONDS[unit] for n, unit in DURATION.findall(again[1])) if again else None
-    return Complaint(text, status, " ".join(filter(None, words)), [name for name in names if name], pause)
+    pause = pause_in(json.dumps(inner))
+    sent = inner["metadata"].get("headers") if isinstance(inner.get("metadata"), dict) else None  # OpenRouter
+    headers = {name.lower(): str(value) for name, value in sent.items()} if isinstance(sent, dict) else {}
+    return Complaint(text, status, " ".join(filter(None, words)), [name for name in names if name], pause, headers)
 
 
 def replies_of(body: Any) -> list[Reply]:
     """Return the replies in the body of a chat completion, one per choice, each with the whole request's usage.
 
-    Raises Complaint for an error under HTTP 200, and Transient for a body that is not a chat completion.
+    Raises Complaint for an error under HTTP 200, and Unread for a body that is not a chat completion.
     """
+    body = _unwrapped(body)
     choices = body.get("choices") if isinstance(body, dict) else None
     if not choices and (isinstance(body, list) or (isinstance(body, dict) and not {"id", "usage"} & body.keys())):
         raise complaint_of(body)  # under any name: "error", "detail", "msg", "base_resp", ...
     if not choices and isinstance(body, dict) and body.get("error"):
         raise complaint_of(body)
+    if choices == [] and FILTERED_PROMPT.search(json.dumps(body)):
+        return [Reply("", "content_filter", {"error": redact(json.dumps(body))[:300]})]
     if not isinstance(choices, list) or not choices or not all(isinstance(c, dict) for c in choices):
-        raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
+        raise Unread(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
+    choices = sorted(choices, key=lambda choice: number(choice.get("index")))
     for choice in choices:
         if choice.get("error"):
             raise complaint_of(choice)
         choice.setdefault("message", choice.get("text") or choice.get("delta"))  # of a text completion, or of a stream
     if not any(choice["message"] for choice in choices):
-        raise Transient(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
+        raise Unread(f"the body is no chat completion: {redact(json.dumps(body))[:200]}")
     details = {
         "model": named(body.get("model")), "system_fingerprint": named(body.get("system_fingerprint")),
         "usage": usage_of(body),
@@ -213,6 +217,15 @@ def _parsed(value: Any) -> Any:
         except (ValueError, RecursionError):
             return value
     return value
+
+
+def _unwrapped(body: Any) -> Any:
+    """Return the completion in a body, which a gateway may put into an object or a text of its own."""
+    body = _parsed(body)
+    if isinstance(body, dict) and "choices" not in body:
+        inner = map(_parsed, body.values())
+        return next((value for value in inner if isinstance(value, dict) and "choices" in value), body)
+    return body
 
 
 def named(value: Any) -> str | None:

@@ -12,20 +12,19 @@ import itertools
 import logging
 import math
 import random
-import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from utils.clients.chat import JudgeUnavailable
 from utils.clients.loop import closing, event_loop, on_loop
+from utils.clients.pauses import duration
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds between attempts: doubled each time, with jitter
 BUDGET = 600.0  # seconds that one question may take, all attempts and pauses together
+MOST_UNREAD = 6  # replies to one question that cannot be read
 STEP = 0.02  # seconds between two checks of the queue
-LATEST = 1e9  # seconds to wait; a larger number is a date
 OVERSLEPT = 1.0  # seconds: if a timer is later than this, the process (Ctrl-Z) or the machine was suspended
 
 
@@ -35,6 +34,10 @@ class Transient(Exception):
     def __init__(self, message: str, *, pause: float | None = None, busy: bool = False):
         super().__init__(message)
         self.pause, self.busy = pause, busy
+
+
+class Unread(Transient):
+    """A reply that came whole, and was probably paid for, but cannot be read."""
 
 
 @dataclass(eq=False)
@@ -56,6 +59,7 @@ class Question:
     asked: float
     ready: float  # when it may be asked again
     spent: float = 0.0  # seconds of its budget
+    unread: int = 0  # replies that could not be read
     pause: float = field(default_factory=lambda: FIRST_PAUSE)
     patience: float = 0.0  # the deadline for its next call, if that is longer than the queue's
     calls: list[Call] = field(default_factory=list)  # in flight, in the order in which they were sent
@@ -132,8 +136,10 @@ class CallQueue:
         if (trouble.pause or 0) > question.budget:
             said = f"{self.name} asks to be left alone for {duration(wait)}: {trouble}"
             raise JudgeUnavailable(said, trouble.busy)
-        if question.spent > question.budget:
-            said = f"{self.name} was asked again for {question.budget:g} s without success: {trouble}"
+        question.unread += isinstance(trouble, Unread)
+        if question.spent > question.budget or question.unread == MOST_UNREAD:
+            tried = f"for {question.budget:g} s" if question.unread < MOST_UNREAD else f"{MOST_UNREAD} times"
+            said = f"{self.name} was asked again {tried} without success: {trouble}"
             raise JudgeUnavailable(said, trouble.busy)
         if question.pause >= 4 * FIRST_PAUSE:
             logging.info("%s: %s; asking again in %.0f s", self.name, trouble, wait)
@@ -213,35 +219,3 @@ class CallQueue:
         self.successes += 1
         if self.successes >= self.limit:
             self.limit, self.successes = self.limit + 1, 0
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read from the headers `retry-after-ms` or `Retry-After` how many seconds to wait; None if they do not say.
-
-    `Retry-After` has seconds or a date, and some servers give the date in seconds since 1970. A date is compared with
-    the server's own clock (its `Date` header), since ours may be wrong. Without that header, a date in the past or
-    beyond the budget is ignored. See RFC 9110, section 10.2.3.
-    """
-    try:
-        if "retry-after-ms" in headers:
-            return _seconds(float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "").strip()
-        is_number = re.fullmatch(r"[\d.]+", value)
-        if is_number and float(value) < LATEST:
-            return _seconds(float(value))
-        until = float(value) if is_number else parsedate_to_datetime(value).timestamp()
-        if "date" in headers:
-            return max(0.0, until - parsedate_to_datetime(headers["date"]).timestamp())
-        return until - time.time() if 0 < until - time.time() < BUDGET else None
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
-def _seconds(number: float) -> float | None:
-    return max(0.0, number) if math.isfinite(number) else None
-
-
-def duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

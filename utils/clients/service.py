@@ -1,5 +1,6 @@
 """Share what both APIs need: repeat a request until the service accepts it, and learn which parameters it rejects."""
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -9,14 +10,15 @@ from typing import Any
 
 from utils.clients.abilities import FORMS, Abilities
 from utils.clients.body import WebPage
-from utils.clients.chat import JudgeError, Reply
+from utils.clients.chat import JudgeError, JudgeUnavailable, Reply
 from utils.clients.refusals import BadPrompt, Doubtful, RejectedParameter, explain
 from utils.clients.reply import Complaint, whole
-from utils.clients.retry import CallQueue
+from utils.clients.retry import CallQueue, Unread
 
 # A prompt that no service refuses. It has the word JSON, which some services require before they write JSON.
 HELLO = "Hello! Reply with a small JSON object."
 TRIAL = [{"role": "user", "content": HELLO}]
+MOST_UNREAD = 10  # replies in a form that we do not know, if none was ever read
 TRUST = 60.0  # seconds for which an answer to HELLO proves that the service works
 
 
@@ -35,6 +37,7 @@ class Service(ABC):
         self.settings: dict[str, Any] = {"judge": kind, "model": model, "server": server}
         self.queue = CallQueue(f"{model} at {server}", deadline=deadline, budget=budget)
         self.abilities = Abilities(model)
+        self._unread: float = 0  # replies that could not be read, before the first that could
         self._tried = -TRUST  # when the service last answered HELLO
 
     @abstractmethod
@@ -50,6 +53,26 @@ class Service(ABC):
         self, messages: list[dict], *, temperature: float, seed: int, max_tokens: int, schema=None, logprobs=False
     ) -> dict[str, Any]:
         """Make the request for `ask` in this API's format."""
+
+    def answered(self, request: dict[str, Any]) -> list[Reply]:
+        """Send a request until it is answered, and return the replies.
+
+        For a prompt that fails as long as its budget lasts, though the service answers a harmless one, return one empty
+        reply whose `details["error"]` has the last failure. Raises JudgeError or JudgeUnavailable.
+        """
+        try:
+            return self.queue.run(lambda: self.ask(request))
+        except JudgeUnavailable as failed:
+            if failed.busy:
+                raise
+            self._tried = -TRUST
+            try:
+                works = self.queue.run(lambda: self._answers(request), self.queue.budget / 10)
+            except JudgeUnavailable:
+                works = False
+            if not works:
+                raise
+            return [Reply("", "broken off", {"error": str(failed)})]
 
     async def ask(
         self, request: dict[str, Any], post: Callable[[dict], Awaitable[list[Reply]]] | None = None, trial: bool = False
@@ -67,6 +90,12 @@ class Service(ABC):
             sent = self.abilities.adjusted(request, room)
             try:
                 replies = await self.explained((post or self.post)(sent), sent)
+                self._unread = -math.inf
+            except Unread as unread:
+                self._unread += 1
+                if self._unread < MOST_UNREAD:
+                    raise
+                raise JudgeError(f"{self.server} answers in a form that is not known: {unread}") from None
             except RejectedParameter as rejected:
                 self.abilities.learn(rejected, request, sent, room)
                 room = min(room, self.abilities.most)

@@ -69,17 +69,25 @@ def _take(wanted: dict[str, dict]) -> dict[str, bytes]:
 
 
 def _send(chat: Any, lines: dict[str, bytes], journal: Journal) -> str:
-    """Start a batch, or find the one that a killed run had started but not yet noted. Returns its id."""
+    """Start a batch, or find the one that was started before. Returns its id.
+
+    A killed run may have started it, or an attempt whose reply was lost.
+    """
     mark = key_of(sorted(lines))
-    recent = _call(chat, chat.client.batches.list, limit=100).data
-    batch = next((one for one in recent if (one.metadata or {}).get("questions") == mark), None)
-    if batch is None:
-        upload = ("questions.jsonl", b"".join(lines.values()))
-        file = _call(chat, chat.client.files.create, file=upload, purpose="batch")
-        batch = _call(
-            chat, chat.client.batches.create, input_file_id=file.id, endpoint="/v1/chat/completions",
-            completion_window="24h", metadata={"questions": mark},
-        )  # fmt: skip
+
+    async def started() -> Any:
+        recent = (await chat.guarded(chat.client.batches.list, limit=100)).data
+        batch = next((one for one in recent if (one.metadata or {}).get("questions") == mark), None)
+        if batch is None:
+            upload = ("questions.jsonl", b"".join(lines.values()))
+            file = await chat.guarded(chat.client.files.create, file=upload, purpose="batch")
+            batch = await chat.guarded(
+                chat.client.batches.create, input_file_id=file.id, endpoint="/v1/chat/completions",
+                completion_window="24h", metadata={"questions": mark},
+            )  # fmt: skip
+        return batch
+
+    batch = _call(chat, started)
     journal.add(f"batch:{batch.id}", {"id": batch.id, "keys": list(lines)})
     return batch.id
 
