@@ -3,6 +3,7 @@
 import argparse
 import ast
 import errno
+import logging
 import os
 import subprocess
 import sys
@@ -39,6 +40,8 @@ def end(error: BaseException, monkeypatch, capsys) -> tuple[int, str]:
         (JudgeError("no such model"), cli.STOPPED),
         (JudgeUnavailable("nobody answers"), cli.RESUMABLE),
         (OSError(errno.ENOSPC, "No space left on device", "a.json"), cli.RESUMABLE),
+        (OSError(errno.EIO, "Input/output error", "a.json"), cli.RESUMABLE),
+        (RuntimeError("I/O error: (os error 5)"), cli.RESUMABLE),
         (KeyboardInterrupt(), cli.INTERRUPTED),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), cli.INTERRUPTED),
     ],
@@ -183,3 +186,39 @@ def test_a_port_that_there_is_not_is_a_wrong_flag(word, capsys):
     with pytest.raises(SystemExit) as end:
         rate.parse_args(["--answers", "a.json", "--output", "b.json", "--server-port", word])
     assert end.value.code == cli.BAD_INPUT and "--server-port" in capsys.readouterr().err
+
+
+CLOSED = """
+import argparse, os, sys
+sys.path.insert(0, {root!r})
+from utils import cli
+from tqdm import tqdm
+
+def main():
+    with open("journal", "w") as journal:
+        list(tqdm(range(3)))
+        print("a result")
+        os.write(1, b"a library's words")
+        os.write(2, b"a library's words")
+        assert sys.stdin.read() == ""
+        journal.write("kept")
+
+cli.run(main, argparse.Namespace)
+"""
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_stop_no_run_and_no_journal_gets_their_text(tmp_path, closed):
+    """A progress bar without stderr was a traceback; the next file got the number of stderr."""
+    (tmp_path / "script.py").write_text(CLOSED.format(root=str(ROOT)))
+    done = subprocess.run(["sh", "-c", f"{sys.executable} script.py {closed}"], cwd=tmp_path, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0 and (tmp_path / "journal").read_text() == "kept"
+
+
+def test_a_servers_words_give_the_terminal_no_orders(tmp_path, monkeypatch, capsys):
+    """`\\x1b[2J` in an error cleared the screen."""
+    words = "\x1b[2J\x1b]0;title\x07 bad\x9bm key 💥"
+    code, said = end(JudgeError(words), monkeypatch, capsys)
+    assert code == cli.STOPPED and said == "error: \\x1b[2J\\x1b]0;title\\x07 bad\\x9bm key 💥\n"
+    record = logging.LogRecord("x", logging.INFO, "x", 1, "%s; asking again", (words,), None)
+    assert cli.Printable().format(record).startswith("\\x1b[2J") and "\x1b" not in cli.Printable().format(record)

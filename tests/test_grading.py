@@ -310,10 +310,10 @@ def test_invalid_replies_of_an_earlier_run_are_asked_for_again_on_demand_and_no_
     with FaultServer(ill) as server:
         judge = judge_of(server)
         verdicts = grading.grade(judge, items_of(12), journal, description="x")
-        assert verdicts[3].evaluation is None and len(server.bodies) == 11 + 3 and not caplog.text
+        assert verdicts[3].evaluation is None and len(server.bodies) == 11 + 3 and "earlier" not in caplog.text
         server.faults = []
         assert grading.grade(judge, items_of(12), journal, description="x")[3].evaluation is None
-        assert len(server.bodies) == 14 and "--ask-invalid-again" in caplog.text
+        assert len(server.bodies) == 14 and "earlier run" in caplog.text
         judge.grading = GradingOptions(ask_invalid_again=True)
         mended = grading.grade(judge, items_of(12) + items_of(4), journal, description="x")
         assert all(one.evaluation for one in mended) and len(server.bodies) == 15
@@ -344,6 +344,20 @@ def test_too_many_invalid_ones_of_an_earlier_run_say_how_to_go_on(tmp_path, judg
             with pytest.raises(JudgeError, match="--max-invalid allows") as caught:
                 grading.grade(judge, items_of(1), tmp_path / "j", description="x")
         assert len(server.bodies) == 3 and "--ask-invalid-again" in str(caught.value)
+
+
+def test_replies_that_the_limit_cut_name_the_flag(tmp_path, judge_of, caplog):
+    """`the reply was cut off or refused`, and no word of what helps, whether the run ended or not."""
+    with FaultServer(lambda *_: "length") as server:
+        judge = judge_of(server)
+        with pytest.raises(JudgeError, match="raise --judge-max-tokens and add --ask-invalid-again"):
+            grading.grade(judge, items_of(1), tmp_path / "j", description="x")
+        judge.grading = GradingOptions(max_invalid=1)
+        grading.grade(judge, items_of(2), tmp_path / "k", description="x")
+    assert "invalid because their reply was cut off: 2" in caplog.text
+    with FaultServer(lambda *_: "prose") as server, pytest.raises(JudgeError) as caught:
+        grading.grade(judge_of(server), items_of(1), tmp_path / "l", description="x")
+    assert "--judge-max-tokens" not in str(caught.value)
 
 
 def test_the_same_server_with_a_slash_is_the_same_server(tmp_path, judge_of, monkeypatch):

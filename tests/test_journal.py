@@ -1,5 +1,6 @@
 """The journal: what a crash may leave, and what it may not."""
 
+import errno
 import os
 import threading
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 
 from utils import journal as journal_module
+from utils.errors import DISK, disk_error
 from utils.journal import Journal, key_of
 
 
@@ -82,6 +84,18 @@ def test_a_full_disk_leaves_no_half_line(tmp_path, monkeypatch):
         journal.add("c", 3)
     with Journal(tmp_path / "j") as journal:
         assert journal.entries == {"a": 1, "c": 3}
+
+
+def test_a_file_server_without_locks_is_named(tmp_path, monkeypatch):
+    """`[Errno 37] No locks available`, without the path."""
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match="the journal cannot be opened: No locks available") as caught:
+        Journal(tmp_path / "j")
+    assert caught.value.filename == str(tmp_path / "j") and "file server" in DISK[disk_error(caught.value)]
 
 
 def test_once_computes_once(tmp_path):

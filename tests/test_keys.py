@@ -42,6 +42,14 @@ def test_what_is_missing_is_named(monkeypatch, tmp_path):
         keys.read_key("")
 
 
+@pytest.mark.parametrize("data", ["sk-from-a-file".encode("utf-16"), bytes(range(128, 256))])
+def test_a_key_file_that_is_no_text_is_named(tmp_path, data):
+    """What PowerShell's `>` writes was a traceback."""
+    (tmp_path / "key").write_bytes(data)
+    with pytest.raises(BadInput, match="key is not a text in UTF-8"):
+        keys.read_key(f"file:{tmp_path / 'key'}")
+
+
 @pytest.mark.parametrize("bad", ["sk-two\nlines-of-it", "sk-käse-12345", "sk with spaces"])
 def test_a_broken_key_is_refused_without_showing_it(bad):
     """httpx puts a header that it cannot send, key and all, into its error."""
@@ -147,6 +155,16 @@ def test_a_proxy_that_cannot_be_used_is_said(monkeypatch, proxy, make):
         make()
     except BadInput as error:
         assert "proxy" in str(error) and "secret-word" not in str(error) and "\n" not in str(error)
+
+
+@pytest.mark.parametrize("proxy", ["http://u:secret-word@127.0.0.1:99999", "127.0.0.1:99999"])
+@pytest.mark.parametrize("make", [lambda: OpenAIChat("none", "m"), lambda: OllamaChat("", "m")])
+def test_a_proxys_port_that_there_is_not_is_said(monkeypatch, proxy, make):
+    """A traceback of the first call's."""
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(BadInput, match=r"HTTP_PROXY.*Port out of range") as caught:
+        make()
+    assert "secret-word" not in str(caught.value)
 
 
 def test_a_certificate_file_that_is_not_there_is_said(monkeypatch):

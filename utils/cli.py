@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from utils.errors import BadInput, interrupt_behind, is_no_space, is_out_of_memory
+from utils.errors import DISK, BadInput, disk_error, interrupt_behind, is_out_of_memory, printable
 
 DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
 KEPT = "what was answered is kept; go on with"
-MAKE_ROOM = "make room; what was answered is kept; go on later with"
+LATER = "what was answered is kept; go on later with"
 
 
 def make_parser(doc: str) -> argparse.ArgumentParser:
@@ -96,7 +96,10 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     # those that sleep at once take a third longer on one without. The small model's LoRA update takes 0.95 s so, 1.29 s
     # asleep; with two such processes on two cores 1.9 s, 1.6 s asleep, and 3.0 s with a spin of five times the length.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    open_closed_streams()
+    log = logging.StreamHandler()
+    log.setFormatter(Printable())
+    logging.basicConfig(level=logging.INFO, handlers=[log])
     for library in ("httpx", "httpx2", "openai", "torch"):  # a line per request, otherwise, or below our last one
         logging.getLogger(library).setLevel(logging.WARNING)
     from utils.clients.chat import JudgeError, JudgeUnavailable
@@ -106,14 +109,14 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
         end_on_signals()
         call(main, parse_args())
     except JudgeUnavailable as error:
-        sys.exit(_say(f"{redact(error)}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
+        sys.exit(_say(f"{redact(error)}\n{LATER}: {command_line()}", RESUMABLE))
     except JudgeError as error:
         sys.exit(_say(redact(error), STOPPED))
     except BrokenPipeError:  # the program that our output goes to has ended, e.g. `| head`
         sys.exit(_say(f"nobody reads the output; {KEPT}: {command_line()}", INTERRUPTED))
     except (BadInput, OSError) as error:
-        if is_no_space(error):
-            sys.exit(_say(f"{redact(error)}\n{MAKE_ROOM}: {command_line()}", RESUMABLE))
+        if number := disk_error(error):
+            sys.exit(_say(f"{redact(error)}\n{DISK[number]}; {LATER}: {command_line()}", RESUMABLE))
         sys.exit(_say(redact(error), BAD_INPUT))
     except (KeyboardInterrupt, Exception) as error:
         if stop := interrupt_behind(error):
@@ -121,11 +124,29 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
             sys.exit(_say(f"stopped by {by}; {KEPT}: {command_line()}", INTERRUPTED))
         if is_out_of_memory(error):
             said = f"out of memory: {redact(error).strip().splitlines()[0]}" if str(error).strip() else "out of memory"
-            sys.exit(_say(f"{said}\nwhat was answered is kept; go on later with: {command_line()}", RESUMABLE))
-        if is_no_space(error):
-            sys.exit(_say(f"{redact(error)}\n{MAKE_ROOM}: {command_line()}", RESUMABLE))
+            sys.exit(_say(f"{said}\n{LATER}: {command_line()}", RESUMABLE))
+        if number := disk_error(error):
+            sys.exit(_say(f"{redact(error)}\n{DISK[number]}; {LATER}: {command_line()}", RESUMABLE))
         said = "this is a defect of the program, not of what you gave it: please report it with the lines above"
         sys.exit(_say(f"{said}; what was answered is kept", DEFECT, redact(traceback.format_exc())))
+
+
+class Printable(logging.Formatter):
+    """Formats what is logged so that no terminal takes orders from it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def open_closed_streams() -> None:
+    """Replace standard streams that are closed (`2>&-`, as daemons are started) by streams that lead nowhere.
+
+    They get the free numbers. Otherwise a journal would get one, and whatever a library prints would go into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8", errors="replace")  # noqa: SIM115 (it stays open)
+            setattr(sys, name, stream)
 
 
 def end_on_signals() -> None:
@@ -154,7 +175,7 @@ def _say(error: object, code: int, above: str = "") -> int:
     progress = getattr(sys.modules.get("tqdm"), "tqdm", None)
     for bar in list(getattr(progress, "_instances", ())):
         bar.close()  # an open bar has no line break yet: the error would be on the same line
-    print(f"{above}error: {error}", file=sys.stderr)
+    print(printable(f"{above}error: {error}"), file=sys.stderr)
     _ended_with.append(code)
     return code
 

@@ -1,6 +1,7 @@
 """Errors that a user can fix, and their messages in one line."""
 
 import errno
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -45,16 +46,32 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM)
-# How safetensors, tokenizers (`os error 28`) and torch say that a file could not be written.
-NOT_WRITTEN = (*(f"(os error {number})" for number in NO_SPACE), "PytorchStreamWriter failed", "inline_container.cc")
+# What to do about a disk that is full or fails. EFBIG: beyond a limit on the size of files; ESTALE: by a file server.
+DISK = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.ENOMEM), "make room"),
+    **dict.fromkeys((errno.EIO, errno.ESTALE, errno.EROFS), "check the disk"),
+    errno.ENOLCK: "check the file server, or use a folder on a disk of this machine",
+}
+# How torch says that a file could not be written. safetensors and tokenizers say `os error 28`.
+NOT_WRITTEN = ("PytorchStreamWriter failed", "inline_container.cc")
 
 
-def is_no_space(error: BaseException) -> bool:
-    """Return whether a disk or a quota is full. Libraries raise errors of their own for it in place of an OSError."""
+def disk_error(error: BaseException) -> int:
+    """Return the number of an error in DISK, 0 for any other. Not every library raises an OSError for it."""
     if isinstance(error, OSError):
-        return error.errno in NO_SPACE
-    return any(words in str(error) for words in NOT_WRITTEN)
+        return error.errno if error.errno in DISK else 0
+    said = str(error)
+    if any(words in said for words in NOT_WRITTEN):
+        return errno.ENOSPC
+    return next((number for number in DISK if f"(os error {number})" in said), 0)
+
+
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """Return a text that no terminal takes orders from: escapes in place of control characters, which a server sent."""
+    return CONTROLS.sub(lambda mark: f"\\x{ord(mark[0]):02x}", text)
 
 
 def interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:

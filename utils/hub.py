@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
-from utils.errors import BadInput, flag_of, interrupt_behind, is_no_space, is_out_of_memory
+from utils.errors import BadInput, disk_error, flag_of, interrupt_behind, is_out_of_memory
 
 # By the error that huggingface_hub raises: what it means and what helps.
 REASONS = {
@@ -39,7 +39,7 @@ def reading(model: Path | str) -> Iterator[None]:
     except (BadInput, MemoryError):  # these are clear already
         raise
     except Exception as error:
-        if is_out_of_memory(error) or is_no_space(error) or interrupt_behind(error):
+        if is_out_of_memory(error) or disk_error(error) or interrupt_behind(error):
             raise
         if reason := _reason(error):
             raise BadInput(f"{flag_of(model)}{model}: {reason.format(model=model)}") from None

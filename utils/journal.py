@@ -48,6 +48,9 @@ class Journal:
         except BlockingIOError:
             os.close(self._file)
             raise BadInput(f"{self.path}: another run is writing here; wait for it, or use another folder") from None
+        except OSError as error:  # a disk that fails, or a file server that gives no locks
+            os.close(self._file)
+            raise OSError(error.errno, f"the journal cannot be opened: {error.strerror}", str(self.path)) from None
         except ValueError:
             os.close(self._file)
             raise

@@ -37,7 +37,8 @@ def ask_closed(
     if invalid > grading.max_invalid * len(replies):
         raise JudgeError(
             f"{description}: {invalid} of {len(replies)} replies of {chat.name} are not valid, more than "
-            f"{grading.max_invalid:.0%} (--max-invalid): take another model. All replies are in {journal_path}"
+            f"{grading.max_invalid:.0%} (--max-invalid): take another model, or if they were cut off, raise "
+            f"--judge-max-tokens and add --ask-invalid-again. All replies are in {journal_path}"
         )
     return replies
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from utils.errors import BadInput
 
@@ -23,7 +24,10 @@ def read_key(word: str, flag: str = "`openai <key> <model>`") -> str:
     if kind == "env":
         key, origin = os.environ.get(rest, ""), f"the environment variable {rest}"
     elif kind == "file":
-        key, origin = Path(rest).read_text(encoding="utf-8"), rest
+        try:
+            key, origin = Path(rest).read_text(encoding="utf-8-sig"), rest
+        except UnicodeDecodeError:  # PowerShell's `>` writes UTF-16
+            raise BadInput(f"{flag}: {rest} is not a text in UTF-8") from None
     else:
         key, origin = word, "the key"
     key = key.strip()
@@ -105,12 +109,15 @@ def checked_address(address: str, flag: str) -> str:
 def made(make: Callable[[], Any]) -> Any:
     """Return what `make` returns. Raises BadInput if a proxy, a certificate file or the address is unusable."""
     try:
+        proxies = getproxies()
+        for proxy in filter(None, map(proxies.get, ("http", "https", "all"))):
+            urlsplit(proxy if "://" in proxy else f"http://{proxy}").port  # noqa: B018 (as above; else the first call)
         return make()
     except ImportError as error:  # a socks proxy needs a package of its own
         raise BadInput(f"the proxy that ALL_PROXY or HTTPS_PROXY names cannot be used: {redact(error)}") from None
     except Exception as error:  # each HTTP library has its own InvalidURL, which is not a ValueError
         said = redact(f"{type(error).__name__}: {error}")
         raise BadInput(
-            f"no connection can be made with this address, proxy (HTTPS_PROXY, ALL_PROXY) or certificate "
-            f"(SSL_CERT_FILE): {said}"
+            f"no connection can be made with this address, proxy (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY) or "
+            f"certificate (SSL_CERT_FILE): {said}"
         ) from None

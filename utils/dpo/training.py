@@ -1,6 +1,5 @@
 """Run one training with trl: load the model, show the progress, and explain a lack of memory."""
 
-import errno
 import logging
 import math
 import tempfile
@@ -26,7 +25,7 @@ from trl import DPOConfig
 from utils.dpo.checkpoints import PAIRS, MarkWhole, last_whole
 from utils.dpo.memory import activations
 from utils.dpo.recipe import Training
-from utils.errors import is_no_space, is_out_of_memory
+from utils.errors import disk_error, is_out_of_memory
 from utils.hub import reading
 from utils.models import computed_in, resolve
 
@@ -60,8 +59,8 @@ def train(
         except Exception as error:
             if is_out_of_memory(error):
                 raise MemoryError(_what_takes_less(training, config, longest)) from None
-            if is_no_space(error) and not isinstance(error, OSError):
-                raise OSError(errno.ENOSPC, str(error), str(folder)) from None
+            if (number := disk_error(error)) and not isinstance(error, OSError):
+                raise OSError(number, str(error), str(folder)) from None
             raise
         config.distributed_state.wait_for_everyone()  # the first process marks the checkpoints
     checkpoint = last_whole(folder)

@@ -11,6 +11,7 @@ from utils.clients.ask_all import run_all
 from utils.clients.chat import JudgeError
 from utils.journal import Journal
 from utils.judges import batch
+from utils.judges.json_reply import CUT_OFF
 from utils.judges.judge import Judge
 from utils.records import TutorAnswer, Verdict
 
@@ -34,36 +35,47 @@ def grade(
     with Journal(journal_path) as journal:
         if judge.grading.batch:
             batch.prefill(judge, items, journal)
-        total, invalid, allowed = Counter(), Counter(), judge.grading.max_invalid * len(items)
+        total, invalid, cut, allowed = Counter(), Counter(), 0, judge.grading.max_invalid * len(items)
 
         def watch(verdict: Verdict) -> dict[str, Any]:
+            nonlocal cut
             total.update(count(verdict))
             for member, one in enumerate(single_verdicts(verdict)):
                 if one.evaluation is None:
                     invalid[member] += 1
+                    cut += CUT_OFF in (one.evaluation_error or "")
                     if invalid[member] > allowed:
                         raise JudgeError(
                             f"{description}: {invalid[member]} of {len(items)} verdicts of {one.judge} are invalid; "
                             f"--max-invalid allows {judge.grading.max_invalid:.0%}. The last: {one.evaluation_error}. "
-                            f"All replies are in {journal.path}{advice_on_invalid(journal)}"
+                            f"All replies are in {journal.path}{advice_on_invalid(journal, cut)}"
                         )
             return {"invalid": sum(invalid.values()), "tokens": total["tokens"], "cost": dollars(total)}
 
         work = [lambda item=item: judge.grade(item, journal) for item in items]
         verdicts = run_all(work, concurrency or judge.grading.concurrency, description, "verdict", watch)
-        if journal.invalid:
-            logging.warning("%s%s", description, advice_on_invalid(journal))
+        if advice := advice_on_invalid(journal, cut):
+            logging.warning("%s%s", description, advice)
         return verdicts
 
 
-def advice_on_invalid(journal: Journal) -> str:
-    """Say what to do about an earlier run's replies that are no valid verdict. The text is empty if there are none."""
-    if not journal.invalid:
-        return ""
-    return (
-        f": {len(journal.invalid)} replies without a valid verdict are from an earlier run ({journal.path}) and were "
-        "not asked for again; --ask-invalid-again does so"
-    )
+def advice_on_invalid(journal: Journal, cut: int) -> str:
+    """Say what to do about an earlier run's replies that are no valid verdict, and about `cut` verdicts cut off.
+
+    The text is empty if there are none.
+    """
+    advice = []
+    if journal.invalid:
+        advice.append(
+            f"{len(journal.invalid)} replies without a valid verdict are from an earlier run ({journal.path}) and were "
+            "not asked for again; --ask-invalid-again does so"
+        )
+    if cut:
+        advice.append(
+            f"verdicts that are invalid because their reply was cut off: {cut}; to get longer replies, raise "
+            "--judge-max-tokens and add --ask-invalid-again"
+        )
+    return "".join(f": {one}" for one in advice)
 
 
 def to_ask_again(judge: Judge | None, path: Path) -> bool:

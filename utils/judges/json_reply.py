@@ -29,6 +29,9 @@ ANNOUNCEMENT = re.compile(
 )
 
 
+CUT_OFF = "finish_reason=length"  # in the error of a reply that was cut at the limit of its tokens
+
+
 def read_object(reply: Reply) -> dict[str, Any]:
     """Return the object that a reply ends with. Raises ValueError, which says what is wrong.
 
