@@ -8,11 +8,9 @@ import math
 import os
 import re
 import shutil
-import signal
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import in_process
@@ -433,35 +431,6 @@ def test_weights_are_written_beside_what_is_not_ours(tiny, tmp_path):
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {".weights-mine", "weights-old", "export-mine", "checkpoints", "weights"}
     assert [path.name for path in last.parent.iterdir()] == ["checkpoint-1"] and weights_of(tmp_path)
-
-
-def test_a_killed_training_goes_on_to_the_same_weights(dataset, tiny, tmp_path):
-    """Guards: a resume from a half-written checkpoint, with another order of pairs, or from the start."""
-    words = ("--learning-rate", "0.005", "--epochs", "6", "--set", "save_steps=2")
-    undisturbed = run(dataset, tmp_path / "undisturbed", tiny, *words)
-    killed = tmp_path / "killed"
-    command = [sys.executable, "-m", "train", *flags(dataset, killed, tiny, *words)]
-    child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 120
-        while not (killed / "checkpoints").is_dir() or not checkpoints.last_whole(killed / "checkpoints"):
-            assert child.poll() is None and time.monotonic() < deadline, "the child ended before a checkpoint"
-            time.sleep(0.01)
-    finally:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-    assert not (killed / "weights").exists()
-    last = checkpoints.last_whole(killed / "checkpoints")
-    half = killed / "checkpoints" / f"checkpoint-{int(last.name.split('-')[1]) + 2}"
-    half.mkdir(exist_ok=True)  # as if the kill had struck while the next one was being written
-    (half / "trainer_state.json").write_text('{"global_st')
-    (half / checkpoints.MARKER).unlink(missing_ok=True)
-
-    summary = run(dataset, killed, tiny, *words)
-    assert 0 < summary["resumed_from_update"] < summary["updates"] == undisturbed["updates"] == 24
-    expected = weights_of(tmp_path / "undisturbed")
-    for name, value in weights_of(killed).items():
-        assert torch.allclose(value.float(), expected[name].float(), atol=2e-3), name
 
 
 def test_two_processes_share_the_pairs(dataset, tiny, tmp_path):
