@@ -70,6 +70,7 @@ def main(
     from utils.dpo.config import dpo_config
     from utils.dpo.rehearsal import rehearse
     from utils.manifest import Manifest, check_root, only_run
+    from utils.own_dialogue import others_each
     from utils.plan import check_disk, plan
     from utils.results.training_root import WARM_START
     from utils.run import Run
@@ -107,11 +108,11 @@ def main(
     check_root(root)
     check_disk(root, training, fits)
     if dry_run:
-        shown = {  # an answer of each tutor, and with --own-dialogue-gain each on five other dialogues too
+        shown = {  # an answer of each tutor, and with --own-dialogue-gain each on other dialogues too
             name: (
                 trainings + 2 + warm_start + len(others) + len(baselines(base, seeds.dialogues[name, "test"]))
                 + bool(best_of)
-            ) * (6 if own_dialogue_gain else 1)
+            ) * (1 + own_dialogue_gain * others_each([one.group for one in seeds.dialogues[name, "test"]]))
             for name in seeds.tested
         }  # fmt: skip
         graded = {name: count + (best_of or 1) - 1 for name, count in shown.items()}

@@ -5,6 +5,7 @@ import ast
 import errno
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,40 @@ def test_the_exit_code_is_ours_whatever_libraries_swallowed(tmp_path):
     ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert ended.returncode == cli.INTERRUPTED and ended.stdout == "cleaned up\n", ended.stderr
     assert ended.stderr.splitlines()[-1].startswith("error: stopped by SIGTERM")
+
+
+HIDDEN = """
+import argparse, os, signal, sys
+from utils import cli
+from utils.hub import reading
+
+def main():
+    with reading("a/healthy/model"):
+        try:
+            os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+            signal.pause()
+        except KeyboardInterrupt:
+            pass
+        raise ModuleNotFoundError("Could not import module 'LlamaConfig'. Are this object's requirements defined?")
+
+cli.run(main, argparse.Namespace)
+"""
+
+
+@pytest.mark.parametrize(("name", "by"), [("SIGINT", "Ctrl-C"), ("SIGTERM", "SIGTERM")])
+def test_an_error_that_a_signal_caused_is_not_taken_for_a_fault_of_the_input(name, by, tmp_path):
+    """transformers, interrupted in an import, says that a module is missing: a healthy model was called damaged."""
+    (tmp_path / "script.py").write_text(HIDDEN)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "script", name]
+    ended = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, preexec_fn=hears_ctrl_c)
+    assert ended.returncode == cli.INTERRUPTED and ended.stderr.startswith(f"error: stopped by {by}; "), ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def hears_ctrl_c() -> None:
+    """A shell's background processes, and what they start, ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_ctrl_c_is_one_line_from_a_scripts_first_import_on():

@@ -1,9 +1,15 @@
 """The judge against a real llama.cpp server: schema, log-probabilities, keys, context."""
 
+import re
+import shlex
+from pathlib import Path
+
+import in_process
 import pytest
 
 pytest.importorskip("xllamacpp")
 from llama_server import llama_server, model_file
+from test_readme import BLOCKS
 
 from utils.clients.chat import JudgeError
 from utils.judges import flags as judges
@@ -68,3 +74,20 @@ def test_a_wrong_key_is_a_clear_error_in_check_and_in_use(judge_of):
 def test_a_prompt_longer_than_the_context_is_invalid_never_a_score(judge_of):
     verdict = judge_of().grade(TutorAnswer("Student: and then? " * 2000, "What?"))
     assert verdict.score is None and "context_length" in verdict.evaluation_error
+
+
+def test_the_example_with_a_server_runs_as_the_docs_have_it(address, tiny, tmp_path, monkeypatch):
+    """It generated with one model and trained another. Here with a short sample, on one process, and our own server."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUTOR_API_KEY", KEY)
+    (tmp_path / "datasets").symlink_to(Path(__file__).resolve().parents[1] / "datasets")
+    generate, *trainings = next(block for block in BLOCKS if "--engine server" in block).splitlines()
+    generate = generate.replace("http://localhost:8000", address).replace("Qwen/Qwen3-4B-Instruct-2507", tiny)
+    words = shlex.split(re.sub(r"^python -m ", "", generate))
+    done = in_process.run(*words, "--limit", 2, "--num-candidates", 1, "--max-new-tokens", 8, "--with-reference")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(trainings) == 3 and all(training.startswith("accelerate launch") for training in trainings)
+    for training in trainings:  # each is for another machine; what they start is the same
+        assert training.endswith(trainings[0].partition("-m train")[2])
+    done = in_process.run("train", *shlex.split(trainings[0].partition("-m train")[2]))
+    assert done.returncode == 0 and (tmp_path / "runs/served/weights/config.json").is_file(), done.stderr[-2000:]

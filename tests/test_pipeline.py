@@ -258,6 +258,11 @@ def test_dry_run_says_what_it_takes_and_writes_nothing(tmp_path):
     # nine kinds of answers now, each graded on five other dialogues too, and three more of the base, of four
     assert f"{(60 + 60 + 61) * 5 + 3 * 52 * (9 * 6 + 3):,} calls" in more.stdout, more.stdout + more.stderr
     assert f"{3 * 52 * 9 * 6:,} calls" in more.stdout  # the second judge sees the best alone
+    few = run(
+        "--output-dir", tmp_path / "x", "--dry-run", "--judge-llm", "openai", "sk-not-a-key", "gpt-4o-mini",
+        "--own-dialogue-gain", "--limit", "2", "--datasets", "mathdial",
+    )  # fmt: skip
+    assert f"{2 * 5 + 2 * 6 * (1 + 1):,} calls" in few.stdout, few.stdout  # each of two dialogues has one other
     assert "$" in done.stdout and "sk-not-a-key" not in done.stdout + done.stderr
     assert not (tmp_path / "x").exists()
 

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from accelerate.commands import launch
 from in_process import run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -14,12 +15,16 @@ DOCS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "do
 TEXT = README + DOCS
 BLOCKS = [text for kind, text in re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL) if not kind]
 LINES = [line.split("  #")[0].strip() for block in BLOCKS for line in block.replace("\\\n", " ").splitlines()]
-COMMANDS = [line for line in LINES if re.search(r"(python|socratic-llm) -m \w+", line) and "venv" not in line]
+START = r"(?:python|socratic-llm|accelerate launch (?P<launch>.*)) -m "
+COMMANDS = [line for line in LINES if re.search(START + r"\w", line) and "venv" not in line]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_are_understood(command, capsys):
-    words = shlex.split(re.split(r"(?:python|socratic-llm) -m ", command)[1])
+    start = re.search(START, command)
+    if start["launch"]:
+        launch.launch_command_parser().parse_args([*shlex.split(start["launch"]), "script"])
+    words = shlex.split(command[start.end() :])
     module = importlib.import_module(words[0])
     if "--help" in words:
         with pytest.raises(SystemExit, match="0"):

@@ -13,11 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from utils.errors import DISK, BadInput, disk_error, interrupt_behind, is_out_of_memory, printable
+from utils.errors import DISK, BadInput, disk_error, interrupt_behind, is_out_of_memory, printable, signals
 
 DEFECT, BAD_INPUT, STOPPED, RESUMABLE, INTERRUPTED = 1, 2, 3, 4, 130
-KEPT = "what was answered is kept; go on with"
-LATER = "what was answered is kept; go on later with"
+KEPT = "what was answered is kept"
 
 
 def make_parser(doc: str) -> argparse.ArgumentParser:
@@ -108,27 +107,28 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
     try:
         end_on_signals()
         call(main, parse_args())
-    except JudgeUnavailable as error:
-        sys.exit(_say(f"{redact(error)}\n{LATER}: {command_line()}", RESUMABLE))
-    except JudgeError as error:
-        sys.exit(_say(redact(error), STOPPED))
-    except BrokenPipeError:  # the program that our output goes to has ended, e.g. `| head`
-        sys.exit(_say(f"nobody reads the output; {KEPT}: {command_line()}", INTERRUPTED))
-    except (BadInput, OSError) as error:
-        if number := disk_error(error):
-            sys.exit(_say(f"{redact(error)}\n{DISK[number]}; {LATER}: {command_line()}", RESUMABLE))
-        sys.exit(_say(redact(error), BAD_INPUT))
     except (KeyboardInterrupt, Exception) as error:
-        if stop := interrupt_behind(error):
-            by = str(stop) or "Ctrl-C"
-            sys.exit(_say(f"stopped by {by}; {KEPT}: {command_line()}", INTERRUPTED))
-        if is_out_of_memory(error):
-            said = f"out of memory: {redact(error).strip().splitlines()[0]}" if str(error).strip() else "out of memory"
-            sys.exit(_say(f"{said}\n{LATER}: {command_line()}", RESUMABLE))
-        if number := disk_error(error):
-            sys.exit(_say(f"{redact(error)}\n{DISK[number]}; {LATER}: {command_line()}", RESUMABLE))
-        said = "this is a defect of the program, not of what you gave it: please report it with the lines above"
-        sys.exit(_say(f"{said}; what was answered is kept", DEFECT, redact(traceback.format_exc())))
+        said, code, above = redact(error), DEFECT, ""
+        if stop := interrupt_behind(error):  # first of all: a library may answer a signal with any error
+            said, code = f"stopped by {str(stop) or 'Ctrl-C'}; {KEPT}; go on with: {command_line()}", INTERRUPTED
+        elif isinstance(error, JudgeError):
+            code = STOPPED
+        elif isinstance(error, JudgeUnavailable):
+            said, code = f"{said}\n{KEPT}; go on later with: {command_line()}", RESUMABLE
+        elif isinstance(error, BrokenPipeError):  # the program that our output goes to has ended, e.g. `| head`
+            said, code = f"nobody reads the output; {KEPT}; go on with: {command_line()}", INTERRUPTED
+        elif number := disk_error(error):
+            said, code = f"{said}\n{DISK[number]}; {KEPT}; go on later with: {command_line()}", RESUMABLE
+        elif isinstance(error, BadInput | OSError):
+            code = BAD_INPUT
+        elif is_out_of_memory(error):
+            reason = ": ".join(["out of memory", *said.strip().splitlines()[:1]])
+            said, code = f"{reason}\n{KEPT}; go on later with: {command_line()}", RESUMABLE
+        else:
+            above = redact(traceback.format_exc())
+            said = "this is a defect of the program, not of what you gave it: please report it with the lines above"
+            said = f"{said}; {KEPT}"
+        sys.exit(_say(said, code, above))
 
 
 class Printable(logging.Formatter):
@@ -152,7 +152,8 @@ def open_closed_streams() -> None:
 def end_on_signals() -> None:
     """Let SIGTERM and SIGHUP (Slurm, Kubernetes, a closed terminal) end the program as Ctrl-C does.
 
-    A signal that is ignored stays ignored: `nohup` asks for that. The exit code is then ours (`_end`).
+    A signal that is ignored stays ignored: `nohup` asks for that. Whatever error comes after a signal is taken for its
+    consequence (`errors.signals`). The exit code is then ours (`_end`).
     """
     atexit.register(_end)
     terminals, process = [file for file in (1, 2) if os.isatty(file)], os.getpid()
@@ -160,14 +161,16 @@ def end_on_signals() -> None:
     def stop(number: int, _: Any) -> None:
         if os.getpid() != process:  # a forked worker: it ends without a message
             os._exit(128 + number)
-        if number != signal.SIGTERM:  # the terminal is gone: writing to it would fail
+        name = signal.Signals(number).name
+        if name == "SIGHUP":  # the terminal is gone: writing to it would fail
             for file in terminals:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), file)
-        raise KeyboardInterrupt(signal.Signals(number).name)
+        signals.append(KeyboardInterrupt(*([] if name == "SIGINT" else [name])))
+        raise signals[-1]
 
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, stop)
 
 

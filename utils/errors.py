@@ -74,8 +74,14 @@ def printable(text: str) -> str:
     return CONTROLS.sub(lambda mark: f"\\x{ord(mark[0]):02x}", text)
 
 
+signals: list[KeyboardInterrupt] = []  # that came since the program heeds them (`cli.end_on_signals`)
+
+
 def interrupt_behind(error: BaseException | None) -> KeyboardInterrupt | None:
-    """Return the Ctrl-C (or signal) behind an error, or None: Python wraps one that comes while a class is made."""
+    """Return the Ctrl-C (or signal) behind an error, or None.
+
+    Python wraps one that comes while a class is made, and a library may make any other error of it.
+    """
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
-    return error
+    return error or next(iter(signals), None)

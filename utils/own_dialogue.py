@@ -3,7 +3,7 @@
 A judge that sees one dialogue cannot notice that a question would suit every dialogue. Such a question has no gain.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -17,6 +17,11 @@ from utils.tutors.baselines import others
 
 OTHERS = 5  # dialogues, of other problems
 GAIN = ("own_dialogue_gain", "on_others")  # the fields of a row
+
+
+def others_each(groups: Sequence[Hashable]) -> int:
+    """Return on how many other dialogues `add_gain` grades each answer."""
+    return len(next(iter(others(groups, OTHERS)), []))
 
 
 def add_gain(rows: Sequence[dict[str, Any]], judge: Judge, output_path: Path | str, *, what: str) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import logging
 import re
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ MARKER = "whole.json"  # written last: without it, the run died while the checkp
 # for every later run of the same training.
 PAIRS = "pairs"
 
+log = logging.getLogger(__name__)
+
 
 class MarkWhole(TrainerCallback):
     """Marks each checkpoint as complete once all of it is on disk."""
@@ -30,13 +34,29 @@ class MarkWhole(TrainerCallback):
         if state.is_world_process_zero:
             folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             make_readable(folder)
-            write_json(folder / MARKER, {"step": state.global_step})
+            mark_whole(folder)
+
+
+def mark_whole(checkpoint: Path, without: Collection[Path] = ()) -> None:
+    """Mark a checkpoint as complete, with the sizes of its files, except those `without` which it is complete too."""
+    files = [path for path in checkpoint.iterdir() if path.is_file() and path.name != MARKER and path not in without]
+    # of several processes, each writes its own `rng_state`, perhaps later
+    write_json(checkpoint / MARKER, {"sizes": {p.name: p.stat().st_size for p in files if "rng_state" not in p.name}})
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Return whether a checkpoint was written to its end, and none of its files was cut off since."""
+    try:
+        sizes = read_json(checkpoint / MARKER).get("sizes", {})  # earlier versions did not write them
+        return all((checkpoint / name).stat().st_size == size for name, size in sizes.items())
+    except (BadInput, OSError):
+        return False
 
 
 def last_whole(folder: Path) -> Path | None:
     """Return the newest complete checkpoint, or None."""
     found = {int(m[1]): path for path in folder.glob("checkpoint-*") if (m := re.search(r"-(\d+)$", path.name))}
-    return next((found[step] for step in sorted(found, reverse=True) if (found[step] / MARKER).is_file()), None)
+    return next((found[step] for step in sorted(found, reverse=True) if is_whole(found[step])), None)
 
 
 def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -> Path | None:
@@ -48,7 +68,9 @@ def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -
     """
     made_with = json.loads(json.dumps(made_with))  # as it will be read back
     if (folder / MADE_WITH).is_file():
-        before = upgraded(read_json(folder / MADE_WITH))
+        if not isinstance(before := read_json(folder / MADE_WITH), dict):
+            raise BadInput(f"{folder / MADE_WITH} is not of ours; give another --output-dir")
+        before = upgraded(before)
         differing = [name for name in sorted(before | made_with) if before.get(name) != made_with.get(name)]
         differing = [name for name in differing if name != "keep_adapter"]  # it changes no checkpoint
         if differing and not overwrite and last_whole(folder):
@@ -60,8 +82,11 @@ def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -
         if differing:
             shutil.rmtree(folder / PAIRS, ignore_errors=True)
         for checkpoint in folder.glob("checkpoint-*"):
-            if differing or not (checkpoint / MARKER).is_file():
-                shutil.rmtree(checkpoint)
+            if not is_whole(checkpoint):
+                log.warning("%s is left out: it was not written to its end, or cut off since", checkpoint)
+            elif not differing:
+                continue
+            shutil.rmtree(checkpoint)
     elif any(folder.glob("checkpoint-*")):
         raise BadInput(f"{folder} has checkpoints, but no {MADE_WITH} with their settings; give another --output-dir")
     write_json(folder / MADE_WITH, made_with)
@@ -105,8 +130,14 @@ def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
 
 def drop_optimizer_states(folder: Path) -> None:
     """Delete what only an unfinished training needs: 8 of the 12 bytes per trained parameter."""
-    for name in ("optimizer*", "scheduler*", "rng_state*"):
-        for path in folder.glob(f"checkpoint-*/{name}"):
+    last = last_whole(folder)
+    for checkpoint in folder.glob("checkpoint-*"):
+        states = [path for name in ("optimizer*", "scheduler*", "rng_state*") for path in checkpoint.glob(name)]
+        if checkpoint == last:
+            mark_whole(checkpoint, without=states)
+        else:
+            (checkpoint / MARKER).unlink(missing_ok=True)  # no training can resume from it any more
+        for path in states:
             path.unlink()
 
 

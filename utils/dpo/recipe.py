@@ -131,9 +131,9 @@ class Training:
 def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
     """Convert settings that an earlier version wrote to the present form of `Training.settings`."""
     settings = FORMER_DEFAULTS | settings
-    if "{input}" in settings["inference_prompt"]:
-        settings["inference_prompt"] = digest(settings["inference_prompt"])
-    return settings | {"set": changing_weights(settings["set"])}
+    if "{input}" in (prompt := settings.get("inference_prompt", "")):
+        settings["inference_prompt"] = digest(prompt)
+    return settings | {"set": changing_weights(settings.get("set"))}
 
 
 def changing_weights(words: list[str] | None) -> list[str]:

@@ -19,7 +19,7 @@ from transformers.utils import logging as transformers_logging
 from utils.dpo.config import dpo_config
 from utils.dpo.recipe import Training
 from utils.dpo.trainer import SharedPromptDPOTrainer
-from utils.errors import BadInput, interrupt_behind
+from utils.errors import BadInput, disk_error, interrupt_behind, is_out_of_memory
 
 WORDS = ["<end>", "<pad>", "<unknown>", "why", "so"]
 CHAT = "{% for message in messages %}{{ message.content }} <end> {% endfor %}"
@@ -44,11 +44,12 @@ def _rehearse(words: tuple[str, ...], full_finetune: bool, device: str, dtype: s
         with tempfile.TemporaryDirectory() as folder, _silently(), torch.random.fork_rng():
             _train(replace(training, gradient_accumulation=1), Path(folder))
     except Exception as error:
-        if interrupt_behind(error) or (isinstance(error, BadInput) and str(error).startswith("--")):
+        named = isinstance(error, BadInput) and str(error).startswith("--")
+        if named or interrupt_behind(error) or is_out_of_memory(error) or disk_error(error):
             raise
         said = " ".join(str(error).split()).partition(": training has stopped")[0] or type(error).__name__
-        named = " ".join(f"--set {word}" for word in words)
-        raise BadInput(f"{named}: no training can begin with it: {said}") from None
+        flags = " ".join(f"--set {word}" for word in words)
+        raise BadInput(f"{flags}: no training can begin with it: {said}") from None
 
 
 def _train(training: Training, folder: Path) -> None:
