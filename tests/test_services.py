@@ -354,7 +354,7 @@ def test_replies_in_an_unknown_form_end_the_run_after_a_few(tmp_path, judge_of, 
     with Service(lambda _: Refusal(200, body)) as server:
         with pytest.raises(JudgeError, match="in a form that is not known"):
             grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
-        assert len(server.bodies) <= 10 + 8
+        assert len(server.bodies) <= 10 + 2 * 8
 
 
 @pytest.mark.parametrize("failure", [error(500, "runner crashed"), {"id": "1", "usage": {}}])
@@ -370,6 +370,16 @@ def test_a_prompt_that_always_fails_is_invalid_and_the_run_goes_on(tmp_path, jud
         assert len(server.bodies) == asked
     assert [n for n, one in enumerate(verdicts) if one.evaluation is None] == [3]
     assert "without success" in verdicts[3].evaluation_error and verdicts[3].score is None
+
+
+def test_a_server_that_fails_over_the_schema_without_a_word_is_asked_without(tmp_path, judge_of):
+    """HTTP 500 to each request with a JSON schema: asked again for ten minutes, and exit code 4."""
+    fail = lambda body: Refusal(500, "Internal Server Error", kind="text/plain")  # noqa: E731
+    with Service(lambda body: fail(body) if "json_schema" in str(body) else chat(verdict(body))) as server:
+        judge = judge_of(server)
+        verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x", concurrency=2)
+        assert all(one.evaluation for one in verdicts) and len(server.bodies) <= len(ITEMS) + 2 * 3
+        assert verdicts[-1].details["changed_parameters"] == {"response_format": {"type": "json_object"}}
 
 
 def test_a_service_that_fails_for_all_invalidates_nothing(tmp_path, judge_of):
@@ -404,6 +414,27 @@ def test_what_broke_off_is_asked_again(judge_of, broken):
         judge = judge_of(server)
         assert judge.grade(ITEMS[0]).evaluation == expected(judge, ITEMS[0])
         assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize("words", [["openai", "none", "judge-1"], ["ollama", "llama3"]])
+def test_a_reply_that_was_sent_twice_is_no_reply_to_the_next_question(judge_of, monkeypatch, words):
+    """A desynchronised proxy: what was left on a connection was the verdict on another answer, without a word."""
+
+    class Twice(Service):
+        class handler(Service.handler):
+            def send_bytes(self, *given, **named):
+                super().send_bytes(*given, **named)
+                super().send_bytes(*given, **named)
+
+    def replies(body):
+        message = {"role": "assistant", "content": verdict(body)}
+        return {**chat(verdict(body)), "message": message, "done_reason": "stop", "prompt_eval_count": 99}
+
+    with Twice(replies) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OLLAMA_HOST", server.url.removesuffix("/v1"))
+        judge = judges.make_judge(words, TEMPLATE)
+        assert [judge.grade(item).evaluation for item in ITEMS] == [expected(judge, item) for item in ITEMS]
 
 
 @pytest.mark.parametrize(

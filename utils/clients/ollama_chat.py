@@ -16,7 +16,7 @@ from utils.clients.ollama_format import body_of_request, full_name, how_to_think
 from utils.clients.refusals import TOO_LONG, BadPrompt
 from utils.clients.reply import Complaint, complaint_of, named, number, reply_of
 from utils.clients.retry import BUDGET, Transient, Unread
-from utils.clients.service import Service
+from utils.clients.service import Service, no_reuse
 
 DEADLINE = 600.0  # seconds for one call: a model on a CPU reads a long prompt slowly
 CHECK_BUDGET = 30.0  # seconds that a health check waits for a server
@@ -39,7 +39,9 @@ class OllamaChat(Service):
         ollama = made(lambda: importlib.import_module("ollama"))  # it creates a default client on import
         if len(os.environ.get("OLLAMA_API_KEY", "")) >= SHORTEST:  # the library sends it, so it must be redacted
             SECRETS.add(os.environ["OLLAMA_API_KEY"])
-        self.client = made(lambda: ollama.AsyncClient(host=address, follow_redirects=False, timeout=None))
+        self.client = made(
+            lambda: ollama.AsyncClient(host=address, follow_redirects=False, timeout=None, limits=no_reuse())
+        )
         self.puller = made(lambda: ollama.Client(host=address, follow_redirects=False, timeout=STALL))
         super().__init__("ollama", model, str(self.client._client.base_url), deadline=deadline, budget=budget)
         self.pull = pull

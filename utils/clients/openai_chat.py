@@ -10,10 +10,9 @@ from utils.clients.body import WebPage, body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
 from utils.clients.keys import checked_address, made, read_key, redact
 from utils.clients.pauses import limit_reset, retry_after
-from utils.clients.refusals import BadPrompt, Doubtful
 from utils.clients.reply import Complaint, complaint_of, replies_of, reply_of
 from utils.clients.retry import BUDGET, Transient
-from utils.clients.service import TRIAL, Service
+from utils.clients.service import TRIAL, Service, no_reuse
 from utils.errors import BadInput
 
 OPENAI = "https://api.openai.com/v1"
@@ -49,7 +48,7 @@ class OpenAIChat(Service):
         self.client = made(
             lambda: openai.AsyncOpenAI(
                 api_key=self.key, base_url=address, max_retries=0, timeout=None,
-                http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=None),
+                http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=None, limits=no_reuse()),
             )
         )  # fmt: skip
 
@@ -156,10 +155,7 @@ class OpenAIChat(Service):
 
     async def _models(self) -> list[str]:
         """Return the names in the server's list of models, even a bare list (Together); [] if there is no list."""
-        try:
-            data = await self.explained(self.guarded(self.client.get, "/models", cast_to=bytes), {})
-        except (BadPrompt, Doubtful):
-            return []
+        data = await self.explained(self.guarded(self.client.get, "/models", cast_to=bytes), {})
         try:
             body = body_of(data)
         except Transient:  # no JSON: asking for it again would only cost time

@@ -107,7 +107,7 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
         if mine and (rejected := rejection(complaint, sent, changeable)):
             return rejected
         kind = Unread if status is None else Transient
-        return kind(str(complaint), pause=complaint.pause, busy=status in BUSY)
+        return kind(str(complaint), pause=complaint.pause, busy=status in BUSY, status=status)
     if status == 401:
         return JudgeError(f"{server} refuses the key ({complaint})", status)
     if 300 <= status < 400:
