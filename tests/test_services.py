@@ -304,6 +304,16 @@ def test_a_system_role_that_is_refused_in_other_words_is_left_out(judge_of, refu
         assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) <= 7
 
 
+def test_a_parameter_that_the_service_requires_is_sent(judge_of):
+    """DashScope's qwen3: four parameters were left out, one after the other, and then exit code 3."""
+    said = "parameter.enable_thinking must be set to false for non-streaming calls"
+    thinks = lambda body: chat(verdict(body)) if body.get("enable_thinking") is False else error(400, said)  # noqa: E731
+    with Service(thinks) as server:
+        judge = judge_of(server)
+        assert judge.grade(ITEMS[0]).details["changed_parameters"] == {"enable_thinking": False}
+        assert len(server.bodies) == 2
+
+
 def test_the_cap_under_its_other_name_is_understood(judge_of):
     """`max_tokens is too large`, of a request that has max_completion_tokens."""
 
@@ -396,6 +406,7 @@ def test_a_service_that_fails_for_all_invalidates_nothing(tmp_path, judge_of):
     [
         Refusal(200, {"error": {"message": "Provider returned error", "code": 502}}),
         Refusal(400, {"__type": "ThrottlingException", "message": "Rate exceeded"}),
+        error(400, "Failed to generate JSON.", code="json_validate_failed", failed_generation="{"),
         Refusal(200, {"error": "upstream is busy"}),
         Refusal(200, {"choices": [{"error": {"code": 502, "message": "x"}, "message": {"content": ""}}]}),
         Refusal(200, [{"error": {"code": 503, "message": "The model is overloaded"}}]),
@@ -564,6 +575,19 @@ def test_a_bad_reply_is_asked_about_in_turns_that_alternate(judge_of):
         verdict = judge_of(server).grade(ITEMS[0])
         assert verdict.evaluation and verdict.details["attempts"] == 2
         assert [m["role"] for m in server.bodies[-1]["messages"]] == ["user"]
+
+
+def test_a_model_that_changes_is_said_once(judge_of, caplog):
+    """Six verdicts of one model and six of another became one judge's table."""
+    with Service(
+        lambda body: chat(verdict(body)) | {"model": f"judge-1{'-mini' * ('What is 3?' in str(body))}"}
+    ) as server:
+        judge = judge_of(server)
+        judge.chat.name = "judge"
+        for item in ITEMS:
+            judge.grade(item)
+    assert caplog.text.count("WARNING: a reply comes from the model judge-1-mini, after judge-1 was asked") == 1
+    assert caplog.text.count("WARNING") == 1
 
 
 @pytest.mark.parametrize("page", ["/chat/completions", "/responses", "/models"])

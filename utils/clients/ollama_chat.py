@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from utils.clients.body import body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
-from utils.clients.keys import SECRETS, SHORTEST, checked_address, made, redact
+from utils.clients.keys import SECRETS, SHORTEST, by_proxy, checked_address, made, redact
 from utils.clients.ollama_format import body_of_request, full_name, how_to_think, lower_bound, upper_bound
 from utils.clients.refusals import TOO_LONG, BadPrompt
 from utils.clients.reply import Complaint, complaint_of, named, number, reply_of
@@ -57,7 +57,7 @@ class OllamaChat(Service):
         except JudgeUnavailable as error:
             if error.busy:
                 raise
-            raise JudgeError(f"no Ollama server answers: {error}") from error
+            raise JudgeError(f"no Ollama server answers: {error}{by_proxy(self.server)}") from error
         models = tags.get("models") if isinstance(tags, dict) else None
         names = [str(one.get("model") or one.get("name")) for one in models or [] if isinstance(one, dict)]
         if full_name(self.name) not in map(full_name, names):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from utils.clients.body import WebPage, body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
-from utils.clients.keys import checked_address, made, read_key, redact
+from utils.clients.keys import by_proxy, checked_address, made, read_key, redact
 from utils.clients.pauses import limit_reset, retry_after
 from utils.clients.reply import Complaint, complaint_of, replies_of, reply_of
 from utils.clients.retry import BUDGET, Transient
@@ -40,6 +40,11 @@ class OpenAIChat(Service):
             if not key.startswith(("env:", "file:")):
                 raise
             self.keyless = error
+        for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):  # the library sends them as headers
+            if not (os.environ.get(name, "").isascii() and os.environ.get(name, "").isprintable()):
+                raise BadInput(f"{name} holds line breaks or non-ASCII characters")
+        if not model.isprintable():
+            raise BadInput(f"the model's name holds characters that cannot be printed: {model!r}")
         import openai
 
         super().__init__("openai", model, address.rstrip("/"), deadline=deadline, budget=budget)
@@ -173,7 +178,7 @@ class OpenAIChat(Service):
         except JudgeUnavailable as error:
             if error.busy:
                 raise
-            raise JudgeError(f"nobody answers: {error}") from error
+            raise JudgeError(f"nobody answers: {error}{by_proxy(self.server)}") from error
 
 
 def chat_request(model, messages, temperature, seed, max_tokens, schema, logprobs) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Share what both APIs need: repeat a request until the service accepts it, and learn which parameters it rejects."""
 
+import logging
 import math
 import time
 from abc import ABC, abstractmethod
@@ -38,6 +39,7 @@ class Service(ABC):
         self.queue = CallQueue(f"{model} at {server}", deadline=deadline, budget=budget)
         self.abilities = Abilities(model)
         self._unread: float = 0  # replies that could not be read, before the first that could
+        self._named: set[str] = set()  # the names that the replies gave
         self._suspicions = 3  # how often a failure may still be tried without the schema
         self._tried = -TRUST  # when the service last answered HELLO
 
@@ -178,6 +180,12 @@ class Service(ABC):
     def recorded(self, reply: Reply, room: int = 0, lost: Mapping[str, int] | None = None) -> Reply:
         """Add to a reply's details the changes to its request and the tokens of attempts without an answer."""
         details = dict(reply.details)
+        model = details.get("model")
+        if model and model not in self._named:
+            if self._named or not same_name(model, self.name):
+                before = " and ".join(sorted(self._named)) or self.name
+                logging.warning("WARNING: a reply comes from the model %s, after %s was asked", model, before)
+            self._named.add(model)
         if lost:
             details["usage"] = {name: tokens + lost[name] for name, tokens in details.get("usage", {}).items()}
         if self.abilities.noted:
@@ -185,6 +193,12 @@ class Service(ABC):
         if room:
             details["room_for_thoughts"] = room
         return replace(reply, details=details)
+
+
+def same_name(said: str, asked: str) -> bool:
+    """Return whether a service may mean the same model: gpt-4o-2024-08-06 for gpt-4o, llama3:latest for llama3."""
+    said, asked = (name.lower().rpartition("/")[2] for name in (said, asked))
+    return said in asked or asked in said
 
 
 def no_reuse() -> Any:
