@@ -11,6 +11,7 @@ import eval_model
 import pipeline
 from utils import flags
 from utils.clients import keys
+from utils.clients.chat import JudgeError
 from utils.clients.ollama_chat import OllamaChat
 from utils.clients.openai_chat import OPENAI, OpenAIChat
 from utils.errors import BadInput
@@ -179,3 +180,21 @@ def test_the_command_that_resumes_can_be_pasted(monkeypatch):
     monkeypatch.setattr(sys, "orig_argv", words)
     pasted = subprocess.run(["sh", "-c", f"printf '%s\\n' {keys.command_line()}"], capture_output=True, text=True)
     assert pasted.stdout.splitlines() == words
+
+
+def test_a_dead_proxy_is_named_and_its_password_is_not(monkeypatch):
+    """`nobody answers` blamed a server that was well."""
+    monkeypatch.setattr("utils.clients.openai_chat.CHECK_BUDGET", 0.1)
+    monkeypatch.setenv("http_proxy", "http://user:secret-word@127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://10.0.0.1/v1")
+    with pytest.raises(JudgeError, match=r"HTTP_PROXY sends the call to a proxy, which NO_PROXY=10.0.0.1") as said:
+        OpenAIChat("none", "judge-1").check()
+    assert "secret-word" not in str(said.value)
+
+
+@pytest.mark.parametrize("name, value", [("OPENAI_ORG_ID", "org\nx"), ("OPENAI_PROJECT_ID", "ü")])
+def test_an_account_that_fits_into_no_header_is_named(monkeypatch, name, value):
+    """`the body is not JSON`, for a minute, and nothing was sent."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=name):
+        OpenAIChat("none", "judge-1")

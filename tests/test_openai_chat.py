@@ -74,7 +74,7 @@ def test_the_budget_ends_retries(chat_of):
         started = time.monotonic()
         with pytest.raises(JudgeUnavailable, match="HTTP 500"):
             chat_of(server, budget=0.5).complete(HELLO, **ASK)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 2
         assert len(server.bodies) > 2
 
 

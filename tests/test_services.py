@@ -304,6 +304,16 @@ def test_a_system_role_that_is_refused_in_other_words_is_left_out(judge_of, refu
         assert judge_of(server).grade(ITEMS[0]).evaluation and len(server.bodies) <= 7
 
 
+def test_a_parameter_that_the_service_requires_is_sent(judge_of):
+    """DashScope's qwen3: four parameters were left out, one after the other, and then exit code 3."""
+    said = "parameter.enable_thinking must be set to false for non-streaming calls"
+    thinks = lambda body: chat(verdict(body)) if body.get("enable_thinking") is False else error(400, said)  # noqa: E731
+    with Service(thinks) as server:
+        judge = judge_of(server)
+        assert judge.grade(ITEMS[0]).details["changed_parameters"] == {"enable_thinking": False}
+        assert len(server.bodies) == 2
+
+
 def test_the_cap_under_its_other_name_is_understood(judge_of):
     """`max_tokens is too large`, of a request that has max_completion_tokens."""
 
@@ -354,7 +364,7 @@ def test_replies_in_an_unknown_form_end_the_run_after_a_few(tmp_path, judge_of, 
     with Service(lambda _: Refusal(200, body)) as server:
         with pytest.raises(JudgeError, match="in a form that is not known"):
             grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
-        assert len(server.bodies) <= 10 + 8
+        assert len(server.bodies) <= 10 + 2 * 8
 
 
 @pytest.mark.parametrize("failure", [error(500, "runner crashed"), {"id": "1", "usage": {}}])
@@ -372,6 +382,16 @@ def test_a_prompt_that_always_fails_is_invalid_and_the_run_goes_on(tmp_path, jud
     assert "without success" in verdicts[3].evaluation_error and verdicts[3].score is None
 
 
+def test_a_server_that_fails_over_the_schema_without_a_word_is_asked_without(tmp_path, judge_of):
+    """HTTP 500 to each request with a JSON schema: asked again for ten minutes, and exit code 4."""
+    fail = lambda body: Refusal(500, "Internal Server Error", kind="text/plain")  # noqa: E731
+    with Service(lambda body: fail(body) if "json_schema" in str(body) else chat(verdict(body))) as server:
+        judge = judge_of(server)
+        verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x", concurrency=2)
+        assert all(one.evaluation for one in verdicts) and len(server.bodies) <= len(ITEMS) + 2 * 3
+        assert verdicts[-1].details["changed_parameters"] == {"response_format": {"type": "json_object"}}
+
+
 def test_a_service_that_fails_for_all_invalidates_nothing(tmp_path, judge_of):
     with Service(lambda body: error(500, "out of order")) as server:
         judge = judge_of(server)
@@ -386,6 +406,7 @@ def test_a_service_that_fails_for_all_invalidates_nothing(tmp_path, judge_of):
     [
         Refusal(200, {"error": {"message": "Provider returned error", "code": 502}}),
         Refusal(400, {"__type": "ThrottlingException", "message": "Rate exceeded"}),
+        error(400, "Failed to generate JSON.", code="json_validate_failed", failed_generation="{"),
         Refusal(200, {"error": "upstream is busy"}),
         Refusal(200, {"choices": [{"error": {"code": 502, "message": "x"}, "message": {"content": ""}}]}),
         Refusal(200, [{"error": {"code": 503, "message": "The model is overloaded"}}]),
@@ -404,6 +425,27 @@ def test_what_broke_off_is_asked_again(judge_of, broken):
         judge = judge_of(server)
         assert judge.grade(ITEMS[0]).evaluation == expected(judge, ITEMS[0])
         assert len(server.bodies) == 3
+
+
+@pytest.mark.parametrize("words", [["openai", "none", "judge-1"], ["ollama", "llama3"]])
+def test_a_reply_that_was_sent_twice_is_no_reply_to_the_next_question(judge_of, monkeypatch, words):
+    """A desynchronised proxy: what was left on a connection was the verdict on another answer, without a word."""
+
+    class Twice(Service):
+        class handler(Service.handler):
+            def send_bytes(self, *given, **named):
+                super().send_bytes(*given, **named)
+                super().send_bytes(*given, **named)
+
+    def replies(body):
+        message = {"role": "assistant", "content": verdict(body)}
+        return {**chat(verdict(body)), "message": message, "done_reason": "stop", "prompt_eval_count": 99}
+
+    with Twice(replies) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OLLAMA_HOST", server.url.removesuffix("/v1"))
+        judge = judges.make_judge(words, TEMPLATE)
+        assert [judge.grade(item).evaluation for item in ITEMS] == [expected(judge, item) for item in ITEMS]
 
 
 @pytest.mark.parametrize(
@@ -533,6 +575,19 @@ def test_a_bad_reply_is_asked_about_in_turns_that_alternate(judge_of):
         verdict = judge_of(server).grade(ITEMS[0])
         assert verdict.evaluation and verdict.details["attempts"] == 2
         assert [m["role"] for m in server.bodies[-1]["messages"]] == ["user"]
+
+
+def test_a_model_that_changes_is_said_once(judge_of, caplog):
+    """Six verdicts of one model and six of another became one judge's table."""
+    with Service(
+        lambda body: chat(verdict(body)) | {"model": f"judge-1{'-mini' * ('What is 3?' in str(body))}"}
+    ) as server:
+        judge = judge_of(server)
+        judge.chat.name = "judge"
+        for item in ITEMS:
+            judge.grade(item)
+    assert caplog.text.count("WARNING: a reply comes from the model judge-1-mini, after judge-1 was asked") == 1
+    assert caplog.text.count("WARNING: ") == 1
 
 
 @pytest.mark.parametrize("page", ["/chat/completions", "/responses", "/models"])

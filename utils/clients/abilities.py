@@ -35,17 +35,18 @@ class Abilities:
     def __init__(self, name: str):
         self.name, self.room, self.most = name, ROOMS[0], ROOMS[-1]
         self.quiet = False  # whether it is told not to think
+        self.required: dict[str, Any] = {}  # parameters that the service requires
         self.changed: dict[str, Any] = {}
 
     @property
     def noted(self) -> dict[str, Any]:
         """Return the changes to requests, which are recorded with each reply."""
-        return (QUIET if self.quiet else {}) | self.changed
+        return (QUIET if self.quiet else {}) | self.changed | self.required
 
     def adjusted(self, request: dict[str, Any], room: int) -> dict[str, Any]:
         """Return the request in the form that the service accepts, with `room` more tokens for thoughts."""
         request = {name: value + room if name in CAPS else value for name, value in request.items()}
-        request |= QUIET if self.quiet else {}
+        request |= (QUIET if self.quiet else {}) | self.required
         if "roles" in self.changed:
             request["messages"] = alternating(request["messages"])
         for name, form in self.changed.items():
@@ -65,6 +66,10 @@ class Abilities:
         """
         name = rejected.name
         if self.adjusted(request, room) != sent:
+            return
+        if rejected.missing:
+            logging.info("%s requires %s: false", self.name, name)
+            self.required[name] = False
             return
         if room and name in CAPS and not rejected.unknown:  # more tokens than the service allows
             self.most = min(self.most, room // 2)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 from utils.errors import BadInput
 
@@ -104,6 +104,15 @@ def checked_address(address: str, flag: str) -> str:
             "(Azure OpenAI has one without: https://NAME.openai.azure.com/openai/v1)"
         )
     return address
+
+
+def by_proxy(address: str) -> str:
+    """Say which environment variable sends calls to this address to a proxy; the text is empty if none does."""
+    scheme, host = urlsplit(address).scheme, urlsplit(address).hostname or ""
+    names = [name for name in (scheme, "all") if name in getproxies()]
+    if not names or proxy_bypass(host):
+        return ""
+    return f"; {names[0].upper()}_PROXY sends the call to a proxy, which NO_PROXY={host} avoids"
 
 
 def made(make: Callable[[], Any]) -> Any:

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from utils.clients.body import body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
-from utils.clients.keys import SECRETS, SHORTEST, checked_address, made, redact
+from utils.clients.keys import SECRETS, SHORTEST, by_proxy, checked_address, made, redact
 from utils.clients.ollama_format import body_of_request, full_name, how_to_think, lower_bound, upper_bound
 from utils.clients.refusals import TOO_LONG, BadPrompt
 from utils.clients.reply import Complaint, complaint_of, named, number, reply_of
 from utils.clients.retry import BUDGET, Transient, Unread
-from utils.clients.service import Service
+from utils.clients.service import Service, no_reuse
 
 DEADLINE = 600.0  # seconds for one call: a model on a CPU reads a long prompt slowly
 CHECK_BUDGET = 30.0  # seconds that a health check waits for a server
@@ -39,7 +39,9 @@ class OllamaChat(Service):
         ollama = made(lambda: importlib.import_module("ollama"))  # it creates a default client on import
         if len(os.environ.get("OLLAMA_API_KEY", "")) >= SHORTEST:  # the library sends it, so it must be redacted
             SECRETS.add(os.environ["OLLAMA_API_KEY"])
-        self.client = made(lambda: ollama.AsyncClient(host=address, follow_redirects=False, timeout=None))
+        self.client = made(
+            lambda: ollama.AsyncClient(host=address, follow_redirects=False, timeout=None, limits=no_reuse())
+        )
         self.puller = made(lambda: ollama.Client(host=address, follow_redirects=False, timeout=STALL))
         super().__init__("ollama", model, str(self.client._client.base_url), deadline=deadline, budget=budget)
         self.pull = pull
@@ -55,7 +57,7 @@ class OllamaChat(Service):
         except JudgeUnavailable as error:
             if error.busy:
                 raise
-            raise JudgeError(f"no Ollama server answers: {error}") from error
+            raise JudgeError(f"no Ollama server answers: {error}{by_proxy(self.server)}") from error
         models = tags.get("models") if isinstance(tags, dict) else None
         names = [str(one.get("model") or one.get("name")) for one in models or [] if isinstance(one, dict)]
         if full_name(self.name) not in map(full_name, names):

@@ -8,12 +8,11 @@ from urllib.parse import urlsplit
 
 from utils.clients.body import WebPage, body_of
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply, as_sent
-from utils.clients.keys import checked_address, made, read_key, redact
+from utils.clients.keys import by_proxy, checked_address, made, read_key, redact
 from utils.clients.pauses import limit_reset, retry_after
-from utils.clients.refusals import BadPrompt, Doubtful
 from utils.clients.reply import Complaint, complaint_of, replies_of, reply_of
 from utils.clients.retry import BUDGET, Transient
-from utils.clients.service import TRIAL, Service
+from utils.clients.service import TRIAL, Service, no_reuse
 from utils.errors import BadInput
 
 OPENAI = "https://api.openai.com/v1"
@@ -41,6 +40,11 @@ class OpenAIChat(Service):
             if not key.startswith(("env:", "file:")):
                 raise
             self.keyless = error
+        for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):  # the library sends them as headers
+            if not (os.environ.get(name, "").isascii() and os.environ.get(name, "").isprintable()):
+                raise BadInput(f"{name} holds line breaks or non-ASCII characters")
+        if not model.isprintable():
+            raise BadInput(f"the model's name holds characters that cannot be printed: {model!r}")
         import openai
 
         super().__init__("openai", model, address.rstrip("/"), deadline=deadline, budget=budget)
@@ -49,7 +53,7 @@ class OpenAIChat(Service):
         self.client = made(
             lambda: openai.AsyncOpenAI(
                 api_key=self.key, base_url=address, max_retries=0, timeout=None,
-                http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=None),
+                http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=None, limits=no_reuse()),
             )
         )  # fmt: skip
 
@@ -156,10 +160,7 @@ class OpenAIChat(Service):
 
     async def _models(self) -> list[str]:
         """Return the names in the server's list of models, even a bare list (Together); [] if there is no list."""
-        try:
-            data = await self.explained(self.guarded(self.client.get, "/models", cast_to=bytes), {})
-        except (BadPrompt, Doubtful):
-            return []
+        data = await self.explained(self.guarded(self.client.get, "/models", cast_to=bytes), {})
         try:
             body = body_of(data)
         except Transient:  # no JSON: asking for it again would only cost time
@@ -177,7 +178,7 @@ class OpenAIChat(Service):
         except JudgeUnavailable as error:
             if error.busy:
                 raise
-            raise JudgeError(f"nobody answers: {error}") from error
+            raise JudgeError(f"nobody answers: {error}{by_proxy(self.server)}") from error
 
 
 def chat_request(model, messages, temperature, seed, max_tokens, schema, logprobs) -> dict[str, Any]:

@@ -58,15 +58,19 @@ UNKNOWN = re.compile(  # the parameter itself, not its value
     r"property .* is unsupported",
     re.IGNORECASE,
 )
+# A service has thoughts of its own to be turned off (DashScope).
+REQUIRED = re.compile(r"(\w+) must be (?:set to )?false", re.IGNORECASE)
+# The service's own parser refused what the model wrote (Groq).
+UNPARSED = re.compile(r"json_validate_failed", re.IGNORECASE)
 REJECTING = (400, 404, 415, 422, 500, 501)
 
 
 class RejectedParameter(Exception):
-    """The service rejects this value of a parameter, or the parameter itself (`unknown`)."""
+    """The service rejects a value of a parameter, or the parameter itself (`unknown`), or requires it (`missing`)."""
 
-    def __init__(self, name: str, message: str, unknown: bool = False):
+    def __init__(self, name: str, message: str, unknown: bool = False, missing: bool = False):
         super().__init__(message)
-        self.name, self.unknown = name, unknown
+        self.name, self.unknown, self.missing = name, unknown, missing
 
 
 class BadPrompt(Exception):
@@ -107,13 +111,15 @@ def explain(complaint: Complaint, name: str, server: str, sent: Mapping[str, Any
         if mine and (rejected := rejection(complaint, sent, changeable)):
             return rejected
         kind = Unread if status is None else Transient
-        return kind(str(complaint), pause=complaint.pause, busy=status in BUSY)
+        return kind(str(complaint), pause=complaint.pause, busy=status in BUSY, status=status)
     if status == 401:
         return JudgeError(f"{server} refuses the key ({complaint})", status)
     if 300 <= status < 400:
         return JudgeError(f"{server} redirects elsewhere (HTTP {status}): give its own address", status)
     if FILTER.search(said) and status in (400, 403, 422):
         return BadPrompt("content_filter", text)
+    if UNPARSED.search(said):
+        return Unread(str(complaint), status=status)
     if status in REJECTING and (rejected := rejection(complaint, sent, changeable)):
         return rejected
     if status == 404 and not ROUTED.search(text):
@@ -132,6 +138,8 @@ def rejection(complaint: Complaint, sent: Mapping[str, Any], changeable: Mapping
         return RejectedParameter("roles", complaint.message)
     mine = [name for name in changeable if name in sent]
     text = complaint.message
+    if (required := REQUIRED.search(text)) and sent and required[1] not in sent:
+        return RejectedParameter(required[1], text, missing=True)
     pointed = [name.split(".")[0].split("[")[0] for name in complaint.names]
     quoted = re.findall(r"['\"`](\w+)", text)
     spoken = [name for name in mine if re.search(ALSO_CALLED.get(name, rf"\b{name}\b"), text, re.IGNORECASE)]

@@ -29,11 +29,14 @@ OVERSLEPT = 1.0  # seconds: if a timer is later than this, the process (Ctrl-Z) 
 
 
 class Transient(Exception):
-    """A failure that may pass. `pause` is the server's Retry-After in seconds. `busy`: the server is overloaded."""
+    """A failure that may pass. `pause` is the server's Retry-After in seconds. `busy`: the server is overloaded.
 
-    def __init__(self, message: str, *, pause: float | None = None, busy: bool = False):
+    `status` is the HTTP status, if there was one.
+    """
+
+    def __init__(self, message: str, *, pause: float | None = None, busy: bool = False, status: int | None = None):
         super().__init__(message)
-        self.pause, self.busy = pause, busy
+        self.pause, self.busy, self.status = pause, busy, status
 
 
 class Unread(Transient):

@@ -1,5 +1,6 @@
 """Share what both APIs need: repeat a request until the service accepts it, and learn which parameters it rejects."""
 
+import logging
 import math
 import time
 from abc import ABC, abstractmethod
@@ -13,7 +14,7 @@ from utils.clients.body import WebPage
 from utils.clients.chat import JudgeError, JudgeUnavailable, Reply
 from utils.clients.refusals import BadPrompt, Doubtful, RejectedParameter, explain
 from utils.clients.reply import Complaint, whole
-from utils.clients.retry import CallQueue, Unread
+from utils.clients.retry import CallQueue, Transient, Unread
 
 # A prompt that no service refuses. It has the word JSON, which some services require before they write JSON.
 HELLO = "Hello! Reply with a small JSON object."
@@ -38,6 +39,8 @@ class Service(ABC):
         self.queue = CallQueue(f"{model} at {server}", deadline=deadline, budget=budget)
         self.abilities = Abilities(model)
         self._unread: float = 0  # replies that could not be read, before the first that could
+        self._named: set[str] = set()  # the names that the replies gave
+        self._suspicions = 3  # how often a failure may still be tried without the schema
         self._tried = -TRUST  # when the service last answered HELLO
 
     @abstractmethod
@@ -96,6 +99,9 @@ class Service(ABC):
                 if self._unread < MOST_UNREAD:
                     raise
                 raise JudgeError(f"{self.server} answers in a form that is not known: {unread}") from None
+            except Transient as failed:
+                if failed.status != 500 or not await self._fails_for_schema(request, sent, room):
+                    raise
             except RejectedParameter as rejected:
                 self.abilities.learn(rejected, request, sent, room)
                 room = min(room, self.abilities.most)
@@ -124,6 +130,24 @@ class Service(ABC):
                 room = more
                 lost.update(replies[0].details.get("usage", {}))  # tokens of thoughts without an answer cost money too
 
+    async def _fails_for_schema(self, request: dict[str, Any], sent: dict[str, Any], room: int) -> bool:
+        """Find out, before anything was answered, whether the server fails because of the schema; if so, learn it."""
+        name = next((name for name in ("response_format", "format") if sent.get(name)), None)
+        if not name or self.queue.answered or not self._suspicions:
+            return False
+        self._suspicions -= 1
+        hello = {**sent, "messages": TRIAL}
+        try:
+            await self.post({key: value for key, value in hello.items() if key != name})
+        except (Transient, Complaint):
+            return False  # it fails without the schema, too
+        try:
+            await self.post(hello)
+        except (Transient, Complaint) as failed:
+            self.abilities.learn(RejectedParameter(name, str(failed)), request, sent, room)
+            return True
+        return False
+
     async def checked(self, call: Any) -> Any:
         """Return the call's result. Raises JudgeError at once for a web page, since retrying would not change it."""
         try:
@@ -132,11 +156,14 @@ class Service(ABC):
             raise JudgeError(f"{self.server} is not the address of an API; does it end in /v1? ({page})") from None
 
     async def explained(self, call: Any, sent: dict[str, Any]) -> Any:
-        """Return the call's result. Raises the exception that `explain` makes of a Complaint."""
+        """Return the call's result. Raises what `explain` makes of a Complaint. `sent` is {} if this is no chat."""
         try:
             return await call
         except Complaint as complaint:
-            raise explain(complaint, self.name, self.server, sent, FORMS) from None
+            error = explain(complaint, self.name, self.server, sent, FORMS)
+            if not sent and isinstance(error, BadPrompt | Doubtful):  # there is no prompt to blame
+                error = JudgeError(f"{self.name}: {complaint}", complaint.status)
+            raise error from None
 
     async def _answers(self, request: dict[str, Any]) -> bool:
         """Check whether the service answers a harmless prompt with the same parameters and roles."""
@@ -153,6 +180,12 @@ class Service(ABC):
     def recorded(self, reply: Reply, room: int = 0, lost: Mapping[str, int] | None = None) -> Reply:
         """Add to a reply's details the changes to its request and the tokens of attempts without an answer."""
         details = dict(reply.details)
+        model = details.get("model")
+        if model and model not in self._named:
+            if self._named or not same_name(model, self.name):
+                before = " and ".join(sorted(self._named)) or self.name
+                logging.warning("WARNING: a reply comes from the model %s, after %s was asked", model, before)
+            self._named.add(model)
         if lost:
             details["usage"] = {name: tokens + lost[name] for name, tokens in details.get("usage", {}).items()}
         if self.abilities.noted:
@@ -160,6 +193,19 @@ class Service(ABC):
         if room:
             details["room_for_thoughts"] = room
         return replace(reply, details=details)
+
+
+def same_name(said: str, asked: str) -> bool:
+    """Return whether a service may mean the same model: gpt-4o-2024-08-06 for gpt-4o, llama3:latest for llama3."""
+    said, asked = (name.lower().rpartition("/")[2] for name in (said, asked))
+    return said in asked or asked in said
+
+
+def no_reuse() -> Any:
+    """Return limits by which each call has a connection of its own: what is left on one may be another call's reply."""
+    import httpx
+
+    return httpx.Limits(max_keepalive_connections=0)
 
 
 def crowded_out(reply: Reply) -> bool:
