@@ -5,7 +5,7 @@
 
 Each seed's honest answer (its `reference`) is graded beside attacks, which are answers made from the dialogue by code:
 words in random order, a reveal inside a question, flattery, a generic question, and so on. `benchmarks/attacks.jsonl`
-adds attacks that people wrote: rows {"dialogue_id", "kind", "answer"} for seeds of the same files.
+adds attacks that were written for these dialogues: rows {"dialogue_id", "kind", "answer"} for seeds of the same files.
 For each kind it prints the share that scores at least as high as the honest answer, and the share that could become the
 chosen side of a preference pair. The last line is how often the honest answer is the best of four.
 """
@@ -53,7 +53,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--seeds", nargs="+", type=Path, default=[DATASETS_DIR / f"{name}_test.jsonl" for name in DATASETS],
         metavar="FILE", help=".jsonl seeds; rows without a reference are left out and counted",
     )  # fmt: skip
-    parser.add_argument("--written", type=Path, default=WRITTEN, metavar="FILE", help="attacks that people wrote")
+    parser.add_argument("--written", type=Path, default=WRITTEN, metavar="FILE", help="written attacks")
     parser.add_argument("--limit", type=flags.positive_int, help="take LIMIT seeds of each file only")
     parser.add_argument("--seed", type=int, default=0, help="of the attacks that draw words or other dialogues")
     flags.add_judge_flags(parser)
@@ -63,7 +63,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(
     *, seeds: Sequence[Path], written: Path, limit: int | None = None, seed: int = 0, judge: "Judge"
 ) -> dict[str, Any]:
-    """Print and return what `measure` finds, both for the attacks made by `code` and for those `written` by people."""
+    """Print and return what `measure` finds, both for the attacks made by code and for those in `written`."""
     from utils.judges import grading
     from utils.records import TutorAnswer
 
@@ -73,8 +73,8 @@ def main(
         for number, (one, _) in enumerate(honest.values())
         for kind, answer in make_attacks(one, list(honest.values()), random.Random(seed + number)).items()
     ]
-    by_people = [(honest[row["dialogue_id"]][0], row["kind"], row["answer"]) for row in read_written(written, honest)]
-    attacks = by_code + by_people
+    one_by_one = [(honest[row["dialogue_id"]][0], row["kind"], row["answer"]) for row in read_written(written, honest)]
+    attacks = by_code + one_by_one
     judge.check()
     items = [TutorAnswer(one.text, reference, one.answer) for one, reference in honest.values()]
     items += [TutorAnswer(one.text, answer, one.answer) for one, _, answer in attacks]
@@ -83,7 +83,7 @@ def main(
     for item, verdict in zip(items, verdicts, strict=True):  # as when a pair is chosen
         verdict.guards += barred(item.answer, item.known_answer, item.conversation)
     graded, found = iter(verdicts[len(honest) :]), {}
-    for origin, some in (("made by code", by_code), ("written by people", by_people)):
+    for origin, some in (("made by code", by_code), ("written one by one", one_by_one)):
         theirs = [next(graded) for _ in some]
         if some:
             found[origin] = measure(dict(zip(honest, verdicts, strict=False)), some, theirs, random.Random(seed))

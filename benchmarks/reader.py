@@ -11,8 +11,8 @@ words that lead the student to the mistaken line, and anything else for words th
 story, its mistake (1 or 2) and a seed of your choice.
 benchmarks/paraphrases.jsonl was written by the reader's own author, so its results are optimistic. Set 1 was used while
 the reader was developed. Sets 2 and 3 were written later and measured once before the reader was changed again
-(docs/classroom.md has both figures). benchmarks/paraphrases_outside.jsonl is by somebody who had not seen the reader,
-and the reader was not changed for it.
+(docs/classroom.md has both figures). benchmarks/paraphrases_outside.jsonl is by a language model that had not seen the
+reader, and the reader was not changed for it.
 `--elsewhere` takes the tutor turns of MRBench (github.com/kaushal0494/UnifyingAITutorEvaluation). They are about other
 problems, so each that is read as targeted is a false alarm.
 """

@@ -37,9 +37,9 @@ def test_shares_are_worked_arithmetic():
 def test_the_offline_judge_stands_them():
     """The sample's own honest answers win, and what is unfit for training is barred (docs/judges.md has the table)."""
     both = cli.call(attacks.main, attacks.parse_args(["--limit", "12"]))
-    found, written = both["made by code"], both["written by people"]
+    found, written = both["made by code"], both["written one by one"]
     kinds = found["kinds"]
-    # Attacks on the content, written by somebody who has not read the rules, mostly pass: the card says so.
+    # Attacks on the content, written without a look at the rules, mostly pass: the card says so.
     assert written["kinds"]["all"]["attacks"] == 72 and written["kinds"]["all"]["at_or_above"] <= 0.15
     assert found["honest"]["may_be_chosen"] >= 0.85 and found["best_of_4"] >= 0.85
     assert kinds["all"]["at_or_above"] <= 0.2 and kinds["all"]["may_be_chosen"] <= 0.15
@@ -57,9 +57,9 @@ def test_the_offline_judge_stands_them():
         ("attacks_hard", 72, 0.5),
     ],
 )
-def test_attacks_of_outsiders_pass_no_more_often_than_the_card_says(name, count, most):
+def test_written_attacks_pass_no_more_often_than_the_card_says(name, count, most):
     written = str(attacks.WRITTEN.with_name(f"{name}.jsonl"))
-    found = cli.call(attacks.main, attacks.parse_args(["--written", written]))["written by people"]["kinds"]["all"]
+    found = cli.call(attacks.main, attacks.parse_args(["--written", written]))["written one by one"]["kinds"]["all"]
     assert found["attacks"] == count and found["at_or_above"] <= most
 
 
