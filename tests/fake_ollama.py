@@ -42,6 +42,7 @@ class FakeOllama:
         self.models, self.pullable, self.faults = list(models), set(pullable), list(faults)
         self.default_context, self.model_context, self.ignores_num_ctx = default_context, model_context, ignores_num_ctx
         self.breaks_off, self.written = False, 0  # the next answer that grows; how many of their lines were written
+        self.instead: dict[str, tuple[int, bytes]] = {}  # page -> what is answered to it, status and body
         self.pages: list[str] = []
         self.bodies: list[dict] = []
         self.measured: list[dict] = []
@@ -79,6 +80,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.owner.pages.append(self.path)
+        if self.path in self.owner.instead:
+            return self.answer(*self.owner.instead[self.path][::-1])
         if self.path == "/api/tags":
             return self.answer({"models": [{"name": name, "model": name} for name in self.owner.models]})
         return self.answer(b"404 page not found", 404)
@@ -87,6 +90,8 @@ class Handler(BaseHTTPRequestHandler):
         owner = self.owner
         content = self.rfile.read(int(self.headers["Content-Length"]))
         owner.pages.append(self.path)
+        if self.path in owner.instead:
+            return self.answer(*owner.instead[self.path][::-1])
         if self.path.startswith("/api/blobs/"):
             return self.store(content)
         body = json.loads(content)

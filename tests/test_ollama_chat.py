@@ -61,6 +61,25 @@ def test_an_error_of_the_pull_under_http_200_is_seen():
         OllamaChat(server.host, "misspelt").check()
 
 
+@pytest.mark.parametrize("body", [b"null\n", b"7\n", b'"x"\n', b"[]\n", b"{}\n"])
+def test_an_odd_line_of_a_pull_is_one_line_of_ours(body):
+    with FakeOllama() as server, pytest.raises(JudgeError, match="could not pull"):
+        server.instead["/api/pull"] = (200, body)
+        OllamaChat(server.host, "new").check()
+
+
+@pytest.mark.parametrize("page", ["/api/tags", "/api/show"])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(400, b'{"error": "invalid model name"}'), (413, b"prompt is too long"), (418, b""), (403, b"")],
+)
+def test_a_refusal_of_the_check_is_one_line(page, status, body):
+    """A traceback of our own `Doubtful`: there is no prompt that could be to blame."""
+    with FakeOllama() as server, pytest.raises(JudgeError, match=f"HTTP {status}"):
+        server.instead[page] = (status, body)
+        OllamaChat(server.host, "llama3").check()
+
+
 def test_no_server():
     with pytest.raises(JudgeError, match="no Ollama server answers"):
         OllamaChat("127.0.0.1:9", "m").check()

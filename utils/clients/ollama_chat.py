@@ -17,6 +17,7 @@ from utils.clients.refusals import TOO_LONG, BadPrompt
 from utils.clients.reply import Complaint, complaint_of, named, number, reply_of
 from utils.clients.retry import BUDGET, Transient, Unread
 from utils.clients.service import Service, no_reuse
+from utils.errors import printable
 
 DEADLINE = 600.0  # seconds for one call: a model on a CPU reads a long prompt slowly
 CHECK_BUDGET = 30.0  # seconds that a health check waits for a server
@@ -227,10 +228,11 @@ class OllamaChat(Service):
             with tqdm(unit="B", unit_scale=True, desc=f"pulling {self.name}") as bar:
                 for part in self.puller.pull(self.name, stream=True):
                     status = part.status or ""
-                    bar.set_postfix_str(status[:40], refresh=False)
+                    bar.set_postfix_str(printable(status[:40]), refresh=False)
                     bar.total = part.total or bar.total
                     bar.update((part.completed or bar.n) - bar.n)
-        except (ollama.ResponseError, httpx.HTTPError, OSError, ValueError) as error:  # under HTTP 200 too
+        # under HTTP 200 too; the last two where a line is JSON, but no object
+        except (ollama.ResponseError, httpx.HTTPError, OSError, ValueError, TypeError, AttributeError) as error:
             raise JudgeError(f"the Ollama server could not pull {self.name!r}: {redact(error)}") from None
         if status != "success":
             raise JudgeError(f"the Ollama server could not pull {self.name!r}: it ended at {status!r}")
