@@ -13,9 +13,21 @@ from fault_server import FaultServer, Handler, completion
 class BatchHandler(Handler):
     owner: "FakeBatches"
 
+    def plays_a_fault(self) -> bool:
+        """Answer with the next of `owner.instead` for this path, if there is one."""
+        for place, answers in self.owner.instead.items():
+            if re.fullmatch(place, f"{self.command} {self.path}") and answers:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                status, body = answers.pop(0)
+                self.send_bytes(body, status)
+                return True
+        return False
+
     def do_GET(self):
         owner = self.owner
         owner.paths.append(self.path)
+        if self.plays_a_fault():
+            return None
         if self.path.startswith("/v1/batches?") or self.path == "/v1/batches":
             return self.send_json({"object": "list", "data": list(owner.batches.values()), "has_more": False})
         if found := re.fullmatch(r"/v1/batches/(\w+)", self.path):
@@ -26,6 +38,8 @@ class BatchHandler(Handler):
 
     def do_POST(self):
         owner = self.owner
+        if self.plays_a_fault():
+            return None
         if self.path == "/v1/files":
             data = self.rfile.read(int(self.headers["Content-Length"]))
             boundary = re.search(r"boundary=(\S+)", self.headers["Content-Type"])[1].encode()
@@ -58,6 +72,7 @@ class FakeBatches(FaultServer):
         super().__init__(**keywords)
         self.odd = odd  # a line more in the output file
         self.loses = False  # the reply to the next request that makes a batch
+        self.instead: dict[str, list[tuple[int, bytes]]] = {}  # "POST path" -> the next answers, status and body
         self.looks, self.fails, self.ending = looks, set(fails), ending
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict] = {}

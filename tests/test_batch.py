@@ -12,7 +12,9 @@ from fake_batches import FakeBatches
 from fault_server import FaultServer
 
 from utils.clients import retry
+from utils.clients.chat import JudgeError
 from utils.clients.prices import Price
+from utils.errors import BadInput
 from utils.judges import batch, grading
 from utils.judges import flags as judges
 from utils.judges.judge import GradingOptions
@@ -189,3 +191,53 @@ def test_a_status_that_comes_as_text_is_a_status(tmp_path, judge_of):
         server.dumps = lambda answer: json.dumps(answer).replace('"status_code": 200', '"status_code": "200"')
         grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
         assert len(server.bodies) == 1
+
+
+UPLOAD, CREATE, LIST = "POST /v1/files", "POST /v1/batches", r"GET /v1/batches(\?.*)?"
+LOOK, OUTPUT = r"GET /v1/batches/\w+", r"GET /v1/files/\w+/content"
+SCOPES = b'{"error": {"message": "Missing scopes: api.files.write"}}'
+
+
+@pytest.mark.parametrize(
+    "place, status, body",
+    [(UPLOAD, 413, b'{"error": {"message": "the request is too large"}}'), (UPLOAD, 403, SCOPES), (UPLOAD, 418, b"x"),
+     (UPLOAD, 422, b'{"detail": [{"loc": ["body", "file"], "msg": "field required"}]}'), (LIST, 403, SCOPES),
+     (CREATE, 400, b'{"error": "no batches for this model"}'), (LOOK, 403, SCOPES), (OUTPUT, 403, SCOPES)],
+)  # fmt: skip
+def test_what_the_batch_api_refuses_ends_the_run_with_its_words(tmp_path, judge_of, place, status, body):
+    """A traceback of our own `Doubtful`."""
+    with FakeBatches() as server:
+        server.instead[place] = [(status, body)]
+        with pytest.raises(JudgeError, match=f"the Batch API: .*{status}"):
+            grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert all(one.evaluation for one in verdicts) and len(server.batches) == 1 and len(server.bodies) == 1
+
+
+@pytest.mark.parametrize("place", [UPLOAD, CREATE, LIST, LOOK])
+@pytest.mark.parametrize("body", [b"<html><title>Login</title></html>", b"[]", b"null", b'{"id": 7, "data": 7}', b""])
+def test_an_odd_answer_of_the_batch_api_is_asked_for_again(tmp_path, judge_of, place, body):
+    """A traceback, and a batch that was paid for was not waited for."""
+    with FakeBatches() as server:
+        server.instead[place] = [(200, body)]
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert all(one.evaluation for one in verdicts) and len(server.batches) == 1 and len(server.bodies) == 1
+
+
+def test_a_batch_under_way_is_not_paid_for_twice_by_single_calls(tmp_path, judge_of):
+    """Started again without --judge-batch, a run asked all that a batch was about to answer, without a word."""
+    with FakeBatches() as server:
+        server.instead[LOOK] = [(401, b"the key has expired")]
+        with pytest.raises(JudgeError, match=r"expired.* \(batch batch0; without its line in "):
+            grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        server.looks = 10**9
+        for _ in range(2):
+            with pytest.raises(BadInput, match=r"batch batch0 .* go on with --judge-batch, or cancel it"):
+                grading.grade(judge_of(server, False), ITEMS, tmp_path / "j", description="x")
+        assert len(server.bodies) == 1
+        others = [TutorAnswer("Student: 9?", "Other?")]
+        assert grading.grade(judge_of(server, False), others, tmp_path / "j", description="x")[0].evaluation
+        server.looks = 0
+        verdicts = grading.grade(judge_of(server, False), ITEMS, tmp_path / "j", description="x")
+        assert all(one.details.get("batch") for one in verdicts[1:]) and len(server.bodies) == 2
+        assert len(server.batches) == 1

@@ -8,18 +8,18 @@ missing in the journal, and is therefore asked with single calls.
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from tqdm import tqdm
 
 from utils.clients.body import body_of
-from utils.clients.chat import Reply, entry_of, question_key
+from utils.clients.chat import JudgeError, Reply, entry_of, question_key
 from utils.clients.keys import redact
 from utils.clients.reply import Complaint, complaint_of, number, replies_of
-from utils.clients.retry import Transient
-from utils.errors import BadInput
+from utils.clients.retry import Transient, Unread
+from utils.errors import BadInput, printable
 from utils.journal import Journal, key_of
 from utils.records import TutorAnswer
 
@@ -28,32 +28,48 @@ POLL = 30.0  # seconds between two looks at a batch
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
-def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal) -> None:
-    """Put the judge's replies to `items` into the journal, by batch. Raises BadInput if it has no Batch API."""
+def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal, new: bool) -> None:
+    """Put a judge's replies to `items` into the journal: of batches that an earlier run started, and of `new` ones.
+
+    Without `new`, an earlier run's batch is not waited for. Raises BadInput if it has not ended, since single calls
+    would be paid for besides, and if the judge has no Batch API.
+    """
+    earlier = [sent for name, sent in journal.entries.items() if name.startswith("batch:")]
+    if not (new or earlier):
+        return
     if hasattr(judge, "members"):
         for member in judge.members:
-            prefill(member, items, journal)
+            prefill(member, items, journal, new)
         return
     if judge.settings["judge"] != "openai":
-        raise BadInput(f"--judge-batch: {judge.name} has no Batch API; only `--judge-llm openai …` has")
-    if items:  # a single call first: it shows which parameters the model rejects, instead of 50,000 failures
-        judge.grade(items[0], journal)
-    wanted = {}
+        if new:
+            raise BadInput(f"--judge-batch: {judge.name} has no Batch API; only `--judge-llm openai …` has")
+        return
+    missing: dict[str, TutorAnswer] = {}
     for item in items:
-        messages, options = judge.messages(item), judge.options(item)
-        key = question_key(judge.chat, messages, item.sample, options, journal)
+        key = question_key(judge.chat, judge.messages(item), item.sample, judge.options(item), journal)
         if key not in journal:
-            wanted[key] = judge.chat.request(messages, **options | {"max_tokens": judge.grading.max_tokens})
+            missing.setdefault(key, item)
     batches = []
-    for name, sent in list(journal.entries.items()):
-        if name.startswith("batch:") and wanted.keys() & set(sent["keys"]):
+    for sent in earlier:
+        if missing.keys() & set(sent["keys"]):
             batches.append(sent["id"])
             for key in sent["keys"]:
-                wanted.pop(key, None)
-    while wanted:
-        batches.append(_send(judge.chat, _take(wanted), journal))
+                missing.pop(key, None)
+    if new and missing:
+        first = next(iter(missing))
+        if missing[first] is items[0]:  # a single call: it shows which parameters the model rejects, not 50,000
+            judge.grade(missing.pop(first), journal)
+        wanted = {key: _request(judge, item) for key, item in missing.items()}
+        while wanted:
+            batches.append(_send(judge.chat, _take(wanted), journal))
     for n, batch in enumerate(batches, 1):
-        _collect(judge, batch, journal, f"batch {n} of {len(batches)}")
+        _collect(judge, batch, journal, f"batch {n} of {len(batches)}", new)
+
+
+def _request(judge: Any, item: TutorAnswer) -> dict[str, Any]:
+    options = judge.options(item) | {"max_tokens": judge.grading.max_tokens}
+    return judge.chat.request(judge.messages(item), **options)
 
 
 def _take(wanted: dict[str, dict]) -> dict[str, bytes]:
@@ -75,40 +91,44 @@ def _send(chat: Any, lines: dict[str, bytes], journal: Journal) -> str:
     """
     mark = key_of(sorted(lines))
 
-    async def started() -> Any:
-        recent = (await chat.guarded(chat.client.batches.list, limit=100)).data
-        batch = next((one for one in recent if (one.metadata or {}).get("questions") == mark), None)
-        if batch is None:
-            upload = ("questions.jsonl", b"".join(lines.values()))
-            file = await chat.guarded(chat.client.files.create, file=upload, purpose="batch")
-            batch = await chat.guarded(
-                chat.client.batches.create, input_file_id=file.id, endpoint="/v1/chat/completions",
-                completion_window="24h", metadata={"questions": mark},
-            )  # fmt: skip
-        return batch
+    batches, files = chat.client.batches.with_raw_response, chat.client.files.with_raw_response
 
-    batch = _call(chat, started)
-    journal.add(f"batch:{batch.id}", {"id": batch.id, "keys": list(lines)})
-    return batch.id
+    async def started() -> dict[str, Any]:
+        for one in (await _object(chat, "data", batches.list, limit=100))["data"]:
+            if isinstance(one, dict) and one.get("metadata") == {"questions": mark} and isinstance(one.get("id"), str):
+                return one
+        upload = ("questions.jsonl", b"".join(lines.values()))
+        file = await _object(chat, "id", files.create, file=upload, purpose="batch")
+        return await _object(
+            chat, "id", batches.create, input_file_id=file["id"], endpoint="/v1/chat/completions",
+            completion_window="24h", metadata={"questions": mark},
+        )  # fmt: skip
+
+    name = _run(chat, started)["id"]
+    journal.add(f"batch:{name}", {"id": name, "keys": list(lines)})
+    return name
 
 
-def _collect(judge: Any, batch_id: str, journal: Journal, name: str) -> None:
-    """Wait for the end of a batch, and put its replies into the journal, each by its `custom_id`."""
-    chat = judge.chat
-    with tqdm(desc=f"{name} ({batch_id})", unit="reply") as bar:
-        while True:
-            batch = _call(chat, chat.client.batches.retrieve, batch_id)
-            if batch.request_counts:
-                bar.total = number(batch.request_counts.total) or None
-                bar.update(number(batch.request_counts.completed) - bar.n)
-            bar.set_postfix_str(batch.status)
-            if batch.status in ENDED:
-                break
+def _collect(judge: Any, batch_id: str, journal: Journal, name: str, wait: bool) -> None:
+    """Put the replies of a batch into the journal, each by its `custom_id`. `wait` for its end, or raise BadInput."""
+    chat, look = judge.chat, judge.chat.client.batches.with_raw_response.retrieve
+    which = f" (batch {batch_id}; without its line in {journal.path}, its questions are asked anew)"
+    with tqdm(desc=printable(f"{name} ({batch_id})"), unit="reply") as bar:
+        while (batch := _run(chat, lambda: _object(chat, "id", look, batch_id), which)).get("status") not in ENDED:
+            if not wait:
+                raise BadInput(
+                    f"batch {batch_id} of an earlier run has not ended, and single calls would be paid for besides: "
+                    f"go on with --judge-batch, or cancel it at {chat.server} ({journal.path})"
+                )
+            _show(batch, bar)
             time.sleep(POLL)
-    troubles = [error.message or "" for error in (batch.errors.data if batch.errors else None) or []]
+        _show(batch, bar)
+    errors = batch.get("errors")
+    troubles = [str(complaint_of(errors.get("data") if isinstance(errors, dict) else errors))] if errors else []
     asked = set(journal[f"batch:{batch_id}"]["keys"])
-    for file_id in filter(None, (batch.output_file_id, batch.error_file_id)):
-        for line in filter(None, _call(chat, chat.client.files.content, file_id).content.split(b"\n")):
+    for file_id in filter(None, (batch.get("output_file_id"), batch.get("error_file_id"))):
+        content = _run(chat, lambda file_id=file_id: chat.guarded(chat.client.files.content, str(file_id)), which)
+        for line in filter(None, content.content.split(b"\n")):
             try:
                 key, reply = _answer(chat, line, asked)
             except (Transient, Complaint) as trouble:  # it costs this line only
@@ -116,11 +136,19 @@ def _collect(judge: Any, batch_id: str, journal: Journal, name: str) -> None:
                 continue
             if key not in journal:
                 journal.add(key, entry_of(judge.condense(reply)))
-    if batch.status != "completed" or troubles:
+    if batch["status"] != "completed" or troubles:
         logging.warning(
             "%s: %s, %d failed%s; what it did not answer is asked with single calls",
-            name, batch.status, len(troubles), f" (the first: {redact(troubles[0])[:200]})" if troubles else "",
+            name, batch["status"], len(troubles), f" (the first: {redact(troubles[0])[:200]})" if troubles else "",
         )  # fmt: skip
+
+
+def _show(batch: dict[str, Any], bar: tqdm) -> None:
+    counts = batch.get("request_counts")
+    if isinstance(counts, dict):
+        bar.total = number(counts.get("total")) or None
+        bar.update(number(counts.get("completed")) - bar.n)
+    bar.set_postfix_str(printable(str(batch.get("status"))))
 
 
 def _answer(chat: Any, line: bytes, asked: set[str]) -> tuple[str, Reply]:
@@ -138,5 +166,17 @@ def _answer(chat: Any, line: bytes, asked: set[str]) -> tuple[str, Reply]:
     return key, replace(reply, details={**reply.details, "batch": True})
 
 
-def _call(chat: Any, call: Any, *words: Any, **arguments: Any) -> Any:
-    return chat.queue.run(lambda: chat.explained(chat.guarded(call, *words, **arguments), {}))
+async def _object(chat: Any, field: str, call: Any, *words: Any, **arguments: Any) -> dict[str, Any]:
+    """Return the object that the service answers a call with. Raises Transient if it is none with this field."""
+    found = body_of((await chat.guarded(call, *words, **arguments)).content)
+    if not isinstance(found, dict) or not isinstance(found.get(field), {"id": str, "data": list}[field]):
+        raise Unread(f"no object of the Batch API: {redact(json.dumps(found))[:200]}")
+    return found
+
+
+def _run(chat: Any, call: Callable[[], Awaitable[Any]], which: str = "") -> Any:
+    """Return what a call gives, repeated where its failure may pass. Raises JudgeError, which names the Batch API."""
+    try:
+        return chat.queue.run(lambda: chat.explained(call(), {}))
+    except JudgeError as error:
+        raise JudgeError(f"the Batch API: {error}{which}", error.status) from None

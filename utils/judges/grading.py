@@ -33,8 +33,7 @@ def grade(
     judge.see([item.conversation for item in items])
     judge.prepare(items)
     with Journal(journal_path) as journal:
-        if judge.grading.batch:
-            batch.prefill(judge, items, journal)
+        batch.prefill(judge, items, journal, judge.grading.batch)
         total, invalid, cut, allowed = Counter(), Counter(), 0, judge.grading.max_invalid * len(items)
 
         def watch(verdict: Verdict) -> dict[str, Any]:
