@@ -374,6 +374,16 @@ def test_a_diverging_run_stops_and_keeps_its_last_whole_checkpoint(dataset, tiny
     assert not (output / "weights").exists()
 
 
+def test_weights_that_the_last_update_broke_are_not_written(dataset, tiny, tmp_path):
+    """The loss is computed before an update: NaN weights were written, with exit code 0."""
+    words = ("--learning-rate", "1e38", "--max-grad-norm", "1e38", "--warmup-ratio", "0", "--epochs", "1")
+    words += ("--gradient-accumulation", "8")  # a single update
+    ended = in_process.run("train", *flags(dataset, tmp_path / "out", tiny, *words))
+    assert ended.returncode == cli.BAD_INPUT, ended.stdout
+    assert "the last update made weights that are NaN or infinite: they are not written" in ended.stderr.split("\n")[-2]
+    assert not (tmp_path / "out" / "weights").exists()
+
+
 # Going on
 
 
