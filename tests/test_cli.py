@@ -15,7 +15,7 @@ import pytest
 import eval_model
 from utils import cli
 from utils.clients.chat import JudgeError, JudgeUnavailable
-from utils.errors import BadInput
+from utils.errors import BadInput, no_room
 from utils.prompts import shorten
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +43,7 @@ def end(error: BaseException, monkeypatch, capsys) -> tuple[int, str]:
         (OSError(errno.ENOSPC, "No space left on device", "a.json"), cli.RESUMABLE),
         (OSError(errno.EIO, "Input/output error", "a.json"), cli.RESUMABLE),
         (RuntimeError("I/O error: (os error 5)"), cli.RESUMABLE),
+        (no_room("out", "two trainings need", 2e9, 1e6), cli.RESUMABLE),
         (KeyboardInterrupt(), cli.INTERRUPTED),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), cli.INTERRUPTED),
     ],

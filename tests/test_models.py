@@ -107,6 +107,8 @@ def damaged(folder: Path, what: str) -> None:
             weights.write_bytes(weights.read_bytes()[:-500])
         case "weights are empty":
             weights.write_bytes(b"")
+        case "no weights":
+            weights.unlink()
         case "another architecture":
             config.write_text('{"model_type": "nosuch"}')
         case "no architecture":
@@ -134,20 +136,22 @@ def damaged(folder: Path, what: str) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["weights are cut off", "weights are empty", "another architecture", "no architecture", "the template refuses",
-     "the template is broken", "no template", "the tokenizer is cut off", "an adapter of nothing",
-     "an adapter that is cut off"],
+    ["weights are cut off", "weights are empty", "no weights", "another architecture", "no architecture",
+     "the template refuses", "the template is broken", "no template", "the tokenizer is cut off",
+     "an adapter of nothing", "an adapter that is cut off"],
 )  # fmt: skip
-@pytest.mark.parametrize("stage", ["sampled", "trained"])
+@pytest.mark.parametrize("stage", ["checked", "sampled", "trained"])
 def test_a_damaged_model_is_named_in_one_line(tiny, tmp_path, what, stage):
-    """Each was a traceback of another library's, in one stage or in both."""
+    """Each was a traceback of another library's, or was found when all before it was sampled and graded."""
     folder = tmp_path / "model"
     shutil.copytree(tiny, folder)
     damaged(folder, what)
-    reason = "its tokenizer has no chat template; take an instruct model" if what == "no template" else ""
-    with pytest.raises(BadInput, match=f"/model: {reason}") as said:
+    reason = ": its tokenizer has no chat template; take an instruct model" if what == "no template" else "[:.]"
+    with pytest.raises((BadInput, OSError), match=rf"/model(\.safetensors)?{reason}") as said:
         if stage == "sampled":
             models.load(str(folder), "cpu", "float32")
+        elif stage == "checked":
+            LocalTutor(str(folder), Sampling(0.0, 0, 4, 0), "{input}").check()
         else:
             given = Training(str(folder), device="cpu", dtype="float32")
             given.check()

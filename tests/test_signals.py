@@ -78,12 +78,12 @@ def test_generation_goes_on_after_a_kill(forks, tiny, tmp_path):
 
 
 def training(folder: Path, tiny: str, name: str = "out") -> list[str]:
-    """The words of a training of 24 updates, whose pairs are written into `folder`."""
+    """The words of a training of 12 updates, whose pairs are written into `folder`."""
     rows = [{"prompt": f"Is {n} even?", "chosen": "Why?", "rejected": f"It is {n}, so yes."} for n in range(8)]
     (folder / "pairs.json").write_text(json.dumps(rows))
     words = ["--train-dataset", folder / "pairs.json", "--output-dir", folder / name, "--instruct-model", tiny,
              "--device", "cpu", "--dtype", "float32", "--gradient-accumulation", 2, "--learning-rate", 0.005,
-             "--epochs", 6, "--set", "save_steps=2"]  # fmt: skip
+             "--epochs", 3, "--set", "save_steps=2"]  # fmt: skip
     return list(map(str, words))
 
 
@@ -118,7 +118,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(forks, tiny, tmp_path):
     for name in ("out", "undisturbed"):
         summaries.append(read_json(tmp_path / name / "checkpoints" / "training_log.json")["summary"])
         weights.append(load_file(tmp_path / name / "weights" / "model.safetensors"))
-    assert 0 < summaries[0]["resumed_from_update"] < summaries[0]["updates"] == summaries[1]["updates"] == 24
+    assert 0 < summaries[0]["resumed_from_update"] < summaries[0]["updates"] == summaries[1]["updates"] == 12
     assert summaries[1]["resumed_from_update"] == 0
     for name, value in weights[0].items():
         assert torch.allclose(value.float(), weights[1][name].float(), atol=2e-3), name

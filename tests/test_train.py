@@ -32,6 +32,7 @@ from utils.dpo.rehearsal import rehearse
 from utils.errors import BadInput
 from utils.manifest import only_run
 from utils.prompts import INFERENCE_PROMPT, digest, load_template, tutor_messages
+from utils.results import charts
 
 ROOT = Path(__file__).resolve().parent.parent
 GOOD = ["What have you tried so far?", "Which number in the problem says how many there are?", "Why did you add these?"]
@@ -77,6 +78,15 @@ def dataset(tmp_path) -> str:
     path = tmp_path / "train_dataset.json"
     path.write_text(json.dumps(rows))
     return str(path)
+
+
+@pytest.fixture(autouse=True)
+def once(request, monkeypatch):
+    """Some twenty trainings here set the same `save_steps`, and each draws: a second for each rehearsal and chart."""
+    if "rehearsal" not in request.node.name:
+        monkeypatch.setattr(rehearsal, "_rehearse", lambda *_: None)
+    if "end_to_end" not in request.node.name:
+        monkeypatch.setattr(charts, "save_figure", lambda *_: [])
 
 
 def flags(dataset: str, output: Path, model: str, *words: str) -> list[str]:
@@ -374,6 +384,16 @@ def test_a_diverging_run_stops_and_keeps_its_last_whole_checkpoint(dataset, tiny
     assert not (output / "weights").exists()
 
 
+def test_weights_that_the_last_update_broke_are_not_written(dataset, tiny, tmp_path):
+    """The loss is computed before an update: NaN weights were written, with exit code 0."""
+    words = ("--learning-rate", "1e38", "--max-grad-norm", "1e38", "--warmup-ratio", "0", "--epochs", "1")
+    words += ("--gradient-accumulation", "8")  # a single update
+    ended = in_process.run("train", *flags(dataset, tmp_path / "out", tiny, *words))
+    assert ended.returncode == cli.BAD_INPUT, ended.stdout
+    assert "the last update made weights that are NaN or infinite: they are not written" in ended.stderr.split("\n")[-2]
+    assert not (tmp_path / "out" / "weights").exists()
+
+
 # Going on
 
 
@@ -560,7 +580,6 @@ def test_a_training_that_does_not_fit_says_what_takes_less_and_goes_on(dataset, 
     """It was a traceback; and a run with other settings was refused, though no checkpoint was there."""
     output, words = tmp_path / "out", "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate"
     with monkeypatch.context() as small:
-        small.setattr(rehearsal, "_rehearse", lambda *_: None)
         small.setattr(dpo.SharedPromptDPOTrainer, "compute_loss", lambda *_, **__: raising(RuntimeError(words)))
         with pytest.raises(MemoryError, match=r"LoRA .*--batch-size 1 .*--max-length below .*gradient_checkpointing=t"):
             run(dataset, output, tiny, "--full-finetune", "--batch-size", "2")

@@ -108,7 +108,8 @@ def run(main: Callable[..., Any], parse_args: Callable[[], argparse.Namespace]) 
         end_on_signals()
         call(main, parse_args())
     except (KeyboardInterrupt, Exception) as error:
-        said, code, above = redact(error), DEFECT, ""
+        bare = isinstance(error, OSError) and error.strerror and not error.filename  # without "[Errno 28] "
+        said, code, above = redact(error.strerror if bare else error), DEFECT, ""
         if stop := interrupt_behind(error):  # first of all: a library may answer a signal with any error
             said, code = f"stopped by {str(stop) or 'Ctrl-C'}; {KEPT}; go on with: {command_line()}", INTERRUPTED
         elif isinstance(error, JudgeError):

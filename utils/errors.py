@@ -74,6 +74,12 @@ def printable(text: str) -> str:
     return CONTROLS.sub(lambda mark: f"\\x{ord(mark[0]):02x}", text)
 
 
+def no_room(folder: object, what: str, needed: float, free: float) -> OSError:
+    """Return the error for files of `needed` bytes that would not fit; `disk_error` knows it."""
+    sizes = [f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.0f} MB" for size in (needed, free)]
+    return OSError(errno.ENOSPC, f"{folder}: {what} {sizes[0]} of disk, {sizes[1]} are free")
+
+
 signals: list[KeyboardInterrupt] = []  # that came since the program heeds them (`cli.end_on_signals`)
 
 

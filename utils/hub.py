@@ -5,6 +5,7 @@ import functools
 from collections.abc import Iterator
 from pathlib import Path
 
+from utils.artifacts import read_json
 from utils.errors import BadInput, disk_error, flag_of, interrupt_behind, is_out_of_memory
 
 # By the error that huggingface_hub raises: what it means and what helps.
@@ -49,6 +50,20 @@ def reading(model: Path | str) -> Iterator[None]:
         raise BadInput(
             f"{model}: its files are damaged, cut off or not those of a model that we can load ({said})"
         ) from error
+
+
+def check_weights(folder: Path) -> None:
+    """Read the headers of a folder's weights, in milliseconds. Raises BadInput if a file is missing or was cut off."""
+    from safetensors import safe_open
+
+    index = folder / "model.safetensors.index.json"
+    listed = set(read_json(index)["weight_map"].values()) if index.is_file() else set()
+    files = [*folder.glob("*.safetensors"), *(folder / name for name in listed)]
+    if not files and not any(folder.glob("*.bin")):
+        raise BadInput(f"{flag_of(folder)}{folder}: it holds no weights (model.safetensors)")
+    for file in files:
+        with reading(file), safe_open(file, framework="np"):
+            pass
 
 
 def _reason(error: BaseException | None) -> str | None:

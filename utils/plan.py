@@ -8,7 +8,7 @@ from utils import models, speed
 from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, estimate
 from utils.dpo import memory
 from utils.dpo.recipe import Training
-from utils.errors import BadInput
+from utils.errors import no_room
 from utils.judges.judge import Judge
 from utils.manifest import read_manifest
 from utils.records import SeedDialogue
@@ -116,15 +116,13 @@ def _duration(seconds: float) -> str:
 
 
 def check_disk(root: Path, training: Training, num_trainings: int) -> None:
-    """Raise BadInput if the disk cannot hold the weights and checkpoints of all trainings that are not done yet."""
+    """Raise OSError if the disk cannot hold weights and checkpoints of all trainings that are not done yet."""
     left = num_trainings - sum(name.endswith("weights") for name in _done(root))
     if left > 0:
         needed = sum(memory.on_disk(models.skeleton(training.model).num_parameters(), training, left))
         if needed > _free(root):
-            raise BadInput(
-                f"{root}: {left} trainings need {_gigabytes(needed)} of disk for weights and checkpoints, "
-                f"{_gigabytes(_free(root))} are free; LoRA (without --full-finetune) keeps no large checkpoints"
-            )
+            how = " (--full-finetune: LoRA takes less)" if training.full_finetune else ""
+            raise no_room(root, f"{left} trainings{how} need", needed, _free(root))
 
 
 def _free(path: Path) -> int:

@@ -96,7 +96,7 @@ def open_checkpoints(folder: Path, made_with: dict[str, Any], overwrite: bool) -
 def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
     """Write a checkpoint as a folder of 16-bit `weights` with the tokenizer; an adapter is merged into `base` first.
 
-    The folder appears by one rename, and replaces the one that was there.
+    The folder appears by one rename, and replaces the one that was there. Raises BadInput if a weight is not finite.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -109,12 +109,18 @@ def export_weights(checkpoint: Path, base: str, weights: Path) -> None:
 
         # merged in float32, in which the adapter was trained, so that the result is rounded only once
         stored = PeftModel.from_pretrained(stored.float(), checkpoint).merge_and_unload()
+    stored = stored.to(dtype)
+    if not all(tensor.isfinite().all() for tensor in stored.parameters()):
+        raise BadInput(
+            f"{checkpoint}: the last update made weights that are NaN or infinite: they are not written; start again "
+            "(--overwrite) with a lower --learning-rate or --max-grad-norm, or with --dtype float32"
+        )
     folder = checkpoint.parent  # it holds only what this program wrote
     for leftover in folder.glob("export-*"):  # of a run that was killed at this point
         shutil.rmtree(leftover)
     temporary = Path(tempfile.mkdtemp(dir=folder, prefix="export-"))
     try:
-        stored.to(dtype).save_pretrained(temporary)
+        stored.save_pretrained(temporary)
         AutoTokenizer.from_pretrained(base).save_pretrained(temporary)
         copy_sentencepiece(base, temporary)
         make_readable(temporary)

@@ -104,7 +104,7 @@ class Training:
     def check(self) -> None:
         """Check that this training can begin, before anything is sampled or paid for. Raises BadInput if it cannot."""
         models.device_of(self.device)
-        bare, longest = models.bare_prompt(self.model, self.template), self.longest_sequence()
+        bare, longest = models.check(self.model, self.template), self.longest_sequence()
         if longest <= bare:
             raise BadInput(f"--max-length {longest} leaves no room: the prompt has {bare} tokens without a dialogue")
         if self.load_in_4bit:

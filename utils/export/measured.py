@@ -13,7 +13,7 @@ from typing import Any
 
 from utils import models
 from utils.artifacts import read_json, sha256, whole, write_json
-from utils.errors import BadInput
+from utils.errors import BadInput, no_room
 from utils.export import gguf, parity, scores
 from utils.export.llama_cpp import LlamaServer, serve
 from utils.export.modelfile import go_template, parameters
@@ -165,7 +165,7 @@ def place(source: Path, target: Path) -> None:
 
 
 def check_place(source: Source, folder: Path, kinds: list[str]) -> None:
-    """Check the output folder. Raises BadInput if the files would not fit, or if it holds the original weights."""
+    """Check the output folder. Raises OSError if the files would not fit, BadInput if it has the original weights."""
     if source.weights.resolve() in (folder.resolve(), *folder.resolve().parents):
         raise BadInput(f"{folder}: give an --output-dir outside of the weights")
     size = sum(path.stat().st_size for path in source.weights.glob("*.safetensors"))
@@ -173,4 +173,4 @@ def check_place(source: Source, folder: Path, kinds: list[str]) -> None:
     needed -= sum(path.stat().st_size for path in (folder / "work").glob("*.gguf"))
     free = shutil.disk_usage(next(parent for parent in (folder, *folder.resolve().parents) if parent.exists())).free
     if free < needed:
-        raise BadInput(f"{folder}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free")
+        raise no_room(folder, "the files need", needed, free)
