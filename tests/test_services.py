@@ -388,6 +388,7 @@ def test_a_server_that_fails_over_the_schema_without_a_word_is_asked_without(tmp
     fail = lambda body: Refusal(500, "Internal Server Error", kind="text/plain")  # noqa: E731
     with Service(lambda body: fail(body) if word in str(body) else chat(verdict(body))) as server:
         judge = judge_of(server)
+        judge.check()
         verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x", concurrency=8)
         assert all(one.evaluation for one in verdicts) and len(server.bodies) <= len(ITEMS) + 2 * (8 + 2)
         assert verdicts[-1].details["changed_parameters"] == {"response_format": instead}

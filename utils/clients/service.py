@@ -137,7 +137,7 @@ class Service(ABC):
         async with self._trying:
             if self.abilities.adjusted(request, room) != sent:
                 return True  # another call has learnt it
-            if not name or self.queue.answered or not self._suspicions:
+            if not name or self._unread < 0 or not self._suspicions:  # after a reply was read, it is not the schema
                 return False
             hello = {**sent, "messages": TRIAL}
             try:
