@@ -382,14 +382,16 @@ def test_a_prompt_that_always_fails_is_invalid_and_the_run_goes_on(tmp_path, jud
     assert "without success" in verdicts[3].evaluation_error and verdicts[3].score is None
 
 
-def test_a_server_that_fails_over_the_schema_without_a_word_is_asked_without(tmp_path, judge_of):
+@pytest.mark.parametrize("word, instead", [("json_schema", {"type": "json_object"}), ("response_format", None)])
+def test_a_server_that_fails_over_the_schema_without_a_word_is_asked_without(tmp_path, judge_of, word, instead):
     """HTTP 500 to each request with a JSON schema: asked again for ten minutes, and exit code 4."""
     fail = lambda body: Refusal(500, "Internal Server Error", kind="text/plain")  # noqa: E731
-    with Service(lambda body: fail(body) if "json_schema" in str(body) else chat(verdict(body))) as server:
+    with Service(lambda body: fail(body) if word in str(body) else chat(verdict(body))) as server:
         judge = judge_of(server)
-        verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x", concurrency=2)
-        assert all(one.evaluation for one in verdicts) and len(server.bodies) <= len(ITEMS) + 2 * 3
-        assert verdicts[-1].details["changed_parameters"] == {"response_format": {"type": "json_object"}}
+        judge.check()
+        verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x", concurrency=8)
+        assert all(one.evaluation for one in verdicts) and len(server.bodies) <= len(ITEMS) + 2 * (8 + 2)
+        assert verdicts[-1].details["changed_parameters"] == {"response_format": instead}
 
 
 def test_a_service_that_fails_for_all_invalidates_nothing(tmp_path, judge_of):

@@ -1,5 +1,6 @@
 """Share what both APIs need: repeat a request until the service accepts it, and learn which parameters it rejects."""
 
+import asyncio
 import logging
 import math
 import time
@@ -40,7 +41,7 @@ class Service(ABC):
         self.abilities = Abilities(model)
         self._unread: float = 0  # replies that could not be read, before the first that could
         self._named: set[str] = set()  # the names that the replies gave
-        self._suspicions = 3  # how often a failure may still be tried without the schema
+        self._suspicions, self._trying = 3, asyncio.Lock()  # how often a failure may still be tried without the schema
         self._tried = -TRUST  # when the service last answered HELLO
 
     @abstractmethod
@@ -133,20 +134,24 @@ class Service(ABC):
     async def _fails_for_schema(self, request: dict[str, Any], sent: dict[str, Any], room: int) -> bool:
         """Find out, before anything was answered, whether the server fails because of the schema; if so, learn it."""
         name = next((name for name in ("response_format", "format") if sent.get(name)), None)
-        if not name or self.queue.answered or not self._suspicions:
+        async with self._trying:
+            if self.abilities.adjusted(request, room) != sent:
+                return True  # another call has learnt it
+            if not name or self._unread < 0 or not self._suspicions:  # after a reply was read, it is not the schema
+                return False
+            hello = {**sent, "messages": TRIAL}
+            try:
+                await self.post({key: value for key, value in hello.items() if key != name})
+            except (Transient, Complaint):
+                self._suspicions -= 1
+                return False  # it fails without the schema, too
+            try:
+                await self.post(hello)
+            except (Transient, Complaint) as failed:
+                self.abilities.learn(RejectedParameter(name, str(failed)), request, sent, room)
+                return True
+            self._suspicions = 0
             return False
-        self._suspicions -= 1
-        hello = {**sent, "messages": TRIAL}
-        try:
-            await self.post({key: value for key, value in hello.items() if key != name})
-        except (Transient, Complaint):
-            return False  # it fails without the schema, too
-        try:
-            await self.post(hello)
-        except (Transient, Complaint) as failed:
-            self.abilities.learn(RejectedParameter(name, str(failed)), request, sent, room)
-            return True
-        return False
 
     async def checked(self, call: Any) -> Any:
         """Return the call's result. Raises JudgeError at once for a web page, since retrying would not change it."""
