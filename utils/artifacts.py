@@ -121,3 +121,26 @@ def sha256(path: Path | str) -> str:
 def _sha256_of_file(path: Path, *state: int) -> str:
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def read_manifest(root: Path) -> dict[str, Any] | None:
+    """Read the manifest of a training root, or None if there is none. Raises BadInput if it is another program's."""
+    path = root / "manifest.json"
+    if not path.is_file():
+        return None
+    data = read_json(path)
+    fields = data if isinstance(data, dict) else {}
+    entries = fields["artifacts"].values() if isinstance(fields.get("artifacts"), dict) else [None]
+    if not isinstance(fields.get("names"), dict) or not all(map(_is_entry, entries)):
+        raise BadInput(
+            f"{path} is not a manifest of ours: expected the objects `names` and `artifacts`, as `pipeline` writes "
+            "them; take a new --output-dir for a run"
+        )
+    return data
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict) and isinstance(entry.get("state"), str)
+        and all(isinstance(entry.get(name, {}), dict) for name in ("inputs", "versions"))
+    )  # fmt: skip

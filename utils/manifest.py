@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from utils.artifacts import place_of, read_json, sha256, write_json
+from utils.artifacts import place_of, read_manifest, sha256, write_json
 from utils.clients.keys import command_line
 from utils.dpo.recipe import upgraded
 from utils.errors import BadInput
@@ -72,29 +72,6 @@ def check_root(root: Path) -> None:
     folders = [root / name / "x" for name in ("dpo", "evaluation", "figures", "classroom")]
     for place in (*root.rglob("*.json*"), *folders, root / "report.html"):
         place_of(place)
-
-
-def read_manifest(root: Path) -> dict[str, Any] | None:
-    """Read the manifest of a training root, or None if there is none. Raises BadInput if it is another program's."""
-    path = root / "manifest.json"
-    if not path.is_file():
-        return None
-    data = read_json(path)
-    fields = data if isinstance(data, dict) else {}
-    entries = fields["artifacts"].values() if isinstance(fields.get("artifacts"), dict) else [None]
-    if not isinstance(fields.get("names"), dict) or not all(map(_is_entry, entries)):
-        raise BadInput(
-            f"{path} is not a manifest of ours: expected the objects `names` and `artifacts`, as `pipeline` writes "
-            "them; take a new --output-dir for a run"
-        )
-    return data
-
-
-def _is_entry(entry: Any) -> bool:
-    return (
-        isinstance(entry, dict) and isinstance(entry.get("state"), str)
-        and all(isinstance(entry.get(name, {}), dict) for name in ("inputs", "versions"))
-    )  # fmt: skip
 
 
 class Manifest:

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from utils import models, speed
+from utils.artifacts import read_manifest
 from utils.clients.prices import CHARACTERS_PER_TOKEN, Estimate, estimate
 from utils.dpo import memory
 from utils.dpo.recipe import Training
 from utils.errors import no_room
 from utils.judges.judge import Judge
-from utils.manifest import read_manifest
 from utils.records import SeedDialogue
 from utils.stats.human_ratings import read_humans
 from utils.tutors.local import LocalTutor

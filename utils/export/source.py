@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from utils import models
-from utils.artifacts import read_json, sha256
+from utils.artifacts import read_json, read_manifest, sha256
 from utils.errors import BadInput
-from utils.manifest import read_manifest
 from utils.prompts import load_template
 from utils.records import SeedDialogue
 from utils.results.training_root import TRAINED, is_own

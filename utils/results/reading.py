@@ -18,9 +18,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from utils.artifacts import read_json
+from utils.artifacts import read_json, read_manifest
 from utils.errors import BadInput
-from utils.manifest import read_manifest
 from utils.records import odd_field
 from utils.results.training_root import (
     ALSO,
