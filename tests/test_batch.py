@@ -75,6 +75,15 @@ def test_rejected_parameters_are_learnt_before_the_file_is_written(tmp_path, jud
     assert all("temperature" not in body and body["max_completion_tokens"] == 300 for body in bodies)
 
 
+def test_rejected_parameters_are_learnt_though_the_first_item_has_its_verdict(tmp_path, judge_of):
+    """After a trial with --limit, every line of the batch was rejected, and all were asked at the full price."""
+    with FakeBatches(rejects={"max_tokens": "max_completion_tokens"}) as server:
+        grading.grade(judge_of(server, False), ITEMS[:1], tmp_path / "j", description="x")
+        grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        bodies = [json.loads(line)["body"] for line in server.files["file0"].splitlines()]
+    assert len(bodies) == 8 and all("max_tokens" not in body for body in bodies)
+
+
 def test_many_requests_are_split_into_batches(tmp_path, judge_of, monkeypatch):
     monkeypatch.setattr(batch, "LARGEST_BATCH", 3)
     with FakeBatches() as server:
@@ -131,7 +140,7 @@ def test_a_killed_run_finds_its_batch_again(tmp_path, judge_of, forget):
         assert forget or '"batch:batch0"' in (tmp_path / "j").read_text()  # stored before it is waited for
         server.looks = 0
         verdicts = grading.grade(judge, ITEMS, tmp_path / "j", description="x")
-        assert len(server.batches) == 1 and len(server.bodies) == 1
+        assert len(server.batches) == 1 and len(server.bodies) == 1 + forget  # a greeting, before it is found
         assert all(verdict.evaluation for verdict in verdicts)
 
 
@@ -211,7 +220,16 @@ def test_what_the_batch_api_refuses_ends_the_run_with_its_words(tmp_path, judge_
         with pytest.raises(JudgeError, match=f"the Batch API: .*{status}"):
             grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
         verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
-        assert all(one.evaluation for one in verdicts) and len(server.batches) == 1 and len(server.bodies) == 1
+        assert all(one.evaluation for one in verdicts) and len(server.batches) == 1
+        assert len(server.bodies) == (1 if place in (LOOK, OUTPUT) else 2)  # a greeting, before the batch is made
+
+
+def test_a_web_page_in_place_of_the_replies_is_asked_for_again(tmp_path, judge_of):
+    """Each of its lines counted as a failure, and all that the batch had answered was paid for again."""
+    with FakeBatches() as server:
+        server.instead[OUTPUT] = [(200, b"<html>\n<title>Login</title></html>")]
+        verdicts = grading.grade(judge_of(server), ITEMS, tmp_path / "j", description="x")
+        assert all(one.evaluation for one in verdicts) and len(server.bodies) == 1
 
 
 @pytest.mark.parametrize("place", [UPLOAD, CREATE, LIST, LOOK])

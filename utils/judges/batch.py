@@ -19,6 +19,7 @@ from utils.clients.chat import JudgeError, Reply, entry_of, question_key
 from utils.clients.keys import redact
 from utils.clients.reply import Complaint, complaint_of, number, replies_of
 from utils.clients.retry import Transient, Unread
+from utils.clients.service import TRIAL
 from utils.errors import BadInput, printable
 from utils.journal import Journal, key_of
 from utils.records import TutorAnswer
@@ -57,19 +58,23 @@ def prefill(judge: Any, items: Sequence[TutorAnswer], journal: Journal, new: boo
             for key in sent["keys"]:
                 missing.pop(key, None)
     if new and missing:
+        # A single call first: it shows which parameters the model rejects, instead of 50,000 failures.
         first = next(iter(missing))
-        if missing[first] is items[0]:  # a single call: it shows which parameters the model rejects, not 50,000
+        if missing[first] is items[0]:
             judge.grade(missing.pop(first), journal)
-        wanted = {key: _request(judge, item) for key, item in missing.items()}
+        else:  # the first has its verdict; if another were asked, a batch of a killed run would not be found
+            judge.chat.complete(TRIAL, **_options(judge, items[0]))
+        wanted = {
+            key: judge.chat.request(judge.messages(item), **_options(judge, item)) for key, item in missing.items()
+        }
         while wanted:
             batches.append(_send(judge.chat, _take(wanted), journal))
     for n, batch in enumerate(batches, 1):
         _collect(judge, batch, journal, f"batch {n} of {len(batches)}", new)
 
 
-def _request(judge: Any, item: TutorAnswer) -> dict[str, Any]:
-    options = judge.options(item) | {"max_tokens": judge.grading.max_tokens}
-    return judge.chat.request(judge.messages(item), **options)
+def _options(judge: Any, item: TutorAnswer) -> dict[str, Any]:
+    return judge.options(item) | {"max_tokens": judge.grading.max_tokens}
 
 
 def _take(wanted: dict[str, dict]) -> dict[str, bytes]:
@@ -95,7 +100,7 @@ def _send(chat: Any, lines: dict[str, bytes], journal: Journal) -> str:
 
     async def started() -> dict[str, Any]:
         for one in (await _object(chat, "data", batches.list, limit=100))["data"]:
-            if isinstance(one, dict) and one.get("metadata") == {"questions": mark} and isinstance(one.get("id"), str):
+            if isinstance(one, dict) and isinstance(one.get("id"), str) and mark in json.dumps(one.get("metadata")):
                 return one
         upload = ("questions.jsonl", b"".join(lines.values()))
         file = await _object(chat, "id", files.create, file=upload, purpose="batch")
@@ -127,8 +132,7 @@ def _collect(judge: Any, batch_id: str, journal: Journal, name: str, wait: bool)
     troubles = [str(complaint_of(errors.get("data") if isinstance(errors, dict) else errors))] if errors else []
     asked = set(journal[f"batch:{batch_id}"]["keys"])
     for file_id in filter(None, (batch.get("output_file_id"), batch.get("error_file_id"))):
-        content = _run(chat, lambda file_id=file_id: chat.guarded(chat.client.files.content, str(file_id)), which)
-        for line in filter(None, content.content.split(b"\n")):
+        for line in _run(chat, lambda file_id=file_id: _lines(chat, str(file_id)), which):
             try:
                 key, reply = _answer(chat, line, asked)
             except (Transient, Complaint) as trouble:  # it costs this line only
@@ -172,6 +176,14 @@ async def _object(chat: Any, field: str, call: Any, *words: Any, **arguments: An
     if not isinstance(found, dict) or not isinstance(found.get(field), {"id": str, "data": list}[field]):
         raise Unread(f"no object of the Batch API: {redact(json.dumps(found))[:200]}")
     return found
+
+
+async def _lines(chat: Any, file_id: str) -> list[bytes]:
+    """Return the lines of a batch's file. Raises Transient if the service answers with a web page."""
+    data = (await chat.guarded(chat.client.files.content, file_id)).content
+    if data.lstrip().startswith(b"<"):
+        body_of(data)
+    return [line for line in data.split(b"\n") if line]
 
 
 def _run(chat: Any, call: Callable[[], Awaitable[Any]], which: str = "") -> Any:
