@@ -20,7 +20,7 @@ RUN pip install --no-cache-dir -r requirements.txt \
     && pip install --no-cache-dir --no-deps --target "$(python -c 'import sys; print(sys.prefix)')/llama.cpp" \
         -r requirements-converter.txt
 
-COPY utils/__init__.py utils/models.py utils/artifacts.py utils/errors.py utils/
+COPY utils/__init__.py utils/models.py utils/hub.py utils/artifacts.py utils/errors.py utils/
 RUN python -c "from utils.models import bundled_model; bundled_model()" && chmod -R a+rwX /home
 
 COPY --chmod=755 . .

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from utils.artifacts import read_json, sha256
 from utils.errors import BadInput, flag_of
 from utils.hub import check_weights, find_on_hub, reading
-from utils.prompts import tutor_messages
 
 if TYPE_CHECKING:
     import torch
@@ -243,15 +242,14 @@ def _read_tokenizer(where: Path | str, model: Path | str | None = None):
     return tokenizer
 
 
-def check(model: str, template: str) -> int:
-    """Check a model's files without loading its weights. Returns the tokens of a prompt without a dialogue.
+def check(model: str, messages: list[dict[str, str]]) -> int:
+    """Check a model's files without loading its weights. Returns the tokens of a prompt with these messages.
 
     Raises as `load_tokenizer` does, and BadInput if weights are cut off, or if the tokenizer has ids that they lack.
     """
     if (folder := Path(resolve(model))).is_dir():
         check_weights(folder)
     tokenizer, known = load_tokenizer(model), text_config(model).vocab_size
-    messages = tutor_messages(template, "")
     ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
     if (needed := max(*ids, tokenizer.vocab_size - 1) + 1) > known:
         raise BadInput(f"{model}: its tokenizer has {needed} tokens, its weights only {known}; they are of two models")

@@ -7,7 +7,7 @@ from typing import Any
 
 from utils import models
 from utils.errors import BadInput
-from utils.prompts import INFERENCE_PROMPT, digest, load_template
+from utils.prompts import INFERENCE_PROMPT, digest, load_template, tutor_messages
 
 # What earlier versions trained with, which had no such settings.
 FORMER_DEFAULTS = {
@@ -104,7 +104,7 @@ class Training:
     def check(self) -> None:
         """Check that this training can begin, before anything is sampled or paid for. Raises BadInput if it cannot."""
         models.device_of(self.device)
-        bare, longest = models.check(self.model, self.template), self.longest_sequence()
+        bare, longest = models.check(self.model, tutor_messages(self.template, "")), self.longest_sequence()
         if longest <= bare:
             raise BadInput(f"--max-length {longest} leaves no room: the prompt has {bare} tokens without a dialogue")
         if self.load_in_4bit:

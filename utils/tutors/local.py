@@ -44,7 +44,7 @@ class LocalTutor:
     def check(self) -> None:
         """See `Tutor.check`: the device is there, the tokenizer has a chat template, the context room for a prompt."""
         models.device_of(self.device)
-        if self.room() <= (bare := models.check(self.model, self.template)):
+        if self.room() <= (bare := models.check(self.model, tutor_messages(self.template, ""))):
             raise BadInput(
                 f"--max-new-tokens {self.sampling.max_new_tokens} leaves no room for a prompt: the context of "
                 f"{self.name} has {models.context_length(self.model)} tokens, the prompt without a dialogue {bare}"
