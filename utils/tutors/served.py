@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -100,22 +99,9 @@ def _answers(
         except BadInput as error:
             log.warning("left out: seed %s: %s", seed.id, error)
             return [TOO_LONG] * num_samples, 0
-        _compare(tutor.model, replies[0].details.get("model"))
         for k, reply in zip(missing, replies, strict=False):
             tokens = reply.tokens or None if len(replies) == 1 else None  # else it is the sum of all
             journal.add(keys[k], asdict(sample_of(reply, tokens)) | {"dropped_turns": dropped})
     entries = [dict(journal[key]) for key in keys]
     dropped = max(entry.pop("dropped_turns") for entry in entries)
     return [Sample(**entry) for entry in entries], dropped
-
-
-@cache  # says it once
-def _compare(asked: str, answered: str | None) -> None:
-    """Warn if a server answers with another model than it was asked for: training would start from the wrong one."""
-    ours, theirs = (Path(name or "").name.lower() for name in (asked, answered))
-    if theirs and ours not in theirs and theirs not in ours:
-        log.warning(
-            "the server was asked for %s and says that %s answered; make sure that both are the same model: "
-            "train takes the one that was asked for",
-            asked, answered,
-        )  # fmt: skip
