@@ -143,7 +143,8 @@ class OpenAIChat(Service):
         except openai.APIStatusError as error:
             raise self._complaint(error.response) from None
         except openai.APIConnectionError as error:
-            raise Transient(redact(f"{error} ({error.__cause__})" if error.__cause__ else error)) from None
+            why = redact(f"{error} ({error.__cause__})" if error.__cause__ else error)
+            raise Transient(f"{why}{by_proxy(self.server)}") from None
         except (ValueError, openai.APIResponseValidationError) as error:
             raise Transient(f"the body is not JSON ({redact(error)})") from None
 
@@ -178,7 +179,7 @@ class OpenAIChat(Service):
         except JudgeUnavailable as error:
             if error.busy:
                 raise
-            raise JudgeError(f"nobody answers: {error}{by_proxy(self.server)}") from error
+            raise JudgeError(f"nobody answers: {error}") from error
 
 
 def chat_request(model, messages, temperature, seed, max_tokens, schema, logprobs) -> dict[str, Any]:
